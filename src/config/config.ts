@@ -1,0 +1,132 @@
+/**
+ * The configuration after parsing: every field is present, durations are milliseconds, addresses are split, defaults
+ * are applied. The text form is described by schema.ts.
+ */
+export interface Config {
+  readonly listeners: readonly ListenerConfig[]
+  readonly pools: readonly PoolConfig[]
+  readonly timeouts: TimeoutsConfig
+  readonly limits: { readonly connections: number | 'auto' }
+  readonly drain: DrainConfig
+  readonly workers: number | 'auto'
+  readonly plane: 'auto' | 'net'
+  readonly admin: AdminConfig
+  readonly log: LogConfig
+}
+
+export interface ListenerConfig {
+  readonly name: string
+  /** A literal IP address without brackets (`::`, `0.0.0.0`, `127.0.0.1`) and a port; port 0 lets the kernel choose. */
+  readonly host: string
+  readonly port: number
+  readonly pool: string
+  /** null: no limit of its own. */
+  readonly maxConnections: number | null
+}
+
+export interface PoolConfig {
+  readonly name: string
+  readonly endpoints: readonly EndpointConfig[]
+  readonly balance: BalanceKind
+  readonly health: HealthConfig
+  /** null: passive ejection is off. */
+  readonly outlier: OutlierConfig | null
+  readonly connect: ConnectConfig
+  readonly onRemoval: 'keep' | 'close'
+  readonly sendProxyProtocol: ProxyProtocol
+  /** How often names in `endpoints` are looked up again. */
+  readonly refreshMs: number
+}
+
+export type BalanceKind = 'p2c' | 'round-robin' | 'least-connections' | 'source-hash'
+export type ProxyProtocol = 'off' | 'v1' | 'v2'
+
+export interface EndpointConfig {
+  /** A literal IP address without brackets, or a name. */
+  readonly host: string
+  readonly port: number
+  /** 0 is tried first. */
+  readonly priority: number
+  readonly weight: number
+  readonly maxConnections: number | null
+}
+
+export interface HealthConfig {
+  readonly probe: ProbeConfig
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly fall: number
+  readonly rise: number
+}
+
+export type ProbeConfig =
+  | { readonly kind: 'off' }
+  | { readonly kind: 'tcp'; readonly port: number | null }
+  | {
+      readonly kind: 'http'
+      /** null: the endpoint's own port. */
+      readonly port: number | null
+      readonly secure: boolean
+      readonly path: string
+      /** Statuses that mean healthy. */
+      readonly status: readonly number[]
+      /** null: the endpoint's address. Also the SNI name of a secure probe when it is a name. */
+      readonly host: string | null
+    }
+  | { readonly kind: 'tls'; readonly port: number | null; readonly serverName: string | null }
+
+export interface OutlierConfig {
+  readonly consecutiveFailures: number
+  readonly baseEjectionMs: number
+  readonly maxEjectionMs: number
+}
+
+export interface ConnectConfig {
+  /** For one endpoint. */
+  readonly timeoutMs: number
+  /** For all attempts of one connection. */
+  readonly budgetMs: number
+  /** Distinct endpoints tried in a row before waiting. */
+  readonly attempts: number
+  /** Local literal IP addresses, used in turn; empty: the kernel chooses. */
+  readonly source: readonly string[]
+}
+
+export interface TimeoutsConfig {
+  readonly idleMs: number
+  readonly halfCloseMs: number
+  readonly stallMs: number
+  readonly keepalive: KeepaliveConfig
+}
+
+export interface KeepaliveConfig {
+  readonly idleMs: number
+  readonly intervalMs: number
+  readonly count: number
+}
+
+export interface DrainConfig {
+  readonly notReadyDelayMs: number
+  readonly windowMs: number
+  readonly deadlineMs: number
+  readonly idleAfterMs: number
+}
+
+export interface AdminConfig {
+  /** `off`: no UNIX socket. */
+  readonly socket:
+    | { readonly kind: 'auto' }
+    | { readonly kind: 'off' }
+    | { readonly kind: 'path'; readonly path: string }
+  /** null: no TCP admin page. */
+  readonly listen: { readonly host: string; readonly port: number } | null
+  readonly readyRequires: readonly string[]
+}
+
+export interface LogConfig {
+  readonly level: LogLevel
+  readonly access: AccessLog
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export type AccessLog = 'all' | 'errors' | 'none'

@@ -1,0 +1,79 @@
+/** Why a connection ended. `none`: both sides ended with FIN. `proxy`: a fault of ours. */
+export const causes = [
+  'none',
+  'client',
+  'server',
+  'proxy',
+  'resource',
+  'endpoint-down',
+  'admin',
+  'client-timeout',
+  'server-timeout',
+] as const
+export type Cause = (typeof causes)[number]
+
+/** How far the connection had come when it ended. HAProxy's termination letters, spelled out. */
+export const phases = ['preface', 'queue', 'connect', 'data', 'half-closed'] as const
+export type Phase = (typeof phases)[number]
+
+/** Why a connection was turned away at accept. */
+export const rejections = ['limit', 'listener-limit'] as const
+export type Rejection = (typeof rejections)[number]
+
+/** Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). */
+export const dialFailures = [
+  'refused',
+  'timeout',
+  'unreachable',
+  'reset',
+  'ports-exhausted',
+  'local',
+  'other',
+] as const
+export type DialFailure = (typeof dialFailures)[number]
+
+/** One dial, reported at once when it failed (passive health cannot wait for a session that lasts hours). */
+export interface Attempt {
+  /** The endpoint's slot and the version that the slot had, so that a late report never hits a successor. */
+  readonly slot: number
+  readonly ms: number
+  /** null: connected. */
+  readonly error: AttemptError | null
+}
+
+export interface AttemptError {
+  readonly reason: DialFailure
+  /** errno name or `ETIMEDOUT` for our own timeout. */
+  readonly code: string
+}
+
+/** Who ended the connection first, and how. */
+export interface Closed {
+  readonly first: 'client' | 'server' | 'proxy'
+  readonly how: 'fin' | 'rst' | 'timeout' | 'kill'
+}
+
+/** The end of one connection, told exactly once. The access log prints these fields in this order. */
+export interface Outcome {
+  readonly id: string
+  readonly listener: string
+  /** `203.0.113.7:51234` */
+  readonly client: string
+  /** null: none was reached. */
+  readonly endpoint: string | null
+  readonly attempts: readonly {
+    readonly endpoint: string
+    readonly ms: number
+    readonly error: string | null
+  }[]
+  /** From accept to the connected endpoint; null: none was reached. */
+  readonly connectMs: number | null
+  readonly durationMs: number
+  /** Client to endpoint. */
+  readonly bytesUp: number
+  /** Endpoint to client. */
+  readonly bytesDown: number
+  readonly cause: Cause
+  readonly phase: Phase
+  readonly closed: Closed
+}

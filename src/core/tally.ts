@@ -1,0 +1,192 @@
+import {
+  type Cause,
+  causes,
+  type DialFailure,
+  dialFailures,
+  type Phase,
+  phases,
+  type Rejection,
+  rejections,
+} from './outcome.ts'
+
+/**
+ * Live numbers in shared memory: one row of Float64 cells per worker, written only by that worker with plain stores
+ * (two threads adding to one cell without Atomics lost 40 % of ten million increments), summed by whoever reads. Row 0
+ * is main's: the base into which a dead worker's counters move. Health words are the only shared cells that are Atomics.
+ */
+
+/** Listeners that can exist at once: a row of 256 costs 128 KiB of address space, untouched pages cost nothing. */
+export const maxListeners = 256
+/** Endpoints that can exist at once, those that left less than ten minutes ago included. */
+export const maxEndpoints = 4096
+
+/** Upper bounds in seconds; the last bucket, +Inf, is the count. */
+export const connectBuckets = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+] as const
+export const durationBuckets = [0.005, 0.025, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3600, 14400] as const
+
+/** A histogram in a row: a cell a bucket (not cumulative), one more for +Inf, then the sum in seconds. */
+export interface HistogramCells {
+  readonly at: number
+  readonly bounds: readonly number[]
+}
+
+const histogramSize = (bounds: readonly number[]) => bounds.length + 2
+
+/** Cells of the worker itself. */
+export const workerCell = {
+  /** Date.now() of the worker's last sign of life. */
+  heartbeatMs: 0,
+  /** Connections between accept and end. A gauge. */
+  active: 1,
+  /** Bytes held in user space or pipes. A gauge. */
+  bufferedBytes: 2,
+} as const
+const histogramsAt = 8
+export const connectHistogram: HistogramCells = { at: histogramsAt, bounds: connectBuckets }
+export const durationHistogram: HistogramCells = {
+  at: histogramsAt + histogramSize(connectBuckets),
+  bounds: durationBuckets,
+}
+const listenersAt = histogramsAt + histogramSize(connectBuckets) + histogramSize(durationBuckets)
+
+/** Cells of a listener, relative to listenerCell(slot). */
+export const listenerField = { accepted: 0, active: 1, bytesUp: 2, bytesDown: 3 } as const
+const rejectedAt = 4
+const closedAt = rejectedAt + rejections.length
+const listenerSize = closedAt + causes.length * phases.length
+
+/** Cells of an endpoint, relative to endpointCell(slot). */
+export const endpointField = {
+  /** Relayed connections. A gauge. */
+  active: 0,
+  /** Dials under way. A gauge; load counts them. */
+  pending: 1,
+  attempts: 2,
+} as const
+const failuresAt = 3
+const endpointSize = failuresAt + dialFailures.length
+const endpointsAt = listenersAt + maxListeners * listenerSize
+const rowSize = endpointsAt + maxEndpoints * endpointSize
+
+/** First cell of a listener's block. */
+export function listenerCell(slot: number): number {
+  return listenersAt + slot * listenerSize
+}
+
+/** Cell of `connections_rejected_total` of a listener. */
+export function rejectedCell(slot: number, reason: Rejection): number {
+  return listenerCell(slot) + rejectedAt + rejections.indexOf(reason)
+}
+
+/** Cell of `connections_closed_total` of a listener. */
+export function closedCell(slot: number, cause: Cause, phase: Phase): number {
+  return listenerCell(slot) + closedAt + causes.indexOf(cause) * phases.length + phases.indexOf(phase)
+}
+
+/** First cell of an endpoint's block. */
+export function endpointCell(slot: number): number {
+  return endpointsAt + slot * endpointSize
+}
+
+/** Cell of `upstream_connect_failures_total` of an endpoint. */
+export function failureCell(slot: number, reason: DialFailure): number {
+  return endpointCell(slot) + failuresAt + dialFailures.indexOf(reason)
+}
+
+/** Adds one observation to a worker's own row. */
+export function observe(row: Float64Array, histogram: HistogramCells, seconds: number): void {
+  const { at, bounds } = histogram
+  let bucket = 0
+  while (bucket < bounds.length && seconds > (bounds[bucket] ?? 0)) bucket++
+  add(row, at + bucket, 1)
+  add(row, at + bounds.length + 1, seconds)
+}
+
+/** Adds to a cell of one's own row. */
+export function add(row: Float64Array, cell: number, delta: number): void {
+  row[cell] = (row[cell] ?? 0) + delta
+}
+
+/** Bits of an endpoint's health word. 0: in use. */
+export const healthBit = {
+  /** Active probes say down: never used while any endpoint of any tier is up. */
+  down: 1,
+  /** Ejected by passive health. */
+  ejected: 2,
+  /** Draining by the admin's hand: no new connections. */
+  draining: 4,
+} as const
+
+/** The shared block; the same class on both sides of a thread. */
+export class Tally {
+  readonly buffer: SharedArrayBuffer
+  readonly workers: number
+  readonly #rows: Float64Array[] = []
+  readonly #health: Int32Array
+
+  /** `buffer`: the block made by another thread's Tally with the same number of workers. */
+  constructor(workers: number, buffer?: SharedArrayBuffer) {
+    const rowBytes = rowSize * Float64Array.BYTES_PER_ELEMENT
+    const healthAt = rowBytes * (workers + 1)
+    this.workers = workers
+    this.buffer = buffer ?? new SharedArrayBuffer(healthAt + maxEndpoints * Int32Array.BYTES_PER_ELEMENT)
+    for (let i = 0; i <= workers; i++) this.#rows.push(new Float64Array(this.buffer, i * rowBytes, rowSize))
+    this.#health = new Int32Array(this.buffer, healthAt, maxEndpoints)
+  }
+
+  /** The row of worker `index` (1 to workers), or the base row (0). */
+  row(index: number): Float64Array {
+    const row = this.#rows[index]
+    if (row === undefined) throw new RangeError(`no row ${index}: there are ${this.workers} workers`)
+    return row
+  }
+
+  /** Sum of a cell over all rows. */
+  sum(cell: number): number {
+    let total = 0
+    for (const row of this.#rows) total += row[cell] ?? 0
+    return total
+  }
+
+  health(slot: number): number {
+    return Atomics.load(this.#health, slot)
+  }
+
+  setHealth(slot: number, word: number): void {
+    Atomics.store(this.#health, slot, word)
+  }
+
+  /** Relayed connections and pending dials of an endpoint, over all workers. */
+  load(slot: number): number {
+    const cell = endpointCell(slot)
+    return this.sum(cell + endpointField.active) + this.sum(cell + endpointField.pending)
+  }
+
+  /** Called by main when worker `index` is dead: its counters move to the base row, its gauges to zero. */
+  retire(index: number): void {
+    const dead = this.row(index)
+    const base = this.row(0)
+    const gauges = new Set<number>([workerCell.heartbeatMs, workerCell.active, workerCell.bufferedBytes])
+    for (let slot = 0; slot < maxListeners; slot++) gauges.add(listenerCell(slot) + listenerField.active)
+    for (let slot = 0; slot < maxEndpoints; slot++) {
+      gauges.add(endpointCell(slot) + endpointField.active).add(endpointCell(slot) + endpointField.pending)
+    }
+    for (let cell = 0; cell < rowSize; cell++) {
+      const value = dead[cell] ?? 0
+      if (value !== 0 && !gauges.has(cell)) add(base, cell, value)
+      if (value !== 0) dead[cell] = 0
+    }
+  }
+
+  /** Called by main when no worker uses an endpoint's slot any more: the next endpoint there starts at zero. */
+  clearEndpoint(slot: number): void {
+    for (const row of this.#rows) row.fill(0, endpointCell(slot), endpointCell(slot) + endpointSize)
+    this.setHealth(slot, 0)
+  }
+
+  clearListener(slot: number): void {
+    for (const row of this.#rows) row.fill(0, listenerCell(slot), listenerCell(slot) + listenerSize)
+  }
+}

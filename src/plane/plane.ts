@@ -1,0 +1,115 @@
+import type { SocketAddress } from '../core/address.ts'
+import type { Closed } from '../core/outcome.ts'
+
+/** How bytes move. A plane never decides anything, and policy never looks behind this interface. */
+export interface Plane<W extends Wire> {
+  /** Starts accepting from a socket that is already bound. Every accepted connection is handed over, never filtered. */
+  listen(listening: ListenSpec, accept: (downstream: W) => void): Listening
+  /**
+   * Connects. Sends nothing, so every failure may be retried on another endpoint. `done` is called exactly once, never
+   * before dial() returned. Cancelling closes the half-made socket, and `done` is not called any more.
+   */
+  dial(endpoint: SocketAddress, options: DialOptions, done: (result: Dialed<W>) => void): Cancel
+  /**
+   * Sends `header` in one write with whatever the client has already sent (never waits for it), then copies both ways
+   * until both directions have ended, and closes both sockets. Takes both wires over. `ended` is called exactly once,
+   * after both sockets are closed, never before relay() returned.
+   */
+  relay(downstream: W, upstream: W, options: RelayOptions, ended: (end: RelayEnd) => void): Relay
+  /** The only clock that session/ may use: a plane may block its thread where libuv's timers are late. */
+  after(ms: number, fire: () => void): Cancel
+  /** Monotonic milliseconds, the time base of idleMs(). */
+  now(): number
+  /** Called from the main thread after it has sent a message to this plane's thread. */
+  wake(): void
+}
+
+/** Stops what was begun; calling it late or twice does nothing. */
+export type Cancel = () => void
+
+export interface ListenSpec {
+  /** A bound TCP socket: a descriptor that belongs to the plane from now on. */
+  readonly fd: number
+  readonly backlog: number
+}
+
+export interface Listening {
+  /** Stops accepting and closes this plane's descriptor. Connections live on. */
+  close(): void
+}
+
+export interface DialOptions {
+  /** A literal local IP address to connect from; null: the kernel chooses. */
+  readonly source: string | null
+}
+
+export type Dialed<W> =
+  | { readonly kind: 'connected'; readonly wire: W }
+  /** `code` is an errno name such as ECONNREFUSED. */
+  | { readonly kind: 'failed'; readonly code: string }
+
+export interface RelayOptions {
+  /** Bytes for upstream ahead of the client's (a PROXY header); null: none. */
+  readonly header: Uint8Array | null
+  readonly idleMs: number
+  readonly halfCloseMs: number
+  readonly stallMs: number
+  readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
+  /** Told of every relayed chunk; must be cheap. */
+  readonly meter: RelayMeter
+}
+
+/** Live numbers of one connection. */
+export interface RelayMeter {
+  /** `count` bytes from the client were handed to the kernel for the endpoint; the header does not count. */
+  up(count: number): void
+  down(count: number): void
+  /** Bytes held in user space or in pipes changed by `delta`; the sum is zero when the relay has ended. */
+  buffered(delta: number): void
+}
+
+/** How a relay ended. */
+export interface RelayEnd {
+  readonly bytesUp: number
+  readonly bytesDown: number
+  /** What happened first; `timeout` names the side that was silent or did not read. */
+  readonly closed: Closed
+  /**
+   * clean: both sides ended with FIN. reset: a side sent RST. idle, half-close, stall: our timeouts. finished and
+   * killed: by our own hand. fault: a system call failed for a reason of our own.
+   */
+  readonly kind: 'clean' | 'reset' | 'idle' | 'half-close' | 'stall' | 'finished' | 'killed' | 'fault'
+  /** The side whose reset or silence ended it; null where there is none. */
+  readonly side: 'downstream' | 'upstream' | null
+  /** One side had sent FIN when the end came. */
+  readonly halfClosed: boolean
+  /** errno name of a reset or fault. */
+  readonly code: string | null
+}
+
+/** One connected socket. The session owns it until it hands it to relay(), closes or resets it. */
+export interface Wire {
+  /** v4-mapped addresses are IPv4 here. */
+  readonly remote: SocketAddress
+  readonly local: SocketAddress
+  /** Calls back with more than `seen` bytes, or at the peer's end; hands over all of them and consumes none. */
+  peek(seen: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel
+  /** Drops `count` bytes that peek() has shown. */
+  discard(count: number): void
+  /** Fires at most once, when the peer resets. A FIN does not count: it is a half-close. */
+  onReset(fire: () => void): Cancel
+  /** FIN. */
+  close(): void
+  /** RST. */
+  reset(): void
+}
+
+/** A running relay: what drain and the admin need. */
+export interface Relay {
+  /** Time since the last byte moved in either direction. */
+  idleMs(nowMs: number): number
+  /** FIN to both; what was read already is still delivered. The end comes when both peers have closed, or by kill(). */
+  finish(): void
+  /** RST to both, at once. */
+  kill(): void
+}
