@@ -1,0 +1,63 @@
+/** What `/status` and `spliceway status` show: one plain picture of the program, made when asked for. */
+export interface Status {
+  readonly version: string
+  readonly node: string
+  readonly pid: number
+  readonly plane: { readonly name: 'net'; readonly why: string }
+  readonly state: 'starting' | 'serving' | 'draining'
+  readonly uptimeMs: number
+  readonly connections: { readonly active: number; readonly limit: number }
+  readonly listeners: readonly ListenerStatus[]
+  readonly pools: readonly PoolStatus[]
+  readonly workers: readonly WorkerStatus[]
+  readonly config: ConfigStatus
+}
+
+export interface ListenerStatus {
+  readonly name: string
+  /** As bound, `[::]:443`. */
+  readonly address: string
+  readonly pool: string
+  readonly active: number
+  readonly accepted: number
+  readonly maxConnections: number | null
+}
+
+export interface PoolStatus {
+  readonly name: string
+  readonly balance: string
+  /** No endpoint is up: all are tried. */
+  readonly panic: boolean
+  readonly endpoints: readonly EndpointStatus[]
+}
+
+export interface EndpointStatus {
+  /** `10.0.0.5:9443`, or the name that does not resolve. */
+  readonly endpoint: string
+  /** The name it was resolved from; null when the configuration says an address. */
+  readonly name: string | null
+  readonly priority: number
+  readonly weight: number
+  /** unknown: no probe has answered yet, used like up. unresolved: a name without any answer so far. */
+  readonly state: 'up' | 'down' | 'unknown' | 'ejected' | 'draining' | 'unresolved'
+  /** Why it is not up; the last probe's answer when it is. */
+  readonly reason: string
+  /** Time in this state. */
+  readonly forMs: number
+  readonly active: number
+}
+
+export interface WorkerStatus {
+  readonly index: number
+  readonly alive: boolean
+  readonly heartbeatAgeMs: number
+  readonly active: number
+  readonly restarts: number
+}
+
+export interface ConfigStatus {
+  /** `config/edge.yaml`, or `command line`. */
+  readonly source: string
+  readonly loadedMsAgo: number
+  readonly lastReload: { readonly successful: boolean; readonly message: string }
+}
