@@ -15,10 +15,9 @@ export interface SocketAddress {
  */
 export function parseIp(text: string): { family: 4 | 6; bytes: Uint8Array } | undefined {
   if (isIPv4(text)) return { family: 4, bytes: parseIpv4(text) }
+  if (!isIPv6(text)) return undefined
   const zone = text.indexOf('%')
-  const literal = zone === -1 ? text : text.slice(0, zone)
-  if (!isIPv6(literal)) return undefined
-  const bytes = parseIpv6(literal)
+  const bytes = parseIpv6(zone === -1 ? text : text.slice(0, zone))
   return isV4Mapped(bytes) ? { family: 4, bytes: bytes.slice(12) } : { family: 6, bytes }
 }
 

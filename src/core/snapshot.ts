@@ -23,6 +23,8 @@ export interface Snapshot {
 
 export interface ListenerSnapshot {
   readonly name: string
+  /** As configured, `[::]:443`: what a listening socket is known by, whatever the listener is called. */
+  readonly address: string
   /** Index into the shared rows. */
   readonly slot: number
   readonly pool: string

@@ -1,3 +1,4 @@
+import type { BoundSocket } from 'node:net'
 import type { SocketAddress } from '../core/address.ts'
 import type { Closed } from '../core/outcome.ts'
 
@@ -28,8 +29,8 @@ export interface Plane<W extends Wire> {
 export type Cancel = () => void
 
 export interface ListenSpec {
-  /** A bound TCP socket: a descriptor that belongs to the plane from now on. */
-  readonly fd: number
+  /** A bound TCP socket, as a descriptor or as Node's object; it belongs to the plane from now on. */
+  readonly socket: number | BoundSocket
   readonly backlog: number
 }
 

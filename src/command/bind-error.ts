@@ -1,0 +1,37 @@
+import type { BindError } from '../control/sockets.ts'
+import { joinHostPort } from '../core/address.ts'
+import { describeHolder, portHolder } from '../linux/port-holder.ts'
+
+/** Why a port cannot be had and what to do, for a person. `uid`: ours. */
+export async function bindErrorText({ address, code }: BindError, uid: number): Promise<string> {
+  const { host, port } = address
+  const what = `cannot listen on ${joinHostPort(host, port)}`
+  switch (code) {
+    case 'EADDRINUSE': {
+      const holder = await portHolder(port)
+      const who =
+        holder === undefined ? 'it is held by a process that has gone by now' : describeHolder(holder)
+      return (
+        `${what}: the port is taken, ${who}; this process is uid ${uid}\n` +
+        `  stop the holder or give the listener another port; "ss -ltnp 'sport = :${port}'" as root shows it too`
+      )
+    }
+    case 'EACCES':
+      return (
+        `${what}: ports below 1024 need CAP_NET_BIND_SERVICE, and uid ${uid} has it not\n` +
+        '  systemd:    AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit (config/systemd/spliceway.service)\n' +
+        '  Kubernetes: capabilities: { drop: [ALL], add: [NET_BIND_SERVICE] } and the image whose node has the file capability\n' +
+        '  by hand:    setcap cap_net_bind_service=+ep on a copy of node, or sysctl net.ipv4.ip_unprivileged_port_start=80'
+      )
+    case 'EADDRNOTAVAIL':
+      return (
+        `${what}: this host has no such address\n` +
+        '  "ip address" lists those it has; a floating address needs a listener on "[::]" or net.ipv4.ip_nonlocal_bind=1'
+      )
+    case 'EMFILE':
+    case 'ENFILE':
+      return `${what}: no descriptor is free (${code})\n  raise LimitNOFILE= (systemd) or ulimit -n`
+    default:
+      return `${what}: ${code}`
+  }
+}

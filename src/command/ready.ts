@@ -1,0 +1,13 @@
+import { ask, type CommandOptions, complain, exitCode } from './client.ts'
+
+/** `spliceway ready`: exit code 0 and `ready`, or 1 and the reasons. */
+export async function ready(options: CommandOptions): Promise<number> {
+  const reply = await ask(options.socket, 'GET', '/readyz')
+  if (reply.kind === 'unreachable') return complain(options, reply.message)
+  if (reply.status === 200) {
+    options.out.write('ready\n')
+    return exitCode.ok
+  }
+  options.err.write(`not ready\n${reply.body}`)
+  return exitCode.failure
+}

@@ -1,0 +1,138 @@
+import { tmpdir } from 'node:os'
+import { App, type ConfigSource } from '../app.ts'
+import type { Config } from '../config/config.ts'
+import { watchConfig } from '../control/config-watch.ts'
+import { BindError } from '../control/sockets.ts'
+import type { AccessLog } from '../telemetry/access-log.ts'
+import { createAccessLog } from '../telemetry/access-log.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+import { openSink, type Sink } from '../telemetry/sink.ts'
+import { version } from '../version.ts'
+import { bindErrorText } from './bind-error.ts'
+import { exitCode } from './client.ts'
+
+/** The reader of our log may be this far behind; more is dropped and counted. */
+const maxLogBytes = 4 * 1024 * 1024
+/** The picture at the start waits this long for the first probes. */
+const firstProbesMs = 1_200
+
+export interface RunOptions {
+  readonly config: Config
+  readonly source: ConfigSource
+  /** The file to watch; null: none. */
+  readonly file: string | null
+  /** Called when it serves. */
+  readonly started?: () => void
+}
+
+/** What keeps running beside the app, ended in reverse. */
+type Closing = () => Promise<void> | void
+
+/** Runs until a signal or a drain ends it. Resolves to the exit code: 0, 1 when it cannot run, 75 when a port is taken. */
+export async function run(options: RunOptions): Promise<number> {
+  const { config, source } = options
+  const sink = openSink({ destination: 1, maxBufferedBytes: maxLogBytes })
+  const log = createLog(config.log.level, sink)
+  const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
+  const app = new App({
+    config,
+    source,
+    version: version(),
+    log,
+    setLogLevel: (level) => {
+      log.level = level
+    },
+    outcomes: (outcomes) => accessLog.write(outcomes),
+    logLinesDropped: () => sink.dropped(),
+  })
+  try {
+    await app.start()
+  } catch (error) {
+    if (!(error instanceof BindError)) throw error
+    sink.flushSync()
+    process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0)}\n`)
+    return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
+  }
+  return serveUntilDrained(app, options, log, sink, accessLog)
+}
+
+async function serveUntilDrained(
+  app: App,
+  { config, file, started }: RunOptions,
+  log: Log,
+  sink: Sink,
+  accessLog: AccessLog,
+): Promise<number> {
+  const closings: Closing[] = [listenToSignals(app)]
+  await app.probe()
+  try {
+    closings.push(await openAdmin(app, config, log))
+  } catch (error) {
+    log.error({ err: error }, error instanceof Error ? error.message : String(error))
+    await app.stop()
+    for (const close of closings) await close()
+    accessLog.close()
+    return exitCode.failure
+  }
+  if (file !== null) closings.push(watchConfig(file, () => void app.reload()))
+  if (sink.terminal) await showStart(app, sink)
+  started?.()
+  const { done } = await app.draining
+  await done
+  await app.stop()
+  for (const close of closings.reverse()) await close()
+  log.info({}, 'stopped')
+  accessLog.close()
+  return exitCode.ok
+}
+
+/** SIGTERM drains; SIGINT, from a person, without waiting for load balancers; a second one exits at once. */
+function listenToSignals(app: App): Closing {
+  const drain = (signal: NodeJS.Signals): void => {
+    if (app.status().state === 'draining') process.exit(exitCode.ok)
+    app.drain(signal === 'SIGINT')
+  }
+  const reload = (): void => void app.reload()
+  process.on('SIGTERM', drain)
+  process.on('SIGINT', drain)
+  process.on('SIGHUP', reload)
+  return () => {
+    process.off('SIGTERM', drain)
+    process.off('SIGINT', drain)
+    process.off('SIGHUP', reload)
+  }
+}
+
+async function openAdmin(app: App, config: Config, log: Log): Promise<Closing> {
+  const [{ startAdmin }, { adminSocketPath, prepareSocketFolder }, { describeHolder, portHolder }] =
+    await Promise.all([
+      import('../telemetry/admin.ts'),
+      import('../telemetry/admin-socket.ts'),
+      import('../linux/port-holder.ts'),
+    ])
+  const { socket, listen } = config.admin
+  const uid = process.getuid?.() ?? 0
+  const automatic = socket.kind === 'auto' ? adminSocketPath(process.env, uid, tmpdir()) : null
+  if (automatic !== null) prepareSocketFolder(automatic, uid)
+  const admin = await startAdmin({
+    app,
+    socketPath: socket.kind === 'path' ? socket.path : automatic,
+    listen,
+    holder: async (port) => {
+      const holder = await portHolder(port)
+      return holder && describeHolder(holder)
+    },
+    log,
+  })
+  return () => admin.close()
+}
+
+/** For a person at a terminal: what forwards where, what is up or down and why. */
+async function showStart(app: App, sink: Sink): Promise<void> {
+  const { renderStatus } = await import('./status.ts')
+  const deadlineMs = performance.now() + firstProbesMs
+  const unknown = () =>
+    app.status().pools.some(({ endpoints }) => endpoints.some(({ state }) => state === 'unknown'))
+  while (unknown() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20))
+  sink.write(`\n${renderStatus(app.status())}\n`)
+}

@@ -1,0 +1,117 @@
+import type { Status } from '../core/status.ts'
+import { ask, type CommandOptions, complain, exitCode } from './client.ts'
+import { shortDuration } from './duration.ts'
+import { table } from './table.ts'
+
+export interface StatusOptions extends CommandOptions {
+  /** The answer as it came, for programs. */
+  readonly json: boolean
+}
+
+/** `spliceway status`: the running process at a glance. */
+export async function status(options: StatusOptions): Promise<number> {
+  const reply = await ask(options.socket, 'GET', '/status')
+  if (reply.kind === 'unreachable') return complain(options, reply.message)
+  if (reply.status !== 200)
+    return complain(options, `the process at ${options.socket} answered: ${reply.body.trim()}`)
+  if (options.json) {
+    options.out.write(reply.body)
+    return exitCode.ok
+  }
+  const picture = parse(reply.body)
+  if (picture === undefined) return complain(options, `what answers at ${options.socket} is not spliceway`)
+  options.out.write(renderStatus(picture))
+  return exitCode.ok
+}
+
+/** undefined: not a status. */
+function parse(body: string): Status | undefined {
+  try {
+    const value: Status | null = JSON.parse(body)
+    return value?.listeners && value.pools && value.workers && value.config ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Tables, a blank line between them. */
+export function renderStatus(status: Status): string {
+  const sections = [program, listeners, endpoints, workers, config]
+  return sections.map((section) => section(status)).join('\n')
+}
+
+function program(status: Status): string {
+  const { version, state, uptimeMs, pid, connections, plane, node } = status
+  return table(
+    ['version', 'state', 'uptime', 'pid', 'connections', 'node', 'plane'],
+    [
+      [
+        version,
+        state,
+        shortDuration(uptimeMs),
+        String(pid),
+        `${connections.active}/${connections.limit}`,
+        node,
+        plane.why === '' ? plane.name : `${plane.name} (${plane.why})`,
+      ],
+    ],
+  )
+}
+
+function listeners(status: Status): string {
+  return table(
+    ['listener', 'address', 'pool', 'active', 'accepted', 'limit'],
+    status.listeners.map((each) => [
+      each.name,
+      each.address,
+      each.pool,
+      String(each.active),
+      String(each.accepted),
+      each.maxConnections === null ? '' : String(each.maxConnections),
+    ]),
+  )
+}
+
+function endpoints(status: Status): string {
+  const rows = status.pools.flatMap((pool) =>
+    pool.endpoints.map((each) => [
+      pool.name,
+      each.endpoint,
+      each.name ?? '',
+      each.state,
+      shortDuration(each.forMs),
+      String(each.priority),
+      String(each.weight),
+      String(each.active),
+      each.reason,
+    ]),
+  )
+  const panics = status.pools
+    .filter((pool) => pool.panic)
+    .map((pool) => `panic: no endpoint of pool ${pool.name} is up, so all are tried\n`)
+  return (
+    table(['pool', 'endpoint', 'name', 'state', 'for', 'priority', 'weight', 'active', 'reason'], rows) +
+    panics.join('')
+  )
+}
+
+function workers(status: Status): string {
+  return table(
+    ['worker', 'state', 'last-seen', 'active', 'restarts'],
+    status.workers.map((each) => [
+      String(each.index),
+      each.alive ? 'alive' : 'dead',
+      shortDuration(each.heartbeatAgeMs),
+      String(each.active),
+      String(each.restarts),
+    ]),
+  )
+}
+
+function config({ config }: Status): string {
+  const { source, loadedMsAgo, lastReload } = config
+  const [first = '', ...more] = lastReload.message.trimEnd().split('\n')
+  const row = [source, shortDuration(loadedMsAgo), lastReload.successful ? 'successful' : 'failed', first]
+  const problems = more.map((line) => `${line}\n`).join('')
+  return table(['config', 'age', 'last-reload', 'message'], [row]) + problems
+}

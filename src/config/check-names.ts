@@ -1,0 +1,91 @@
+import { parseName } from './address-field.ts'
+import { type Checked, shown, shownName } from './checked.ts'
+import { parseForwardKey } from './forward-key.ts'
+import { type Finding, findingAt } from './issue.ts'
+import { didYouMean } from './suggest.ts'
+import { type Entry, find, type Path, type Tree } from './tree.ts'
+
+/** Names that are malformed, used twice, or of nothing. */
+export function checkNames(checked: Checked): Finding[] {
+  return [...checkKeys(checked), ...checkTwice(checked), ...checkReferences(checked)]
+}
+
+function checkKeys({ written }: Checked): Finding[] {
+  const findings: Finding[] = []
+  for (const [key, entry] of entriesOf(written, 'pools')) {
+    const parsed = parseName(key)
+    if (parsed.kind === 'accepted') continue
+    findings.push({
+      span: entry.key,
+      message: `\`${key}\` is not a valid name for a pool`,
+      hint: parsed.hint,
+    })
+  }
+  for (const [key, entry] of entriesOf(written, 'forward')) {
+    const parsed = parseForwardKey(key)
+    // A key without a value is a YAML slip that has been reported.
+    if (parsed.kind === 'accepted' || (entry.value.kind === 'scalar' && entry.value.value === null)) continue
+    findings.push({ span: entry.key, message: `forward key \`${key}\` ${parsed.message}`, hint: parsed.hint })
+  }
+  return findings
+}
+
+function checkTwice({ draft, tree }: Checked): Finding[] {
+  const findings: Finding[] = []
+  const listeners = new Set<string>()
+  for (const listener of draft.listeners) {
+    const { name } = listener.config
+    if (listeners.has(name)) {
+      const isForward = find(tree, listener.at).key !== null
+      const found = find(tree, isForward ? listener.at : [...listener.at, 'name'])
+      const message = `there are two listeners named \`${shownName(tree, listener)}\``
+      findings.push(findingAt(found, message, 'rename one; a forward is named port-PORT'))
+    }
+    listeners.add(name)
+  }
+  const pools = new Set<string>()
+  for (const { config, at } of draft.pools) {
+    if (pools.has(config.name)) {
+      const { key, tree: value } = find(tree, at)
+      const message = `there are two pools named \`${config.name}\``
+      findings.push({
+        span: key ?? value.span,
+        message,
+        hint: 'rename this one; a forward makes a pool named port-PORT',
+      })
+    }
+    pools.add(config.name)
+  }
+  return findings
+}
+
+function checkReferences({ draft, tree, written }: Checked): Finding[] {
+  const known = poolNames(written)
+  const hintFor = (name: string) =>
+    didYouMean(name, known) ??
+    (known.size === 0 ? 'there are no pools' : `known pools: ${[...known].join(', ')}`)
+  const findings: Finding[] = []
+  const refer = (name: string, path: Path) => {
+    if (known.has(name)) return
+    const found = find(tree, path)
+    findings.push(findingAt(found, `unknown pool \`${shown(found)}\``, hintFor(name)))
+  }
+  for (const { config, at } of draft.listeners) refer(config.pool, [...at, 'pool'])
+  for (const [i, name] of draft.config.admin.readyRequires.entries())
+    refer(name, ['admin', 'readyRequires', i])
+  return findings
+}
+
+/** Of all pools, those with problems of their own too. */
+function poolNames(written: Tree): ReadonlySet<string> {
+  const forwards = [...entriesOf(written, 'forward').keys()].map(parseForwardKey)
+  return new Set([
+    ...entriesOf(written, 'pools').keys(),
+    ...forwards.flatMap((parsed) => (parsed.kind === 'accepted' ? [parsed.value.name] : [])),
+  ])
+}
+
+function entriesOf(written: Tree, key: string): ReadonlyMap<string, Entry> {
+  const { tree, path } = find(written, [key])
+  return path.length === 1 && tree.kind === 'mapping' ? tree.entries : new Map()
+}

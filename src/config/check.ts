@@ -1,0 +1,108 @@
+import { maxEndpoints, maxListeners } from '../core/tally.ts'
+import { checkAddresses } from './check-addresses.ts'
+import { checkNames } from './check-names.ts'
+import type { Checked } from './checked.ts'
+import { formatDuration } from './duration.ts'
+import { type Finding, findingAt } from './issue.ts'
+import { find, type Path, pathText } from './tree.ts'
+
+/** Everything wrong with a configuration whose fields are right one by one. */
+export function check(checked: Checked): Finding[] {
+  return [
+    ...checkListening(checked),
+    ...checkNames(checked),
+    ...checkAddresses(checked),
+    ...checkLimits(checked),
+    ...checkPools(checked),
+    ...checkDrain(checked),
+  ]
+}
+
+/** What is allowed, but hardly meant. */
+export function warn({ draft, tree }: Checked): Finding[] {
+  const used = new Set(draft.listeners.map(({ config }) => config.pool))
+  return draft.pools
+    .filter(({ config }) => !used.has(config.name))
+    .map(({ config, at }) => {
+      const found = find(tree, at)
+      const message = `pool \`${config.name}\` is not used by any listener`
+      return { span: found.key ?? found.tree.span, message, hint: null }
+    })
+}
+
+function checkListening({ written }: Checked): Finding[] {
+  const isFilled = (key: string) => {
+    const { tree, path } = find(written, [key])
+    if (path.length === 0) return false
+    return tree.kind === 'mapping' ? tree.entries.size > 0 : tree.kind !== 'list' || tree.items.length > 0
+  }
+  if (isFilled('forward') || isFilled('listeners')) return []
+  const hint = 'add a line such as `forward: { 80: 127.0.0.1:9080 }`'
+  return [{ span: written.span, message: 'there is nothing to listen on', hint }]
+}
+
+function checkLimits({ draft, tree }: Checked): Finding[] {
+  const findings: Finding[] = []
+  const surplus = draft.listeners[maxListeners]
+  if (surplus !== undefined) {
+    findings.push(findingAt(find(tree, surplus.at), `there are more than ${maxListeners} listeners`, null))
+  }
+  let room = maxEndpoints
+  for (const { config, endpointsAt } of draft.pools) {
+    if (config.endpoints.length > room) {
+      const message = `there are more than ${maxEndpoints} endpoints`
+      findings.push(findingAt(find(tree, [...endpointsAt, room]), message, null))
+      break
+    }
+    room -= config.endpoints.length
+  }
+  return findings
+}
+
+const probeKinds = ['tcp', 'http', 'https', 'tls']
+
+function checkPools(checked: Checked): Finding[] {
+  const findings: Finding[] = []
+  for (const { config, at } of checked.draft.pools) {
+    const health = find(checked.tree, [...at, 'health'])
+    if (health.tree.kind === 'mapping' && health.path.length > at.length) {
+      const entries = [...health.tree.entries].filter(([key]) => probeKinds.includes(key))
+      for (const [key, entry] of entries.slice(1)) {
+        const message = `${pathText(health.path)} has a second kind of probe, \`${key}\``
+        findings.push({ span: entry.key, message, hint: `keep one: \`${entries[0]?.[0]}\` is given already` })
+      }
+    }
+    if (config.outlier === null) continue
+    const { baseEjectionMs, maxEjectionMs } = config.outlier
+    const outlier = [...at, 'outlier']
+    const base = { path: [...outlier, 'baseEjection'], ms: baseEjectionMs }
+    findings.push(...atMost(checked, base, { path: [...outlier, 'maxEjection'], ms: maxEjectionMs }))
+  }
+  return findings
+}
+
+function checkDrain(checked: Checked): Finding[] {
+  const { notReadyDelayMs, windowMs, deadlineMs } = checked.draft.config.drain
+  const deadline = { path: ['drain', 'deadline'], ms: deadlineMs }
+  return [
+    ...atMost(checked, { path: ['drain', 'notReadyDelay'], ms: notReadyDelayMs }, deadline),
+    ...atMost(checked, { path: ['drain', 'window'], ms: windowMs }, deadline),
+  ]
+}
+
+interface Timed {
+  readonly path: Path
+  readonly ms: number
+}
+
+/** Underlines `low`, or `high` when `low` is a default. Says nothing when one of them could not be read. */
+function atMost({ tree, written }: Checked, low: Timed, high: Timed): Finding[] {
+  const isWritten = ({ path }: Timed) => find(tree, path).path.length === path.length
+  const isLost = (timed: Timed) =>
+    find(written, timed.path).path.length === timed.path.length && !isWritten(timed)
+  if (low.ms <= high.ms || isLost(low) || isLost(high)) return []
+  const message = `${pathText(low.path)} must not be longer than ${pathText(high.path)}`
+  const [here, other] = isWritten(low) ? [low, high] : [high, low]
+  const hint = isWritten(other) ? null : `${pathText(other.path)} is ${formatDuration(other.ms)} by default`
+  return [findingAt(find(tree, here.path), message, hint)]
+}

@@ -1,0 +1,47 @@
+import { type EndpointRecord, stateOf } from './endpoint-record.ts'
+import type { Log } from './log.ts'
+import type { PoolRecord } from './pool-record.ts'
+import { remains, type Standing } from './standing.ts'
+
+/**
+ * Logs one line about an endpoint the way HAProxy does it: what, why, what remains. `before`: how the pool stood when
+ * the line before this one was written. The line that begins a panic is a warning whatever caused it.
+ */
+export function announce(
+  log: Log,
+  level: 'info' | 'warn',
+  pool: PoolRecord,
+  record: EndpointRecord,
+  what: string,
+  before: Standing,
+): void {
+  const { usable, total, panic } = pool.standing
+  const fields = { pool: record.pool, endpoint: record.id, state: stateOf(record), usable, total, panic }
+  const message = `pool ${record.pool}: endpoint ${record.id} ${what}; ${remains(before, pool.standing)}`
+  log[panic && !before.panic ? 'warn' : level](fields, message)
+}
+
+/** Logs who joined and left a pool since it had the `old` endpoints, in one line; nothing when nobody did. */
+export function announceMembership(
+  log: Log,
+  old: readonly EndpointRecord[],
+  pool: PoolRecord,
+  before: Standing,
+): void {
+  const joined = idsMissing(pool.records, old)
+  const left = idsMissing(old, pool.records)
+  if (joined.length + left.length === 0) return
+  const parts = [
+    ...(joined.length > 0 ? [`${joined.join(', ')} joined`] : []),
+    ...(left.length > 0 ? [`${left.join(', ')} left`] : []),
+  ]
+  const { usable, total, panic } = pool.standing
+  const name = pool.config.name
+  const message = `pool ${name}: ${parts.join(', ')}; ${remains(before, pool.standing)}`
+  log[panic && !before.panic ? 'warn' : 'info']({ pool: name, joined, left, usable, total, panic }, message)
+}
+
+function idsMissing(from: readonly EndpointRecord[], others: readonly EndpointRecord[]): readonly string[] {
+  const there = new Set(others)
+  return from.filter((record) => !there.has(record)).map(({ id }) => id)
+}

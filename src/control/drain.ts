@@ -1,0 +1,59 @@
+import type { DrainConfig } from '../config/config.ts'
+import type { After } from './after.ts'
+import type { Log } from './log.ts'
+
+/** How often it looks whether anything is left. */
+const lookMs = 50
+/** From the last reset until the connections are counted out. */
+const graceMs = 1_000
+
+export interface DrainOptions {
+  readonly config: DrainConfig
+  readonly log: Log
+  readonly after: After
+  readonly nowMs: () => number
+  readonly active: () => number
+  /** Closes the listening sockets. */
+  readonly stopAccepting: () => void
+  /** FIN to connections as they fall silent, spread over the window. */
+  readonly retire: (windowMs: number, idleAfterMs: number) => void
+  /** RST to what is left. */
+  readonly kill: () => void
+}
+
+/**
+ * Case 17; all times count from the call. Not ready at once (the caller sees to that), accepting goes on for
+ * `notReadyDelayMs`, the last `windowMs` before `deadlineMs` retire silent connections, at the deadline the rest is reset.
+ * Resolves as soon as nothing is left and nothing is accepted any more, or after the deadline.
+ */
+export function drain(options: DrainOptions): Promise<void> {
+  const { config, log, after, nowMs, active } = options
+  const startMs = nowMs()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let killed = false
+
+  const look = (): void => {
+    const left = active()
+    const elapsedMs = nowMs() - startMs
+    if (left === 0 || (killed && elapsedMs >= config.deadlineMs + graceMs)) resolve()
+    else after(lookMs, look)
+  }
+  after(Math.min(config.notReadyDelayMs, config.deadlineMs), () => {
+    options.stopAccepting()
+    const left = active()
+    if (left > 0)
+      log.info({ connections: left }, `draining: accepting has stopped, ${left} connections are left`)
+    look()
+  })
+  after(Math.max(0, config.deadlineMs - config.windowMs), () =>
+    options.retire(config.windowMs, config.idleAfterMs),
+  )
+  after(config.deadlineMs, () => {
+    const left = active()
+    if (left > 0)
+      log.warn({ connections: left }, `draining: the deadline is reached, ${left} connections are reset`)
+    killed = true
+    options.kill()
+  })
+  return promise
+}

@@ -1,0 +1,74 @@
+import type { ListenerConfig } from '../config/config.ts'
+import { joinHostPort } from '../core/address.ts'
+import type { Libc } from '../linux/libc.ts'
+import { bindListener, type ListenerSockets } from './sockets.ts'
+
+/** What a listening socket is known by: its address, so that a listener may be renamed without closing its port. */
+export function listenerKey({ name, host, port }: ListenerConfig): string {
+  const address = joinHostPort(host, port)
+  return port === 0 ? `${address} ${name}` : address // several may ask the kernel for a port
+}
+
+/** The bound listening sockets of the program. */
+export class Listeners {
+  readonly #workers: number
+  readonly #libc: Libc | null
+  #bound: ReadonlyMap<string, ListenerSockets> = new Map()
+
+  constructor(workers: number, libc: Libc | null) {
+    this.#workers = workers
+    this.#libc = libc
+  }
+
+  /** Keys of all bound sockets. */
+  keys(): readonly string[] {
+    return [...this.#bound.keys()]
+  }
+
+  /** As bound, `[::]:443`; undefined when nothing is bound for it. */
+  address(key: string): string | undefined {
+    const sockets = this.#bound.get(key)
+    return sockets && joinHostPort(sockets.address.host, sockets.address.port)
+  }
+
+  /** A socket for a worker, which owns it from then on; undefined when the address is not bound any more. */
+  lend(key: string, index: number): ReturnType<ListenerSockets['lend']> | undefined {
+    return this.#bound.get(key)?.lend(index)
+  }
+
+  /**
+   * Binds what is new, all or nothing: throws BindError with everything as it was. What is not in `configs` stays bound
+   * until `release()` of the result is called.
+   */
+  bind(configs: readonly ListenerConfig[]): {
+    readonly added: readonly string[]
+    readonly removed: readonly string[]
+    readonly release: () => void
+  } {
+    const wanted = new Map(configs.map((config) => [listenerKey(config), config]))
+    const added = new Map<string, ListenerSockets>()
+    try {
+      for (const [key, config] of wanted) {
+        if (!this.#bound.has(key)) added.set(key, bindListener(config, this.#workers, this.#libc))
+      }
+    } catch (error) {
+      for (const sockets of added.values()) sockets.close()
+      throw error
+    }
+    const removed = [...this.#bound].filter(([key]) => !wanted.has(key))
+    this.#bound = new Map([...this.#bound, ...added].filter(([key]) => wanted.has(key)))
+    return {
+      added: [...added.keys()],
+      removed: removed.map(([key]) => key),
+      release() {
+        for (const [, sockets] of removed) sockets.close()
+      },
+    }
+  }
+
+  /** Closes everything. */
+  close(): void {
+    for (const sockets of this.#bound.values()) sockets.close()
+    this.#bound = new Map()
+  }
+}

@@ -1,0 +1,6 @@
+/** Where the control plane says what happened. A pino logger is one; tests pass their own. */
+export interface Log {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}

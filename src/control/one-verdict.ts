@@ -1,0 +1,70 @@
+import type { Verdict } from '../core/health.ts'
+import { durationText, errorText, isLocal, tookText } from './wording.ts'
+
+export interface ProbeLimits {
+  /** From the first step to the last. */
+  readonly timeoutMs: number
+  /** Aborting ends the probe at once with a verdict that nobody waits for. */
+  readonly signal: AbortSignal
+}
+
+/** A probe under way. Only the first passed() or failed() counts. */
+export interface Underway {
+  /** False once there is a verdict: whoever still holds a step to take does not take it. */
+  readonly wanted: boolean
+  /** Says what is awaited from now on, for the message of a timeout: `in the handshake`. */
+  now(awaited: string): void
+  /** `what` is what the endpoint did, in the past tense: `connected`. The time is added. */
+  passed(what: string): void
+  failed(error: unknown): void
+}
+
+/**
+ * Runs a probe of one `kind` to its verdict. `begin` starts it and returns what releases everything it holds; that is
+ * called once, with the first verdict, be it the probe's own, the timeout or the abort. Never rejects.
+ */
+export function oneVerdict(
+  kind: string,
+  limits: ProbeLimits,
+  begin: (probe: Underway) => () => void,
+): Promise<Verdict> {
+  return new Promise((resolve) => {
+    const startedMs = performance.now()
+    let awaited = ''
+    let wanted = true
+    let release = () => {}
+    const settle = (verdict: Verdict) => {
+      if (!wanted) return
+      wanted = false
+      clearTimeout(timer)
+      limits.signal.removeEventListener('abort', abort)
+      release()
+      resolve(verdict)
+    }
+    const abort = () => settle({ ok: false, reason: `${kind}: stopped`, fault: 'local' })
+    const timer = setTimeout(() => {
+      const reason = `${kind}: timeout after ${durationText(limits.timeoutMs)} ${awaited}`.trimEnd()
+      settle({ ok: false, reason, fault: 'endpoint' })
+    }, limits.timeoutMs)
+    limits.signal.addEventListener('abort', abort)
+    const probe: Underway = {
+      get wanted() {
+        return wanted
+      },
+      now(next) {
+        awaited = next
+      },
+      passed(what) {
+        const ms = performance.now() - startedMs
+        settle({ ok: true, ms, detail: `${kind}: ${what} in ${tookText(ms)}` })
+      },
+      failed(error) {
+        const fault = isLocal(error) ? 'local' : 'endpoint'
+        settle({ ok: false, reason: `${kind}: ${errorText(error)}`, fault })
+      },
+    }
+    release = begin(probe)
+    if (!wanted) release()
+    if (limits.signal.aborted) abort()
+  })
+}

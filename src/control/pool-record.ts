@@ -1,0 +1,60 @@
+import type { PoolConfig } from '../config/config.ts'
+import type { PoolSnapshot } from '../core/snapshot.ts'
+import type { EndpointStatus, PoolStatus } from '../core/status.ts'
+import { endpointCell, endpointField, type Tally } from '../core/tally.ts'
+import { type EndpointRecord, reasonOf, snapshotOf, stateOf } from './endpoint-record.ts'
+import type { ResolvedPool, UnresolvedName } from './resolved-pool.ts'
+import { type Standing, standingOf } from './standing.ts'
+
+/** A pool that is in use, from one update of the registry to the next. */
+export interface PoolRecord {
+  readonly config: PoolConfig
+  /** By priority, then by id. */
+  readonly records: readonly EndpointRecord[]
+  readonly unresolved: readonly UnresolvedName[]
+  readonly snapshot: PoolSnapshot
+  /** As the log told it last. */
+  standing: Standing
+}
+
+export function newPool(
+  { config, unresolved }: ResolvedPool,
+  records: readonly EndpointRecord[],
+): PoolRecord {
+  const { name, balance, connect, sendProxyProtocol: proxyProtocol } = config
+  const snapshot = { name, balance, endpoints: records.map(snapshotOf), connect, proxyProtocol }
+  return { config, records, unresolved, snapshot, standing: standingOf(records) }
+}
+
+/** `tally`: where the connections are counted. */
+export function poolStatus(pool: PoolRecord, tally: Tally, nowMs: number): PoolStatus {
+  const probes = pool.config.health.probe.kind !== 'off'
+  const known = pool.records.map((record) => endpointStatus(record, probes, tally, nowMs))
+  const unknown = pool.unresolved.map((name) => unresolvedStatus(name, nowMs))
+  const { name, balance } = pool.config
+  return { name, balance, panic: pool.standing.panic, endpoints: [...known, ...unknown] }
+}
+
+function endpointStatus(
+  record: EndpointRecord,
+  probes: boolean,
+  tally: Tally,
+  nowMs: number,
+): EndpointStatus {
+  const { name, priority, weight } = record.resolved
+  return {
+    endpoint: record.id,
+    name,
+    priority,
+    weight,
+    state: stateOf(record),
+    reason: reasonOf(record, probes, nowMs),
+    forMs: nowMs - record.sinceMs,
+    active: tally.sum(endpointCell(record.slot) + endpointField.active),
+  }
+}
+
+function unresolvedStatus(unresolved: UnresolvedName, nowMs: number): EndpointStatus {
+  const { endpoint, name, priority, weight, reason, sinceMs } = unresolved
+  return { endpoint, name, priority, weight, state: 'unresolved', reason, forMs: nowMs - sinceMs, active: 0 }
+}

@@ -1,0 +1,36 @@
+import type { TLSSocket } from 'node:tls'
+import type { Verdict } from '../core/health.ts'
+import { oneVerdict, type ProbeLimits } from './one-verdict.ts'
+import { openSocket, type ProbeAddress, secureSocket } from './probe-socket.ts'
+
+/** Passes when the endpoint completes a TLS handshake for `serverName` (null: without SNI). Never rejects. */
+export function probeTls(
+  target: ProbeAddress,
+  serverName: string | null,
+  limits: ProbeLimits,
+): Promise<Verdict> {
+  return oneVerdict('tls', limits, (probe) => {
+    const failed = (error: Error) => probe.failed(error)
+    const secured = (secure: TLSSocket) => {
+      const what = answer(secure)
+      secure.end(() => probe.passed(what))
+    }
+    probe.now('while connecting')
+    const socket = openSocket(
+      target,
+      (connected) => {
+        probe.now('in the handshake')
+        secureSocket(connected, { serverName, protocols: [] }, secured, failed)
+      },
+      failed,
+    )
+    return () => socket.destroy()
+  })
+}
+
+/** `TLSv1.3, certificate for gateway.example`: with a wrong SNI name most gateways answer with a default certificate. */
+function answer(secure: TLSSocket): string {
+  const { subject, subjectaltname } = secure.getPeerCertificate()
+  const name = subject?.CN ?? subjectaltname ?? 'no name'
+  return `${secure.getProtocol() ?? 'TLS'} handshake (certificate for ${name})`
+}

@@ -1,0 +1,266 @@
+import type { OutlierConfig } from '../config/config.ts'
+import { probed, type Verdict } from '../core/health.ts'
+import type { Attempt } from '../core/outcome.ts'
+import { blameless, blames, connected, failed, maxEjected, returned } from '../core/outlier.ts'
+import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
+import type { PoolStatus } from '../core/status.ts'
+import { announce, announceMembership } from './announce.ts'
+import { type EndpointRecord, ejectionReason, healthWord, stateOf } from './endpoint-record.ts'
+import { newPool, type PoolRecord, poolStatus } from './pool-record.ts'
+import { Records, type RecordsDeps } from './records.ts'
+import type { ResolvedPool } from './resolved-pool.ts'
+import { standingOf } from './standing.ts'
+import { roughly } from './wording.ts'
+
+export interface RegistryDeps extends RecordsDeps {
+  /** 0 to 1. */
+  readonly random: () => number
+}
+
+/** What the metrics know of an endpoint. */
+export interface EndpointNumbers {
+  readonly pool: string
+  readonly endpoint: EndpointId
+  readonly slot: number
+  /** It gets connections: not down, ejected, draining or departed. */
+  readonly up: boolean
+  /** Ejections since the endpoint is known. */
+  readonly ejections: number
+}
+
+export type AdminResult =
+  /** `changed: false`: it was so already. */
+  { readonly ok: true; readonly changed: boolean } | { readonly ok: false; readonly message: string }
+
+/**
+ * Owns the state of every endpoint: what probes, dials and the admin say of it. Keyed by pool and address, so a reload
+ * or a new answer of the name server changes who is there, not what is known of those who stay. It writes the health
+ * words itself: workers see a change before the line about it is logged.
+ */
+export class Registry {
+  readonly #deps: RegistryDeps
+  readonly #records: Records
+  #pools: ReadonlyMap<string, PoolRecord> = new Map()
+  #checks = { success: 0, failure: 0 }
+  #localToldMs = Number.NEGATIVE_INFINITY
+
+  constructor(deps: RegistryDeps) {
+    this.#deps = deps
+    this.#records = new Records(deps)
+  }
+
+  /** Takes the pools and endpoints that are in use from now on; publish pools() afterwards. */
+  update(resolved: readonly ResolvedPool[]): void {
+    const before = this.#pools
+    const records = this.#records.replace(resolved)
+    const pools = resolved.map((pool) => newPool(pool, records.get(pool.config.name) ?? []))
+    this.#pools = new Map(pools.map((pool) => [pool.config.name, pool]))
+    for (const pool of pools) {
+      const old = before.get(pool.config.name)
+      // Told last, so that what the next step mends is not announced as a panic first.
+      if (old !== undefined) pool.standing = old.standing
+      this.#adapt(pool)
+      const told = pool.standing
+      pool.standing = standingOf(pool.records)
+      if (old !== undefined) announceMembership(this.#deps.log, old.records, pool, told)
+    }
+  }
+
+  /** The pools as the snapshot `version` publishes them. */
+  pools(version: number): readonly PoolSnapshot[] {
+    this.#records.published(version)
+    return [...this.#pools.values()].map((pool) => pool.snapshot)
+  }
+
+  /** Every worker uses the snapshot `version` or a later one. */
+  acknowledged(version: number): void {
+    this.#records.acknowledged(version)
+  }
+
+  /** What a worker reports of a dial. What is late (the endpoint left) and what is this machine's fault is ignored. */
+  attempt({ slot, error }: Attempt): void {
+    const record = this.#records.at(slot)
+    const pool = record && this.#pools.get(record.pool)
+    if (record === undefined || pool === undefined || pool.config.outlier === null) return
+    if (error === null) record.outlier = connected(record.outlier)
+    else if (blames(error)) this.#blame(pool, record, pool.config.outlier, error.code)
+  }
+
+  /** What a probe found. What is late (the endpoint left, its pool is not probed any more) is ignored. */
+  verdict(poolName: string, endpoint: EndpointId, verdict: Verdict): void {
+    const pool = this.#pools.get(poolName)
+    const record = this.#records.find(poolName, endpoint)
+    if (pool === undefined || record === undefined || pool.config.health.probe.kind === 'off') return
+    if (!verdict.ok && verdict.fault === 'local') {
+      this.#tellLocal(verdict.reason)
+      return
+    }
+    this.#checks[verdict.ok ? 'success' : 'failure']++
+    const { fall, rise } = pool.config.health
+    const before = record.health
+    const after = probed(before, verdict, { fall, rise }, this.#deps.nowMs())
+    record.health = after
+    const count = (of: number) => (before.kind === 'unknown' ? 'first probe' : `${of} of ${of} probes`)
+    if (after.kind === 'down' && before.kind !== 'down') {
+      // The stronger word takes over, and the ejection makes room for another endpoint's.
+      this.#endEjection(record)
+      this.#changed(pool, record, 'warn', `is down: ${after.reason} (${count(fall)} failed)`)
+    } else if (after.kind === 'up' && before.kind !== 'up') {
+      this.#forgive(record)
+      this.#changed(pool, record, 'info', `is up: ${after.last} (${count(rise)} succeeded)`)
+    } else if (verdict.ok && record.outlier.kind === 'ejected') {
+      this.#forgive(record)
+      this.#changed(pool, record, 'info', `is back before its ejection was over: ${verdict.detail}`)
+    }
+  }
+
+  /** No new connections to an endpoint until ready(); existing ones go on. It survives a reload, not a restart. */
+  drain(pool: string, endpoint: string): AdminResult {
+    return this.#setDraining(pool, endpoint, true)
+  }
+
+  /** Ends drain(). */
+  ready(pool: string, endpoint: string): AdminResult {
+    return this.#setDraining(pool, endpoint, false)
+  }
+
+  /** Endpoints of a pool that get connections; 0 for a pool that does not exist. */
+  usable(pool: string): number {
+    return this.#pools.get(pool)?.standing.usable ?? 0
+  }
+
+  status(): readonly PoolStatus[] {
+    const nowMs = this.#deps.nowMs()
+    return [...this.#pools.values()].map((pool) => poolStatus(pool, this.#deps.tally, nowMs))
+  }
+
+  /** Every endpoint whose series exist: those in use, and those that left less than ten minutes ago. */
+  endpoints(): readonly EndpointNumbers[] {
+    return this.#records.visible().map((record) => ({
+      pool: record.pool,
+      endpoint: record.id,
+      slot: record.slot,
+      up: record.presence.kind === 'present' && healthWord(record) === 0,
+      ejections: record.ejections,
+    }))
+  }
+
+  /** Probes answered since the start. Those that this machine could not even begin are in neither number. */
+  healthChecks(): { readonly success: number; readonly failure: number } {
+    return { ...this.#checks }
+  }
+
+  /** Ends all timers. */
+  stop(): void {
+    this.#records.stop()
+  }
+
+  #blame(pool: PoolRecord, record: EndpointRecord, rule: OutlierConfig, code: string): void {
+    // What probes call down and what the admin drains gets dials only in panic or by a race: there is nothing to eject.
+    if (record.health.kind === 'down' || record.draining || record.outlier.kind === 'ejected') return
+    const { total, usable, ejected } = pool.standing
+    // Never the last one up either: that would only make every connection try those first that are known to be worse.
+    const room = ejected < maxEjected(total) && usable > 1
+    const after = failed(record.outlier, code, rule, room, this.#deps.random(), this.#deps.nowMs())
+    record.outlier = after
+    if (after.kind === 'ejected') {
+      const ms = after.untilMs - after.sinceMs
+      record.ejections++
+      record.cancelReturn = this.#deps.after(ms, () => this.#return(record, ms))
+      this.#changed(pool, record, 'warn', `is ejected for ${roughly(ms)}: ${ejectionReason(after)}`)
+    } else if (after.failures === rule.consecutiveFailures) {
+      const why = usable > 1 ? 'at most half of a pool is ejected' : 'it is the last one up'
+      const { failures } = after
+      const what = `stays in use, ${why}: ${ejectionReason({ failures, reason: code })}`
+      announce(this.#deps.log, 'warn', pool, record, what, pool.standing)
+    }
+  }
+
+  #return(record: EndpointRecord, afterMs: number): void {
+    const pool = this.#pools.get(record.pool)
+    if (pool === undefined || record.outlier.kind === 'in') return
+    this.#endEjection(record)
+    this.#changed(pool, record, 'info', `is back after its ejection of ${roughly(afterMs)}`)
+  }
+
+  /** Ends an ejection, if there is one; the next one is longer. */
+  #endEjection(record: EndpointRecord): void {
+    if (record.outlier.kind === 'in') return
+    record.cancelReturn()
+    record.outlier = returned(record.outlier, this.#deps.nowMs())
+  }
+
+  /** Ends an ejection, if there is one, and forgets the past. */
+  #forgive(record: EndpointRecord): void {
+    this.#endEjection(record)
+    record.outlier = blameless(this.#deps.nowMs())
+  }
+
+  /** Makes what is known of those who stayed fit a new configuration. */
+  #adapt(pool: PoolRecord): void {
+    const { health, outlier } = pool.config
+    for (const record of pool.records) {
+      if (health.probe.kind === 'off' && record.health.kind !== 'unknown') {
+        record.health = { kind: 'unknown' }
+        this.#changed(pool, record, 'info', 'is used unprobed: the new configuration has no probe')
+      }
+      if (outlier === null && record.outlier.kind === 'ejected') {
+        this.#forgive(record)
+        this.#changed(pool, record, 'info', 'is back: the new configuration ejects no endpoints')
+      }
+    }
+    const ejected = pool.records.filter((record) => record.outlier.kind === 'ejected')
+    ejected.sort((a, b) => untilMs(a) - untilMs(b))
+    const surplus = Math.max(0, ejected.length - maxEjected(pool.records.length))
+    for (const record of ejected.slice(0, surplus)) {
+      this.#endEjection(record)
+      this.#changed(pool, record, 'info', 'is back: the pool became smaller, at most half of it is ejected')
+    }
+  }
+
+  #setDraining(poolName: string, endpoint: string, draining: boolean): AdminResult {
+    const pool = this.#pools.get(poolName)
+    if (pool === undefined) {
+      return {
+        ok: false,
+        message: `no pool \`${poolName}\`; there are: ${[...this.#pools.keys()].join(', ')}`,
+      }
+    }
+    const record = this.#records.find(poolName, endpoint)
+    if (record === undefined) {
+      const ids = pool.records.map(({ id }) => id).join(', ')
+      return { ok: false, message: `no endpoint \`${endpoint}\` in pool ${poolName}; there are: ${ids}` }
+    }
+    if (record.draining === draining) return { ok: true, changed: false }
+    record.draining = draining
+    const what = draining ? 'is draining: asked by the admin' : `is ${stateOf(record)}: draining is over`
+    this.#changed(pool, record, 'info', what)
+    return { ok: true, changed: true }
+  }
+
+  /** The one way a change becomes visible: to workers, in the status, in the log. */
+  #changed(pool: PoolRecord, record: EndpointRecord, level: 'info' | 'warn', what: string): void {
+    this.#deps.tally.setHealth(record.slot, healthWord(record))
+    const state = stateOf(record)
+    if (state !== record.state) {
+      record.state = state
+      record.sinceMs = this.#deps.nowMs()
+    }
+    const before = pool.standing
+    pool.standing = standingOf(pool.records)
+    announce(this.#deps.log, level, pool, record, what, before)
+  }
+
+  /** At most once a minute: it concerns all endpoints at once, and each of them is probed every few seconds. */
+  #tellLocal(reason: string): void {
+    const nowMs = this.#deps.nowMs()
+    if (nowMs - this.#localToldMs < 60_000) return
+    this.#localToldMs = nowMs
+    const message = `probes fail for a reason of this machine, so endpoints keep their state: ${reason}`
+    this.#deps.log.warn({ reason }, message)
+  }
+}
+
+function untilMs({ outlier }: EndpointRecord): number {
+  return outlier.kind === 'ejected' ? outlier.untilMs : 0
+}

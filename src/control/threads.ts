@@ -1,0 +1,168 @@
+import { Worker } from 'node:worker_threads'
+import type { FromWorker, ToWorker, WorkerBirth } from '../core/message.ts'
+import type { Attempt, Outcome } from '../core/outcome.ts'
+import type { WorkerStatus } from '../core/status.ts'
+import { type Tally, workerCell } from '../core/tally.ts'
+import type { After } from './after.ts'
+import type { Log } from './log.ts'
+
+/** A worker that dies again within this time waits before it is started once more. */
+const youngMs = 10_000
+const firstDelayMs = 100
+const longestDelayMs = 5_000
+/** How long a worker may take to end by itself before it is terminated. */
+const stopMs = 1_000
+
+export interface ThreadsOptions {
+  readonly tally: Tally
+  readonly birth: Omit<WorkerBirth, 'index'>
+  /** The worker's entry. */
+  readonly entry: URL
+  readonly log: Log
+  readonly after: After
+  readonly nowMs: () => number
+  /** A worker is there, for the first time or again: it knows nothing yet. */
+  readonly started: (index: number) => void
+  readonly listening: (index: number, address: string) => void
+  /** Every living worker uses this snapshot or a later one. */
+  readonly acknowledged: (version: number) => void
+  readonly reports: (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
+  /** A worker is dead; its row still has its gauges. */
+  readonly died: (index: number) => void
+}
+
+interface Thread {
+  readonly index: number
+  worker: Worker | null
+  bornMs: number
+  version: number
+  restarts: number
+  delayMs: number
+  fault: string
+}
+
+/** The worker threads: started, replaced when they die, stopped. */
+export class Threads {
+  readonly #options: ThreadsOptions
+  readonly #threads: Thread[] = []
+  #stopping = false
+
+  constructor(options: ThreadsOptions) {
+    this.#options = options
+    for (let index = 1; index <= options.birth.workers; index++) {
+      this.#threads.push({ index, worker: null, bornMs: 0, version: 0, restarts: 0, delayMs: 0, fault: '' })
+    }
+  }
+
+  start(): void {
+    for (const thread of this.#threads) this.#spawn(thread)
+  }
+
+  /** Tells every living worker. */
+  broadcast(message: ToWorker): void {
+    for (const { worker } of this.#threads) worker?.postMessage(message)
+  }
+
+  /** Tells one worker; does nothing when it is dead. `transfer` moves along. */
+  send(index: number, message: ToWorker, transfer: readonly object[] = []): void {
+    this.#threads[index - 1]?.worker?.postMessage(message, transfer as [])
+  }
+
+  get restarts(): number {
+    return this.#threads.reduce((sum, thread) => sum + thread.restarts, 0)
+  }
+
+  status(nowMs: number): readonly WorkerStatus[] {
+    const { tally } = this.#options
+    return this.#threads.map(({ index, worker, bornMs, restarts }) => {
+      const row = tally.row(index)
+      const heartbeatMs = row[workerCell.heartbeatMs] || bornMs
+      return {
+        index,
+        alive: worker !== null,
+        heartbeatAgeMs: Math.max(0, nowMs - heartbeatMs),
+        active: row[workerCell.active] ?? 0,
+        restarts,
+      }
+    })
+  }
+
+  /** For tests and for whoever must end a worker that hangs: it dies as by a fault, and is replaced. */
+  async terminate(index: number): Promise<void> {
+    await this.#threads[index - 1]?.worker?.terminate()
+  }
+
+  /** Resets what is left, takes the last reports and ends every worker. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(
+      this.#threads.map(async ({ worker }) => {
+        if (worker === null) return
+        const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+        const cancel = this.#options.after(stopMs, () => void worker.terminate())
+        worker.postMessage({ kind: 'stop' } satisfies ToWorker)
+        await exited
+        cancel()
+      }),
+    )
+  }
+
+  #spawn(thread: Thread): void {
+    const { birth, entry, nowMs } = this.#options
+    const workerData: WorkerBirth = { ...birth, index: thread.index }
+    const worker = new Worker(entry, { workerData, name: `spliceway-${thread.index}` })
+    thread.worker = worker
+    thread.bornMs = nowMs()
+    thread.version = 0
+    thread.fault = 'it ended by itself'
+    worker.on('message', (message: FromWorker) => this.#receive(thread, message))
+    worker.on('error', (error) => {
+      thread.fault = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    })
+    worker.once('exit', () => this.#exited(thread))
+  }
+
+  #receive(thread: Thread, message: FromWorker): void {
+    switch (message.kind) {
+      case 'started':
+        this.#options.started(thread.index)
+        return
+      case 'listening':
+        this.#options.listening(thread.index, message.address)
+        return
+      case 'acknowledged':
+        thread.version = message.version
+        this.#options.acknowledged(this.#oldestVersion())
+        return
+      case 'reports':
+        this.#options.reports(message.attempts, message.outcomes)
+        return
+    }
+  }
+
+  #oldestVersion(): number {
+    return Math.min(...this.#threads.map(({ worker, version }) => (worker === null ? Infinity : version)))
+  }
+
+  #exited(thread: Thread): void {
+    thread.worker = null
+    if (this.#stopping) return
+    const { tally, log, after, nowMs, died } = this.#options
+    const lost = tally.row(thread.index)[workerCell.active] ?? 0
+    const others = this.#threads.filter(({ worker }) => worker !== null).length
+    log.error(
+      { worker: thread.index, connectionsLost: lost, fault: thread.fault },
+      `worker ${thread.index} died and took ${lost} connection${lost === 1 ? '' : 's'} with it; ` +
+        `${others} of ${this.#threads.length} workers serve on, a new one takes its place`,
+    )
+    died(thread.index)
+    tally.retire(thread.index)
+    const young = nowMs() - thread.bornMs < youngMs
+    thread.restarts++
+    const delayMs = thread.delayMs
+    thread.delayMs = young ? Math.min(longestDelayMs, Math.max(firstDelayMs, thread.delayMs * 2)) : 0
+    after(delayMs, () => {
+      if (!this.#stopping) this.#spawn(thread)
+    })
+  }
+}

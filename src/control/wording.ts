@@ -1,0 +1,55 @@
+/** `250ms`, `1s`, `1.5s`, `5m`, `1h`: durations the way the configuration writes them, rounded to the millisecond. */
+export function durationText(ms: number): string {
+  const whole = Math.round(ms)
+  if (whole < 1000) return `${whole}ms`
+  if (whole % 3_600_000 === 0) return `${whole / 3_600_000}h`
+  if (whole % 60_000 === 0) return `${whole / 60_000}m`
+  return `${whole / 1000}s`
+}
+
+/** A duration without the fraction that jitter gave it, once seconds are enough to know. */
+export function roughly(ms: number): string {
+  return durationText(ms < 10_000 ? Math.max(0, ms) : Math.round(ms / 1000) * 1000)
+}
+
+/** `0.4 ms`, `12 ms`: a measured time. */
+export function tookText(ms: number): string {
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
+}
+
+const texts: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EPIPE: 'connection closed by the endpoint',
+  ETIMEDOUT: 'connection timed out',
+  EHOSTUNREACH: 'no route to host',
+  ENETUNREACH: 'network unreachable',
+  EACCES: 'not permitted (a local firewall rule?)',
+  EPERM: 'not permitted (a local firewall rule?)',
+  EMFILE: 'too many open files in this process',
+  ENFILE: 'too many open files on this machine',
+  EADDRNOTAVAIL: 'no local address or port is free',
+  ENOBUFS: 'no kernel buffers are free',
+  ENOMEM: 'no memory is free',
+}
+
+/** An errno in words; errors without a known code say their own message, in one line. */
+export function errorText(error: unknown): string {
+  const text = texts[errorCode(error)]
+  if (text !== undefined) return text
+  const message = error instanceof Error ? error.message : String(error)
+  return message.replaceAll(/\s+/g, ' ').trim() || errorCode(error)
+}
+
+/** The error's code, or the empty text. */
+export function errorCode(error: unknown): string {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return ''
+  return String(error.code)
+}
+
+const localCodes = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM', 'EAGAIN'])
+
+/** Whether an error says nothing about the peer because this machine lacked descriptors, ports or memory. */
+export function isLocal(error: unknown): boolean {
+  return localCodes.has(errorCode(error))
+}

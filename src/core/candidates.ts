@@ -1,0 +1,115 @@
+import { leastConnections } from './balance/least-connections.ts'
+import { p2c } from './balance/p2c.ts'
+import { roundRobin, type Turns } from './balance/round-robin.ts'
+import { sourceHash } from './balance/source-hash.ts'
+import type { EndpointSnapshot, PoolSnapshot } from './snapshot.ts'
+import { healthBit } from './tally.ts'
+
+/**
+ * The endpoints of a pool in the order in which one session tries them: failover is simply the next one. Tiers by
+ * priority, within a tier by the pool's policy. An endpoint that is not up is offered only when none is up in any tier
+ * (panic), one that is draining never.
+ */
+export interface Candidates {
+  /**
+   * The next endpoint, never the same one twice; undefined when there is none left. Health and load are read now, so
+   * what happened since the last call counts.
+   */
+  next(): EndpointSnapshot | undefined
+  /** As of the latest next(): none is up, so all but the draining ones are tried. */
+  readonly panic: boolean
+  /** As of the latest next(): an untried endpoint was passed over because it is at maxConnections. */
+  readonly full: boolean
+}
+
+/** What a choice depends on; all of it comes from the worker. */
+export interface PickContext {
+  /** The health word of an endpoint, bits of healthBit; 0: up. */
+  health(slot: number): number
+  /** Relayed connections and pending dials of an endpoint, over all workers. */
+  load(slot: number): number
+  /** Uniform in [0, 1). */
+  random(): number
+  /** The client's address without its port: 4 or 16 bytes. */
+  readonly client: Uint8Array
+  /** The worker's own. */
+  readonly turns: Turns
+}
+
+/** Starts a new order; nothing is read or chosen before the first next(). `pool` lists its endpoints by priority. */
+export function candidates(pool: PoolSnapshot, context: PickContext): Candidates {
+  return new Order(pool, context)
+}
+
+const anyBit = healthBit.down | healthBit.ejected | healthBit.draining
+
+/** A class, not closures: one object for each connection. */
+class Order implements Candidates {
+  panic = false
+  full = false
+  readonly #pool: PoolSnapshot
+  readonly #context: PickContext
+  #latest: EndpointSnapshot | undefined
+  /** Made by the second next(): most sessions need only one. */
+  #tried: Set<EndpointSnapshot> | undefined
+
+  constructor(pool: PoolSnapshot, context: PickContext) {
+    this.#pool = pool
+    this.#context = context
+  }
+
+  next(): EndpointSnapshot | undefined {
+    if (this.#latest !== undefined) this.#tried = (this.#tried ?? new Set()).add(this.#latest)
+    this.full = false
+    let tier = this.#firstTier(anyBit)
+    this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context)
+    if (this.panic) tier = this.#firstTier(healthBit.draining)
+    this.#latest = tier.length > 1 ? pick(this.#pool, tier, this.#context) : tier[0]
+    return this.#latest
+  }
+
+  /** What the first tier that has anything offers: untried, below its limit, and with none of the `unwanted` bits. */
+  #firstTier(unwanted: number): EndpointSnapshot[] {
+    const tier: EndpointSnapshot[] = []
+    for (const endpoint of this.#pool.endpoints) {
+      if (tier[0] !== undefined && tier[0].priority !== endpoint.priority) break
+      if ((this.#context.health(endpoint.slot) & unwanted) !== 0) continue
+      if (this.#tried?.has(endpoint)) continue
+      // Workers count for themselves, so together they may exceed a limit by what they accept at one moment.
+      if (endpoint.maxConnections !== null && this.#context.load(endpoint.slot) >= endpoint.maxConnections) {
+        this.full = true
+        continue
+      }
+      tier.push(endpoint)
+    }
+    return tier
+  }
+}
+
+/** An endpoint that was tried or is full is still up: its failure does not make a down one any better. */
+function noneIsUp(pool: PoolSnapshot, context: PickContext): boolean {
+  let some = false
+  for (const endpoint of pool.endpoints) {
+    const word = context.health(endpoint.slot)
+    if (word === 0) return false
+    if ((word & healthBit.draining) === 0) some = true
+  }
+  return some
+}
+
+function pick(
+  pool: PoolSnapshot,
+  remaining: readonly EndpointSnapshot[],
+  context: PickContext,
+): EndpointSnapshot | undefined {
+  switch (pool.balance) {
+    case 'p2c':
+      return p2c(remaining, context)
+    case 'round-robin':
+      return roundRobin(pool, remaining, context.turns)
+    case 'least-connections':
+      return leastConnections(remaining, context)
+    case 'source-hash':
+      return sourceHash(remaining, context.client)
+  }
+}

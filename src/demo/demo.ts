@@ -1,0 +1,98 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { BoundSocket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { exitCode } from '../command/client.ts'
+import { run } from '../command/run.ts'
+import { parseConfig } from '../config/parse.ts'
+import { renderProblem } from '../config/problem.ts'
+
+interface Gateway {
+  readonly name: string
+  readonly child: ChildProcess
+  readonly http: number
+  readonly tls: number
+}
+
+/** Two gateways and a forwarder before them, to see a failover in one minute. Resolves to the exit code at Ctrl-C. */
+export async function demo(args: readonly string[]): Promise<number> {
+  if (args.length > 0) {
+    process.stderr.write(`spliceway: demo takes no arguments\n`)
+    return exitCode.usage
+  }
+  const gateways = await Promise.all([startGateway('gateway A'), startGateway('gateway B')])
+  try {
+    const ports = { http: freePort(8080), tls: freePort(8443) }
+    const socket = join(tmpdir(), `spliceway-demo-${process.pid}.sock`)
+    const parsed = parseConfig(configText(gateways, ports, socket), { file: 'demo', env: {} })
+    if (parsed.kind === 'invalid')
+      throw new Error(parsed.problems.map((problem) => renderProblem(problem)).join('\n'))
+    const source = { name: 'demo', load: null }
+    const started = (): void => void process.stdout.write(instructions(gateways, ports, socket))
+    return await run({ config: parsed.config, source, file: null, started })
+  } finally {
+    for (const { child } of gateways) child.kill()
+  }
+}
+
+function startGateway(name: string): Promise<Gateway> {
+  const { promise, resolve, reject } = Promise.withResolvers<Gateway>()
+  const child = fork(new URL('./gateway.ts', import.meta.url), [name])
+  child.once('exit', (code) => reject(new Error(`${name} did not start: exit code ${code}`)))
+  child.once('message', (ports: { http: number; tls: number }) => resolve({ name, child, ...ports }))
+  return promise
+}
+
+/** `preferred`, or one that is free. */
+function freePort(preferred: number): number {
+  try {
+    new BoundSocket({ host: '127.0.0.1', port: preferred }).close()
+    return preferred
+  } catch {
+    const socket = new BoundSocket({ host: '127.0.0.1' })
+    const { port } = socket.address()
+    socket.close()
+    return Number(port)
+  }
+}
+
+function configText(
+  gateways: readonly Gateway[],
+  ports: { readonly http: number; readonly tls: number },
+  socket: string,
+): string {
+  const list = (kind: 'http' | 'tls') => gateways.map((gateway) => `127.0.0.1:${gateway[kind]}`).join(', ')
+  return `listeners:
+  - { name: http, listen: "127.0.0.1:${ports.http}", pool: web }
+  - { name: https, listen: "127.0.0.1:${ports.tls}", pool: web-tls }
+pools:
+  web: { endpoints: [${list('http')}], balance: round-robin, health: { tcp: {}, interval: 1s, timeout: 500ms } }
+  web-tls: { endpoints: [${list('tls')}], balance: round-robin, health: { tcp: {}, interval: 1s, timeout: 500ms } }
+workers: 1
+admin: { socket: "${socket}", listen: off }
+`
+}
+
+function instructions(
+  gateways: readonly Gateway[],
+  ports: { readonly http: number; readonly tls: number },
+  socket: string,
+): string {
+  const [first] = gateways
+  return `
+spliceway forwards 127.0.0.1:${ports.http} (HTTP) and 127.0.0.1:${ports.tls} (TLS) to two gateways. In another terminal:
+
+  1. through HTTP, a few times: the gateways take turns
+       curl http://127.0.0.1:${ports.http}/
+
+  2. through TLS, which spliceway does not open:
+       curl --insecure https://127.0.0.1:${ports.tls}/
+
+  3. stop ${first?.name ?? 'one gateway'} and ask again: the other one answers, and below you read why
+       kill ${first?.child.pid ?? ''}; curl http://127.0.0.1:${ports.http}/
+
+status: npm start -- status --socket ${socket}
+Ctrl-C ends the demo.
+
+`
+}

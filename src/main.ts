@@ -1,0 +1,191 @@
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { parseArgs } from 'node:util'
+import type { ConfigSource, Loaded } from './app.ts'
+import { exitCode } from './command/client.ts'
+import type { Parsed } from './config/resolve.ts'
+
+const usage = `spliceway: carries TCP connections from 80 and 443 to gateways that are alive
+
+usage:
+  spliceway run [-c FILE]                    run with a configuration file
+  spliceway forward 80=127.0.0.1:9080 443=10.0.0.5:9443,10.0.0.6:9443
+                                             run without one: PORT=ENDPOINT[,ENDPOINT...]
+  spliceway check FILE                       say what is wrong with a configuration file
+  spliceway demo                             two gateways and a forwarder on unprivileged ports
+  spliceway version
+against a running process [--socket PATH]:
+  spliceway status [--json]                  listeners, endpoints, workers
+  spliceway ready                            exit code 0 when it serves
+  spliceway reload                           read the configuration file again
+  spliceway drain                            stop gracefully
+  spliceway endpoint POOL ENDPOINT drain|ready
+                                             take an endpoint out of use for new connections, and back
+exit codes: 0 done, 1 failure, 2 wrong usage, 75 port taken, 78 bad configuration or wrong Node
+`
+
+/** Runs the program with the arguments after its name. The only place that exits. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    process.exit(await dispatch(args))
+  } catch (error) {
+    process.stderr.write(
+      `spliceway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    )
+    process.exit(exitCode.failure)
+  }
+}
+
+async function dispatch([command = 'demo', ...rest]: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'run':
+      return runFile(rest)
+    case 'forward':
+      return forward(rest)
+    case 'check':
+      return check(rest)
+    case 'demo':
+      return (await import('./demo/demo.ts')).demo(rest)
+    case 'version':
+    case '--version':
+    case '-v': {
+      const { version } = await import('./version.ts')
+      process.stdout.write(`spliceway ${version()} (Node ${process.version})\n`)
+      return exitCode.ok
+    }
+    case 'help':
+    case '--help':
+    case '-h':
+      process.stdout.write(usage)
+      return exitCode.ok
+    case 'ready':
+    case 'status':
+    case 'reload':
+    case 'drain':
+    case 'endpoint':
+      return askRunning(command, rest)
+    default:
+      return wrong(`unknown command \`${command}\``)
+  }
+}
+
+async function runFile(args: readonly string[]): Promise<number> {
+  const parsed = options(args, { config: { type: 'string', short: 'c' } })
+  if (typeof parsed === 'string') return wrong(parsed)
+  if (parsed.positionals.length > 0) return wrong(`run takes no \`${parsed.positionals[0]}\`: run -c FILE`)
+  const file = text(parsed.values.config) ?? defaultFile()
+  const load = await loader(file)
+  const loaded = load()
+  if (loaded.kind === 'invalid') return refuse(loaded.message)
+  const { run } = await import('./command/run.ts')
+  return run({ config: loaded.config, source: { name: file, load }, file })
+}
+
+async function forward(args: readonly string[]): Promise<number> {
+  if (args.some((arg) => arg.startsWith('-'))) return wrong('forward takes only PORT=ENDPOINT[,ENDPOINT...]')
+  const [{ parseForwards }, { run }] = await Promise.all([
+    import('./config/forward.ts'),
+    import('./command/run.ts'),
+  ])
+  const loaded = await rendered(parseForwards(args))
+  if (loaded.kind === 'invalid') return refuse(loaded.message)
+  const source: ConfigSource = { name: 'command line', load: null }
+  return run({ config: loaded.config, source, file: null })
+}
+
+async function check(args: readonly string[]): Promise<number> {
+  const [file, ...others] = args
+  if (file === undefined || others.length > 0 || file.startsWith('-'))
+    return wrong('check takes one file: check FILE')
+  const loaded = (await loader(file))()
+  if (loaded.kind === 'invalid') return refuse(loaded.message)
+  const { listeners, pools } = loaded.config
+  const counts = `${listeners.length} listener${listeners.length === 1 ? '' : 's'}, ${pools.length} pool${pools.length === 1 ? '' : 's'}`
+  process.stdout.write(`${file} is valid: ${counts}\n`)
+  return exitCode.ok
+}
+
+async function askRunning(
+  command: 'ready' | 'status' | 'reload' | 'drain' | 'endpoint',
+  args: readonly string[],
+): Promise<number> {
+  const parsed = options(args, { socket: { type: 'string' }, json: { type: 'boolean' } })
+  if (typeof parsed === 'string') return wrong(parsed)
+  const { adminSocketPath } = await import('./telemetry/admin-socket.ts')
+  const socket = text(parsed.values.socket) ?? adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
+  const asked = { socket, out: process.stdout, err: process.stderr }
+  if (command !== 'endpoint' && parsed.positionals.length > 0) {
+    return wrong(`${command} takes no \`${parsed.positionals[0]}\``)
+  }
+  switch (command) {
+    case 'ready':
+      return (await import('./command/ready.ts')).ready(asked)
+    case 'status':
+      return (await import('./command/status.ts')).status({ ...asked, json: parsed.values.json === true })
+    case 'reload':
+      return (await import('./command/reload.ts')).reload(asked)
+    case 'drain':
+      return (await import('./command/drain.ts')).drain(asked)
+    case 'endpoint':
+      return (await import('./command/endpoint.ts')).endpoint({ ...asked, args: parsed.positionals })
+  }
+}
+
+/** $CONFIGURATION_DIRECTORY is systemd's ConfigurationDirectory=. */
+function defaultFile(): string {
+  return `${process.env.CONFIGURATION_DIRECTORY ?? '/etc/spliceway'}/spliceway.yaml`
+}
+
+/** Reads and parses `file` at each call. */
+async function loader(file: string): Promise<() => Loaded> {
+  const [{ parseConfig }, { renderProblem }] = await Promise.all([
+    import('./config/parse.ts'),
+    import('./config/problem.ts'),
+  ])
+  return () => {
+    let content: string
+    try {
+      content = readFileSync(file, 'utf8')
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      return {
+        kind: 'invalid',
+        message: `error: cannot read ${file}: ${reason}\n  name another with -c FILE`,
+      }
+    }
+    const parsed = parseConfig(content, { file, env: process.env })
+    if (parsed.kind === 'ok') return parsed
+    return { kind: 'invalid', message: parsed.problems.map((problem) => renderProblem(problem)).join('\n\n') }
+  }
+}
+
+async function rendered(parsed: Parsed): Promise<Loaded> {
+  if (parsed.kind === 'ok') return parsed
+  const { renderProblem } = await import('./config/problem.ts')
+  return { kind: 'invalid', message: parsed.problems.map((problem) => renderProblem(problem)).join('\n\n') }
+}
+
+type Flags = Record<string, { type: 'string'; short?: string } | { type: 'boolean' }>
+
+/** The parsed arguments, or what is wrong with them. */
+function options(args: readonly string[], flags: Flags) {
+  try {
+    return parseArgs({ args: [...args], options: flags, allowPositionals: true, strict: true })
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function wrong(message: string): number {
+  process.stderr.write(`spliceway: ${message}\n\n${usage}`)
+  return exitCode.usage
+}
+
+function refuse(message: string): number {
+  process.stderr.write(`${message}\n`)
+  return exitCode.config
+}

@@ -1,0 +1,30 @@
+import type { Server, Socket } from 'node:net'
+
+/** The part of Node's TCP handle that this plane uses. Not a public interface of Node: takeConnections() checks it. */
+export interface TcpHandle {
+  readonly fd: number
+  /** Bytes that libuv still holds. */
+  readonly writeQueueSize: number
+  close(): void
+}
+
+/**
+ * Hands over each accepted handle instead of letting net.Server build its own socket around it: only a socket that is
+ * built with `onread` reads into our buffers, and net.Server offers no such option. Throws when this Node's server
+ * looks different, so that a new release fails its first test and not a connection.
+ */
+export function takeConnections(server: Server, accept: (error: number, handle: TcpHandle) => void): void {
+  const listening: unknown = Reflect.get(server, '_handle')
+  if (typeof listening !== 'object' || listening === null || !('onconnection' in listening)) {
+    throw new Error(
+      `Node ${process.version} keeps its listening handle elsewhere: the net plane knows Node 26`,
+    )
+  }
+  listening.onconnection = accept
+}
+
+/** The socket's handle; undefined when it is closed. */
+export function handleOf(socket: Socket): TcpHandle | undefined {
+  const handle: TcpHandle | null | undefined = Reflect.get(socket, '_handle')
+  return handle ?? undefined
+}

@@ -1,0 +1,26 @@
+import type { Plane } from '../plane.ts'
+import { createBuffers } from './buffers.ts'
+import { dial } from './dial.ts'
+import { listen } from './listen.ts'
+import { NetRelay } from './relay.ts'
+import { createSweeper } from './sweeper.ts'
+import type { NetWire } from './wire.ts'
+
+/** The plane over node:net: runs everywhere, the reference for correctness and the fallback. One per thread. */
+export function createNetPlane(): Plane<NetWire> {
+  const now = (): number => performance.now()
+  const buffers = createBuffers()
+  const context = { now, sweeper: createSweeper(now) }
+  return {
+    listen: (spec, accept) => listen(buffers, spec, accept),
+    dial: (endpoint, options, done) => dial(buffers, endpoint, options, done),
+    relay: (downstream, upstream, options, ended) =>
+      new NetRelay(context, downstream, upstream, options, ended),
+    after(ms, fire) {
+      const timer = setTimeout(fire, ms)
+      return () => clearTimeout(timer)
+    },
+    now,
+    wake() {}, // libuv wakes up for a message by itself
+  }
+}

@@ -1,0 +1,102 @@
+import { Socket } from 'node:net'
+import { type Buffers, readSize } from './buffers.ts'
+import { handleOf, type TcpHandle } from './handle.ts'
+import { type ChunkConsumer, Reader } from './reader.ts'
+
+/** Whoever owns a socket at the moment: a dial, a wire before the relay, a relay's side after. */
+export interface Consumer extends ChunkConsumer {
+  /** The peer's FIN, after all its data. */
+  ended(): void
+  /** A write that send() left pending is done (null) or has failed. A failed write does not end the reading. */
+  written(error: NodeJS.ErrnoException | null): void
+  /** The descriptor is closed; `error` is why, unless it was asked for. Called once. */
+  destroyed(error: NodeJS.ErrnoException | null): void
+}
+
+type WriteDone = (error?: Error | null) => void
+
+/**
+ * A net.Socket whose reads go to a Consumer without passing the stream's own buffer, and whose failed writes do not
+ * destroy it: bytes that the peer sent ahead of its reset can still be read (case 9).
+ */
+export class NetSocket extends Socket {
+  readonly #reader: Reader<Consumer>
+  #writeDone: WriteDone | null = null
+  #writeError: NodeJS.ErrnoException | null = null
+  #sending = false
+  readonly #settled = (error?: NodeJS.ErrnoException | null): void => this.#settle(error ?? null)
+
+  /** `handle`: an accepted connection, whose reading begins at once; without it the socket is for connect(). */
+  constructor(buffers: Buffers, consumer: Consumer, handle?: TcpHandle) {
+    const reader = new Reader(buffers, consumer)
+    // Node's own type of `handle` is net.BoundSocket; net.Server passes a TCP handle here, as we do.
+    const accepted: object = handle === undefined ? { noDelay: true } : { handle }
+    // One pending write is at most one read buffer and a header; above the mark, write() would wait for a drain event.
+    const stream = { allowHalfOpen: true, writableHighWaterMark: 4 * readSize }
+    super({ ...accepted, ...stream, onread: reader.onread })
+    this.#reader = reader
+    if (handle !== undefined) this.setNoDelay(true)
+    this.on('end', () => reader.consumer.ended())
+  }
+
+  get consumer(): Consumer {
+    return this.#reader.consumer
+  }
+
+  set consumer(consumer: Consumer) {
+    this.#reader.consumer = consumer
+  }
+
+  /** Writes `chunk`, which must stay untouched while pending. False: it is pending, and written() will be called. */
+  send(chunk: Uint8Array): boolean {
+    this.#sending = true
+    this.write(chunk)
+    this.#sending = false
+    if (this.#writeError !== null) queueMicrotask(() => this.#failWrite())
+    return this.#writeDone === null && this.#writeError === null
+  }
+
+  /** Bytes of the pending write that the kernel has not taken yet. */
+  get unsentBytes(): number {
+    return this.#writeDone === null ? 0 : (handleOf(this)?.writeQueueSize ?? 0)
+  }
+
+  resumeReading(): void {
+    if (!this.destroyed) this.resume().read(0)
+  }
+
+  /** RST, and the descriptor is closed. */
+  abort(): void {
+    if (this.destroyed) return
+    // libuv refuses SO_LINGER while a shutdown() is under way; that lasts until the next turn of the loop.
+    if (this.writableEnded && !this.writableFinished) this.once('finish', () => this.resetAndDestroy())
+    else this.resetAndDestroy()
+  }
+
+  override _write(chunk: Buffer, encoding: BufferEncoding, done: WriteDone): void {
+    this.#writeDone = done
+    super._write(chunk, encoding, this.#settled)
+  }
+
+  override _destroy(error: NodeJS.ErrnoException | null, done: (error?: Error | null) => void): void {
+    super._destroy(error, () => done(null)) // destroyed() tells the error; an 'error' event could be missed
+    this.#reader.close()
+    this.#reader.consumer.destroyed(error)
+  }
+
+  #settle(error: NodeJS.ErrnoException | null): void {
+    const done = this.#writeDone
+    this.#writeDone = null
+    this.#writeError = error
+    done?.(null) // a failed write must not destroy the stream
+    if (this.#sending) return
+    if (error === null) this.consumer.written(null)
+    else this.#failWrite()
+  }
+
+  #failWrite(): void {
+    const error = this.#writeError
+    this.#writeError = null
+    if (error !== null && !this.destroyed) this.consumer.written(error)
+  }
+}

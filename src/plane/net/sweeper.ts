@@ -1,0 +1,45 @@
+/** Something with deadlines that may be late by a sweep. */
+export interface Sweepable {
+  /** The longest time between two sweeps that its deadlines bear. */
+  readonly sweepMs: number
+  /** Checks its deadlines. */
+  sweep(nowMs: number): void
+}
+
+export interface Sweeper {
+  add(entry: Sweepable): void
+  remove(entry: Sweepable): void
+}
+
+/**
+ * One timer a thread instead of one a connection: a timer that is refreshed with each chunk and made with each
+ * connection costs more than looking at all of them once a second.
+ */
+export function createSweeper(now: () => number): Sweeper {
+  const entries = new Set<Sweepable>()
+  let timer: NodeJS.Timeout | null = null
+  let everyMs = Number.POSITIVE_INFINITY
+
+  const sweep = (): void => {
+    const nowMs = now()
+    for (const entry of entries) entry.sweep(nowMs)
+  }
+  const stop = (): void => {
+    if (timer !== null) clearInterval(timer)
+    timer = null
+    everyMs = Number.POSITIVE_INFINITY
+  }
+  return {
+    add(entry) {
+      entries.add(entry)
+      if (entry.sweepMs >= everyMs) return
+      stop()
+      everyMs = entry.sweepMs
+      timer = setInterval(sweep, everyMs)
+    },
+    remove(entry) {
+      entries.delete(entry)
+      if (entries.size === 0) stop()
+    },
+  }
+}

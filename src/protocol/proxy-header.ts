@@ -1,0 +1,33 @@
+import type { SocketAddress } from '../core/address.ts'
+import { proxyV1, proxyV1Unknown } from './proxy-v1.ts'
+import { proxyV2, proxyV2Local } from './proxy-v2.ts'
+
+export type ProxyVersion = 'v1' | 'v2'
+
+/**
+ * What an endpoint reads ahead of the client's first byte. `client` is who connected, `local` the address it connected
+ * to; `uniqueId` (at most 128 bytes) is sent in v2 only, v1 has no place for it.
+ */
+export function proxyHeader(
+  version: ProxyVersion,
+  client: SocketAddress,
+  local: SocketAddress,
+  uniqueId: string,
+): Uint8Array {
+  switch (version) {
+    case 'v1':
+      return proxyV1(client, local)
+    case 'v2':
+      return proxyV2(client, local, uniqueId)
+  }
+}
+
+/** The header of a connection of our own, such as a probe: it names no client. */
+export function probeHeader(version: ProxyVersion): Uint8Array {
+  switch (version) {
+    case 'v1':
+      return proxyV1Unknown()
+    case 'v2':
+      return proxyV2Local()
+  }
+}

@@ -1,0 +1,42 @@
+import type { Turns } from '../core/balance/round-robin.ts'
+import type { ListenerSnapshot, PoolSnapshot, Snapshot } from '../core/snapshot.ts'
+import type { Tally } from '../core/tally.ts'
+import type { Plane, Wire } from '../plane/plane.ts'
+import type { LiveSessions } from './live.ts'
+import type { Reports } from './reports.ts'
+
+/** What all sessions of a worker share. */
+export interface SessionContext<W extends Wire> {
+  readonly plane: Plane<W>
+  readonly tally: Tally
+  /** This worker's row of the tally. */
+  readonly row: Float64Array
+  readonly reports: Reports
+  readonly live: LiveSessions
+  readonly turns: Turns
+  readonly random: () => number
+  /** A new connection's id, unique among processes and nodes. */
+  readonly nextId: () => string
+  /** Which of a pool's source addresses comes next; counts up. */
+  readonly nextSource: () => number
+}
+
+/** Where the connections of a listener go, looked up once a snapshot and read once a session. */
+export interface Route {
+  readonly snapshot: Snapshot
+  readonly listener: ListenerSnapshot
+  readonly pool: PoolSnapshot
+}
+
+/** The routes of a snapshot by the listener's address. A listener without its pool is a bug of the publisher. */
+export function routesOf(snapshot: Snapshot): ReadonlyMap<string, Route> {
+  const pools = new Map(snapshot.pools.map((pool) => [pool.name, pool]))
+  const routes = new Map<string, Route>()
+  for (const listener of snapshot.listeners) {
+    const pool = pools.get(listener.pool)
+    if (pool === undefined)
+      throw new Error(`listener ${listener.name}: snapshot has no pool ${listener.pool}`)
+    routes.set(listener.address, { snapshot, listener, pool })
+  }
+  return routes
+}

@@ -1,0 +1,74 @@
+import type { Relay } from '../plane/plane.ts'
+
+/** A connection under way, as drain and the admin see it. */
+export interface LiveSession {
+  /** null: still dialing. */
+  readonly relay: Relay | null
+  /** Slot of the endpoint that it is connected to; -1: none yet. */
+  readonly slot: number
+  /** Ends it by RST, whatever it is doing. */
+  kill(): void
+  /** FIN to both sides. */
+  finish(): void
+}
+
+/** How often a retirement looks for connections to end: fine enough to spread them evenly over a window of seconds. */
+const stepMs = 50
+
+export interface LiveSessions {
+  readonly size: number
+  add(session: LiveSession): void
+  remove(session: LiveSession): void
+  /**
+   * Ends connections with FIN as they fall silent for `idleAfterMs`, spread evenly over `windowMs`: of those that are
+   * left, never more than the share that the elapsed time allows. Stops when none is left or the window is over.
+   */
+  retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void
+  /** RST to all. */
+  killAll(): void
+}
+
+/** `after` and `now` are the plane's clock. */
+export function createLiveSessions(
+  after: (ms: number, fire: () => void) => () => void,
+  now: () => number,
+): LiveSessions {
+  const sessions = new Set<LiveSession>()
+
+  const retire = (slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void => {
+    const retiring = slots === null ? null : new Set(slots)
+    const left = new Set<LiveSession>()
+    for (const session of sessions) if (retiring === null || retiring.has(session.slot)) left.add(session)
+    const total = left.size
+    const startMs = now()
+    let finished = 0
+    const step = (): void => {
+      const elapsedMs = now() - startMs
+      const due = windowMs <= stepMs ? total : Math.ceil(total * Math.min(1, elapsedMs / (windowMs - stepMs)))
+      for (const session of left) {
+        if (finished >= due) break
+        if (!sessions.has(session)) {
+          left.delete(session)
+          finished++
+        } else if (session.relay !== null && session.relay.idleMs(now()) >= idleAfterMs) {
+          left.delete(session)
+          finished++
+          session.finish()
+        }
+      }
+      if (left.size > 0 && elapsedMs < windowMs) after(stepMs, step)
+    }
+    step()
+  }
+  return {
+    get size() {
+      return sessions.size
+    },
+    add: (session) => void sessions.add(session),
+    remove: (session) => void sessions.delete(session),
+    retire,
+    killAll() {
+      for (const session of [...sessions]) session.kill()
+    },
+  }
+}

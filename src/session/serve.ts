@@ -1,0 +1,184 @@
+import { formatAddress } from '../core/address.ts'
+import type { Cause, Closed, Outcome, Phase } from '../core/outcome.ts'
+import type { EndpointSnapshot } from '../core/snapshot.ts'
+import {
+  add,
+  closedCell,
+  durationHistogram,
+  endpointCell,
+  endpointField,
+  listenerCell,
+  listenerField,
+  observe,
+  workerCell,
+} from '../core/tally.ts'
+import type { Cancel, Relay, RelayEnd, RelayMeter, Wire } from '../plane/plane.ts'
+import { proxyHeader } from '../protocol/proxy-header.ts'
+import type { Route, SessionContext } from './context.ts'
+import { dialPool, type LoggedAttempt } from './dial.ts'
+import type { LiveSession } from './live.ts'
+import { causeOf } from './verdict.ts'
+
+/** The story of a connection: counted, connected to an endpoint of its pool, relayed, told. Ends at the hand-over. */
+export function serve<W extends Wire>(context: SessionContext<W>, route: Route, downstream: W): void {
+  const session = new Session(context, route, downstream)
+  session.open()
+  session.onClientReset(downstream.onReset(() => session.abandon('client')))
+  session.onDialing(
+    dialPool(context, route.pool, downstream.remote.bytes, session.attempts, (dialed) => {
+      if (dialed.kind === 'exhausted') {
+        session.giveUp(dialed.cause)
+        return
+      }
+      session.connected(dialed.endpoint)
+      const options = { ...session.relayOptions(), header: session.header(), meter: session }
+      session.relaying(context.plane.relay(downstream, dialed.wire, options, (end) => session.relayed(end)))
+    }),
+  )
+}
+
+/** The flat record of a connection, and the meter of its relay. */
+class Session<W extends Wire> implements LiveSession, RelayMeter {
+  readonly attempts: LoggedAttempt[] = []
+  relay: Relay | null = null
+  slot = -1
+  readonly #context: SessionContext<W>
+  readonly #route: Route
+  readonly #downstream: W
+  readonly #id: string
+  readonly #startMs: number
+  readonly #client: string
+  #endpoint: EndpointSnapshot | null = null
+  #connectMs: number | null = null
+  #cancelReset: Cancel | null = null
+  #cancelDial: Cancel | null = null
+  #over = false
+
+  constructor(context: SessionContext<W>, route: Route, downstream: W) {
+    this.#context = context
+    this.#route = route
+    this.#downstream = downstream
+    this.#id = context.nextId()
+    this.#startMs = context.plane.now()
+    this.#client = route.snapshot.access === 'none' ? '' : formatAddress(downstream.remote)
+  }
+
+  open(): void {
+    const { row, live } = this.#context
+    const cells = listenerCell(this.#route.listener.slot)
+    add(row, workerCell.active, 1)
+    add(row, cells + listenerField.accepted, 1)
+    add(row, cells + listenerField.active, 1)
+    live.add(this)
+  }
+
+  onClientReset(cancel: Cancel): void {
+    this.#cancelReset = cancel
+  }
+
+  onDialing(cancel: Cancel): void {
+    this.#cancelDial = cancel
+  }
+
+  connected(endpoint: EndpointSnapshot): void {
+    this.#cancelReset?.()
+    this.#cancelDial = null
+    this.#endpoint = endpoint
+    this.slot = endpoint.slot
+    this.#connectMs = this.#context.plane.now() - this.#startMs
+    add(this.#context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
+  }
+
+  header(): Uint8Array | null {
+    const { proxyProtocol } = this.#route.pool
+    const { remote, local } = this.#downstream
+    return proxyProtocol === 'off' ? null : proxyHeader(proxyProtocol, remote, local, this.#id)
+  }
+
+  relayOptions(): Route['snapshot']['timeouts'] {
+    return this.#route.snapshot.timeouts
+  }
+
+  relaying(relay: Relay): void {
+    this.relay = relay
+  }
+
+  up(count: number): void {
+    add(this.#context.row, listenerCell(this.#route.listener.slot) + listenerField.bytesUp, count)
+  }
+
+  down(count: number): void {
+    add(this.#context.row, listenerCell(this.#route.listener.slot) + listenerField.bytesDown, count)
+  }
+
+  buffered(delta: number): void {
+    add(this.#context.row, workerCell.bufferedBytes, delta)
+  }
+
+  /** The client is gone, or the program ends, while no endpoint was reached. */
+  abandon(cause: 'client' | 'admin'): void {
+    this.#cancelDial?.()
+    const closed: Closed =
+      cause === 'client' ? { first: 'client', how: 'rst' } : { first: 'proxy', how: 'kill' }
+    this.#unserved(cause, closed)
+  }
+
+  /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
+  giveUp(cause: 'endpoint-down' | 'resource'): void {
+    this.#unserved(cause, { first: 'proxy', how: 'rst' })
+  }
+
+  kill(): void {
+    if (this.relay !== null) this.relay.kill()
+    else this.abandon('admin')
+  }
+
+  finish(): void {
+    this.relay?.finish()
+  }
+
+  relayed(end: RelayEnd): void {
+    add(this.#context.row, endpointCell(this.slot) + endpointField.active, -1)
+    const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
+    this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)
+  }
+
+  #unserved(cause: Cause, closed: Closed): void {
+    if (this.#over) return
+    this.#cancelReset?.()
+    this.#downstream.reset()
+    this.#close(cause, this.attempts.length === 0 ? 'queue' : 'connect', closed, 0, 0)
+  }
+
+  #close(cause: Cause, phase: Phase, closed: Closed, bytesUp: number, bytesDown: number): void {
+    this.#over = true
+    const { row, live, plane } = this.#context
+    const { listener } = this.#route
+    const durationMs = plane.now() - this.#startMs
+    live.remove(this)
+    add(row, workerCell.active, -1)
+    add(row, listenerCell(listener.slot) + listenerField.active, -1)
+    add(row, closedCell(listener.slot, cause, phase), 1)
+    observe(row, durationHistogram, durationMs / 1000)
+    this.#tell({
+      id: this.#id,
+      listener: listener.name,
+      client: this.#client,
+      endpoint: this.#endpoint?.id ?? null,
+      attempts: this.attempts,
+      connectMs: this.#connectMs,
+      durationMs,
+      bytesUp,
+      bytesDown,
+      cause,
+      phase,
+      closed,
+    })
+  }
+
+  #tell(outcome: Outcome): void {
+    const { access } = this.#route.snapshot
+    if (access === 'all' || (access === 'errors' && outcome.cause !== 'none'))
+      this.#context.reports.outcome(outcome)
+  }
+}

@@ -1,0 +1,55 @@
+import type { ErrorFields } from './error.ts'
+
+/**
+ * A JSON log line as a person reads it on a terminal: `14:03:07.120 info  listening listener=http address=[::]:80`,
+ * an error's stack below it. Text that is not a JSON line is returned as it is. Control characters never reach the
+ * terminal: names and messages in a line may come from the network.
+ */
+export function readable(line: string): string {
+  const record = parse(line)
+  if (record === undefined) return line
+  const { level, time, msg, err, ...rest } = record
+  const words = [clock(time), String(level).padEnd(5), printable(String(msg ?? ''))]
+  for (const [key, value] of Object.entries(rest)) words.push(`${key}=${word(value)}`)
+  const error = isError(err) ? err : undefined
+  if (error !== undefined) words.push(`err=${word(chain(error))}`)
+  const stack = error?.stack === undefined ? '' : `\n${printable(error.stack)}`
+  return `${words.filter((each) => each !== '').join(' ')}${stack}\n`
+}
+
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    const record: unknown = JSON.parse(line)
+    return typeof record === 'object' && record !== null ? { ...record } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function clock(time: unknown): string {
+  const date = new Date(String(time))
+  if (Number.isNaN(date.getTime())) return String(time)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const ms = String(date.getMilliseconds()).padStart(3, '0')
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${ms}`
+}
+
+/** Quoted unless it is plain. */
+function word(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return /^[\w.:/@[\]{}",*+%-]+$/.test(text) ? text : printable(JSON.stringify(text))
+}
+
+function chain(error: ErrorFields): string {
+  const own = error.code === undefined ? error.message : `${error.code}: ${error.message}`
+  return error.cause === undefined ? own : `${own} (${chain(error.cause)})`
+}
+
+function isError(value: unknown): value is ErrorFields {
+  return typeof value === 'object' && value !== null && 'message' in value
+}
+
+/** Newlines stay: a message may hold a rendered list of problems. */
+function printable(text: string): string {
+  return text.replace(/[^\P{Cc}\n]/gu, '·')
+}

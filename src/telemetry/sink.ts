@@ -1,0 +1,168 @@
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { isatty } from 'node:tty'
+
+/** Where log lines go. Nothing here blocks, throws, or keeps more than the agreed number of bytes. */
+export interface Sink {
+  /** Whether a person is reading. */
+  readonly terminal: boolean
+  /**
+   * Takes `lines` whole lines, newline included. They are written now; or kept while the reader is slow; or, when the
+   * limit is reached, dropped and counted. Lines of several writers never mix.
+   */
+  write(text: string, lines?: number): void
+  /** Lines dropped since the sink was opened. */
+  dropped(): number
+  /** Writes what is kept and blocks for it, at most `budgetMs` (250 by default). For the end of the process. */
+  flushSync(budgetMs?: number): void
+  /** flushSync; what is left then counts as dropped. Does not close a descriptor that was given as a number. */
+  close(): void
+}
+
+export interface SinkOptions {
+  /** A descriptor, or a file to append to. */
+  readonly destination: number | string
+  /** Kept for a reader that is slow; more is dropped. */
+  readonly maxBufferedBytes: number
+}
+
+const shortestRetryMs = 1
+/** A reader that comes back waits at most this long for its lines. */
+const longestRetryMs = 250
+
+/**
+ * Opens a sink. It writes synchronously to a descriptor that does not block, from the main thread, which moves no bytes of
+ * connections. Rejected: sonic-boom's asynchronous mode. With a stalled pipe its write(2) blocks a thread of libuv's
+ * pool, and a process joins these threads before it exits: `process.exit()` then never returns.
+ */
+export function openSink(options: SinkOptions): Sink {
+  const { destination, maxBufferedBytes } = options
+  const target =
+    typeof destination === 'string' ? { fd: appendTo(destination), owned: true } : nonBlocking(destination)
+  return new BoundedSink(target.fd, target.owned, maxBufferedBytes)
+}
+
+interface Pending {
+  bytes: Buffer
+  readonly lines: number
+}
+
+class BoundedSink implements Sink {
+  readonly terminal: boolean
+  readonly #fd: number
+  readonly #owned: boolean
+  readonly #maxBytes: number
+  /** Not empty: the reader is slow, and everything queues so that the order is kept. */
+  #pending: Pending[] = []
+  #pendingBytes = 0
+  #dropped = 0
+  #retryMs = shortestRetryMs
+  #timer: NodeJS.Timeout | null = null
+  #closed = false
+
+  constructor(fd: number, owned: boolean, maxBytes: number) {
+    this.terminal = isatty(fd)
+    this.#fd = fd
+    this.#owned = owned
+    this.#maxBytes = maxBytes
+  }
+
+  write(text: string, lines = 1): void {
+    const bytes = Buffer.from(text)
+    const written = this.#closed || this.#pending.length > 0 ? 0 : this.#tryWrite(bytes)
+    if (written === bytes.length) return
+    const rest = bytes.length - written
+    // What was begun is kept whatever its size: a line that stops in the middle spoils the next one too.
+    if (this.#closed || (written === 0 && this.#pendingBytes + rest > this.#maxBytes)) {
+      this.#dropped += lines
+      return
+    }
+    this.#pending.push({ bytes: bytes.subarray(written), lines })
+    this.#pendingBytes += rest
+    this.#retryLater()
+  }
+
+  dropped(): number {
+    return this.#dropped
+  }
+
+  flushSync(budgetMs = 250): void {
+    if (this.#closed) return
+    const deadline = performance.now() + budgetMs
+    const clock = new Int32Array(new SharedArrayBuffer(4))
+    while (!this.#drain() && performance.now() < deadline) Atomics.wait(clock, 0, 0, 5)
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.flushSync()
+    this.#closed = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const { lines } of this.#pending) this.#dropped += lines
+    this.#pending = []
+    if (this.#owned) closeSync(this.#fd)
+  }
+
+  /** True when nothing is kept any more. */
+  #drain(): boolean {
+    for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
+      const written = this.#tryWrite(next.bytes)
+      this.#pendingBytes -= written
+      if (written > 0) this.#retryMs = shortestRetryMs
+      if (written < next.bytes.length) {
+        next.bytes = next.bytes.subarray(written)
+        return false
+      }
+      this.#pending.shift()
+    }
+    return true
+  }
+
+  #retryLater(): void {
+    if (this.#timer !== null) return
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs)
+      if (!this.#drain()) this.#retryLater()
+    }, this.#retryMs)
+    this.#timer.unref()
+  }
+
+  /** Bytes taken. Every error counts as "full for now": a pipe gets a new reader, a disk gets space again. */
+  #tryWrite(bytes: Buffer): number {
+    try {
+      return writeSync(this.#fd, bytes)
+    } catch {
+      return 0
+    }
+  }
+}
+
+function appendTo(file: string): number {
+  // O_NONBLOCK: a named pipe without a reader is an error here, not a program that hangs.
+  return openSync(
+    file,
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK,
+    0o640,
+  )
+}
+
+/**
+ * A descriptor for the same target that answers EAGAIN instead of blocking. O_NONBLOCK belongs to the open file
+ * description, which is shared with whoever started us, so pipes and terminals are opened a second time. A socket
+ * (the journal's) cannot be: it is made non-blocking by libuv, as `process.stdout` would do it.
+ */
+function nonBlocking(fd: number): { fd: number; owned: boolean } {
+  if (fstatSync(fd).isFile()) return { fd, owned: false }
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY
+  try {
+    return { fd: openSync(`/proc/self/fd/${fd}`, flags), owned: true }
+  } catch {
+    try {
+      new Socket({ fd, readable: false, writable: true }).unref() // lives as long as the process: it is never ended
+    } catch {
+      // Neither way works here: a reader that stalls will block us, as it blocks most programs.
+    }
+    return { fd, owned: false }
+  }
+}

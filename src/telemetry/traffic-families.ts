@@ -1,0 +1,190 @@
+import { type Cause, causes, dialFailures, type Phase, phases, rejections } from '../core/outcome.ts'
+import {
+  closedCell,
+  connectHistogram,
+  durationHistogram,
+  endpointCell,
+  endpointField,
+  failureCell,
+  type HistogramCells,
+  listenerCell,
+  listenerField,
+  rejectedCell,
+  type Tally,
+  workerCell,
+} from '../core/tally.ts'
+import { type Family, histogramSamples, type Sample, sample } from './family.ts'
+import type { EndpointSource, MetricsSource } from './metrics-source.ts'
+
+/**
+ * Ends that ordinary traffic can have. Their series exist from the start, at zero: a series that first appears with
+ * the value 1 hides that 1 from rate(). The other pairs appear when they first happen.
+ */
+const ordinaryEnds: ReadonlySet<`${Cause}/${Phase}`> = new Set([
+  'none/data',
+  'none/half-closed',
+  'client/connect',
+  'client/data',
+  'client/half-closed',
+  'server/data',
+  'server/half-closed',
+  'proxy/data',
+  'resource/connect',
+  'endpoint-down/connect',
+  'admin/data',
+  'client-timeout/data',
+  'client-timeout/half-closed',
+  'server-timeout/connect',
+  'server-timeout/data',
+  'server-timeout/half-closed',
+])
+/** The same for dials. */
+const ordinaryFailures: ReadonlySet<string> = new Set(['refused', 'timeout', 'unreachable', 'reset'])
+
+/** The metrics of connections, endpoints and the program, named as in the documentation. */
+export function trafficFamilies(source: MetricsSource): readonly Family[] {
+  return [
+    ...listenerFamilies(source),
+    ...endpointFamilies(source),
+    ...histogramFamilies(source.tally),
+    ...programFamilies(source),
+  ]
+}
+
+function listenerFamilies(source: MetricsSource): readonly Family[] {
+  const { tally } = source
+  const each = (samples: (listener: string, slot: number) => readonly Sample[]) => () =>
+    source.listeners().flatMap(({ name, slot }) => samples(name, slot))
+  const field = (name: keyof typeof listenerField) =>
+    each((listener, slot) => [sample(tally.sum(listenerCell(slot) + listenerField[name]), { listener })])
+  return [
+    counter('connections_accepted_total', 'Connections accepted.', field('accepted')),
+    gauge('connections_active', 'Connections between accept and end.', field('active')),
+    counter(
+      'connections_closed_total',
+      'Connections that ended, by cause and by how far they had come.',
+      each((listener, slot) => closedSamples(tally, listener, slot)),
+    ),
+    counter(
+      'connections_rejected_total',
+      'Connections turned away at accept.',
+      each((listener, slot) =>
+        rejections.map((reason) => sample(tally.sum(rejectedCell(slot, reason)), { listener, reason })),
+      ),
+    ),
+    counter(
+      'bytes_total',
+      'Bytes relayed: up from client to endpoint, down from endpoint to client.',
+      each((listener, slot) => [
+        sample(tally.sum(listenerCell(slot) + listenerField.bytesUp), { listener, direction: 'up' }),
+        sample(tally.sum(listenerCell(slot) + listenerField.bytesDown), { listener, direction: 'down' }),
+      ]),
+    ),
+  ]
+}
+
+function closedSamples(tally: Tally, listener: string, slot: number): readonly Sample[] {
+  const samples: Sample[] = []
+  for (const cause of causes) {
+    for (const phase of phases) {
+      const value = tally.sum(closedCell(slot, cause, phase))
+      if (value > 0 || ordinaryEnds.has(`${cause}/${phase}`)) {
+        samples.push(sample(value, { listener, cause, phase }))
+      }
+    }
+  }
+  return samples
+}
+
+function endpointFamilies(source: MetricsSource): readonly Family[] {
+  const { tally } = source
+  type Labels = { readonly pool: string; readonly endpoint: string }
+  const each = (samples: (endpoint: EndpointSource, labels: Labels) => readonly Sample[]) => () =>
+    source.endpoints().flatMap((row) => samples(row, { pool: row.pool, endpoint: row.endpoint }))
+  return [
+    counter(
+      'upstream_connect_attempts_total',
+      'Dials begun.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.attempts), labels)]),
+    ),
+    counter(
+      'upstream_connect_failures_total',
+      'Dials that failed, by reason.',
+      each(({ slot }, labels) =>
+        dialFailures
+          .map((reason) => sample(tally.sum(failureCell(slot, reason)), { ...labels, reason }))
+          .filter(({ value, labels: { reason = '' } }) => value > 0 || ordinaryFailures.has(reason)),
+      ),
+    ),
+    counter(
+      'local_ports_exhausted_total',
+      'Dials that found no free local port towards the endpoint.',
+      each(({ slot }, labels) => [sample(tally.sum(failureCell(slot, 'ports-exhausted')), labels)]),
+    ),
+    gauge(
+      'endpoint_up',
+      '1: the endpoint gets connections. 0: it is down, ejected or drained.',
+      each(({ up }, labels) => [sample(Number(up), labels)]),
+    ),
+    gauge(
+      'endpoint_connections_active',
+      'Connections relayed to the endpoint.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.active), labels)]),
+    ),
+    counter(
+      'endpoint_ejections_total',
+      'Ejections after failed dials.',
+      each(({ ejections }, labels) => [sample(ejections, labels)]),
+    ),
+  ]
+}
+
+function histogramFamilies(tally: Tally): readonly Family[] {
+  const histogram = (name: string, help: string, { at, bounds }: HistogramCells): Family => ({
+    name: `spliceway_${name}`,
+    help,
+    type: 'histogram',
+    collect() {
+      const counts: number[] = []
+      for (let bucket = 0; bucket <= bounds.length; bucket++) counts.push(tally.sum(at + bucket))
+      return histogramSamples(bounds, counts, tally.sum(at + bounds.length + 1))
+    },
+  })
+  return [
+    histogram('upstream_connect_duration_seconds', 'Time of a successful dial.', connectHistogram),
+    histogram('connection_duration_seconds', 'Time from accept to end.', durationHistogram),
+  ]
+}
+
+function programFamilies(source: MetricsSource): readonly Family[] {
+  return [
+    counter('health_checks_total', 'Probes answered, by result.', () => {
+      const { success, failure } = source.healthChecks()
+      return [sample(success, { result: 'success' }), sample(failure, { result: 'failure' })]
+    }),
+    gauge('buffered_bytes', 'Bytes held in user space or in pipes.', () => [
+      sample(source.tally.sum(workerCell.bufferedBytes)),
+    ]),
+    gauge('draining', '1: shutting down.', () => [sample(Number(source.draining()))]),
+    gauge(
+      'config_last_reload_successful',
+      '0: the last reload failed, the configuration before it is in use.',
+      () => [sample(Number(source.lastReloadSuccessful()))],
+    ),
+    counter('log_lines_dropped_total', 'Log lines dropped because their reader was too slow.', () => [
+      sample(source.logLinesDropped()),
+    ]),
+    counter('worker_restarts_total', 'Worker threads that died and were replaced.', () => [
+      sample(source.workerRestarts()),
+    ]),
+    gauge('build_info', 'Always 1.', () => [sample(1, { ...source.build })]),
+  ]
+}
+
+function counter(name: string, help: string, collect: () => readonly Sample[]): Family {
+  return { name: `spliceway_${name}`, help, type: 'counter', collect }
+}
+
+function gauge(name: string, help: string, collect: () => readonly Sample[]): Family {
+  return { name: `spliceway_${name}`, help, type: 'gauge', collect }
+}

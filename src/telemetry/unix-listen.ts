@@ -1,0 +1,72 @@
+import { lstatSync, unlinkSync } from 'node:fs'
+import { connect, type Server } from 'node:net'
+
+/** sockaddr_un holds 108 bytes, the last of them zero. */
+const maxPathBytes = 107
+
+/**
+ * Binds `server` to a UNIX socket that only its owner may open (mode 0600 from the first moment). The socket file of a
+ * process that died is replaced. Rejects, naming the path and what to do, when a process answers there, when the path
+ * is something other than a socket, or when it cannot be bound. Main thread only: it sets the umask for a moment.
+ */
+export async function listenUnix(server: Server, path: string): Promise<void> {
+  if (Buffer.byteLength(path) > maxPathBytes) {
+    throw problem(
+      path,
+      `has ${Buffer.byteLength(path)} bytes, the kernel takes ${maxPathBytes}`,
+      'ENAMETOOLONG',
+    )
+  }
+  const first = await tryListen(server, path)
+  if (first === null) return
+  if (first.code !== 'EADDRINUSE') throw problem(path, 'cannot be bound', first.code, first)
+  await removeStale(path)
+  const second = await tryListen(server, path)
+  if (second !== null) throw problem(path, 'cannot be bound', second.code, second)
+}
+
+/** null: bound. */
+function tryListen(server: Server, path: string): Promise<NodeJS.ErrnoException | null> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.ErrnoException | null>()
+  const failed = (error: NodeJS.ErrnoException) => resolve(error)
+  server.once('error', failed)
+  const before = process.umask(0o177)
+  try {
+    server.listen(path, () => {
+      server.off('error', failed)
+      resolve(null)
+    }) // bind(2) happens inside this call, so under our umask
+  } finally {
+    process.umask(before)
+  }
+  return promise
+}
+
+/** Removes the socket file when its process is gone; throws when somebody answers, or when it is no socket. */
+async function removeStale(path: string): Promise<void> {
+  // Asked first: connecting to a regular file is ECONNREFUSED too, and we must not delete one.
+  if (!lstatSync(path).isSocket()) throw problem(path, 'exists and is not a socket', 'EEXIST')
+  const code = await knock(path)
+  if (code === null) throw problem(path, 'belongs to a running process', 'EADDRINUSE')
+  if (code !== 'ECONNREFUSED') throw problem(path, 'exists and does not say whether it is in use', code)
+  unlinkSync(path)
+}
+
+/** null: somebody accepted. */
+function knock(path: string): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string | null>()
+  const socket = connect(path, () => {
+    socket.destroy()
+    resolve(null)
+  })
+  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'EIO'))
+  return promise
+}
+
+function problem(path: string, what: string, code: string | undefined, cause?: Error): Error {
+  const error = new Error(
+    `the admin socket ${path} ${what}${code === undefined ? '' : ` (${code})`}; name another one with "admin: { socket: PATH }"`,
+    cause === undefined ? {} : { cause },
+  )
+  return Object.assign(error, { code: code ?? 'EIO' })
+}

@@ -1,0 +1,108 @@
+import { BoundSocket } from 'node:net'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { Turns } from './core/balance/round-robin.ts'
+import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
+import { Tally, workerCell } from './core/tally.ts'
+import { createNetPlane } from './plane/net/net.ts'
+import type { Listening, Plane, Wire } from './plane/plane.ts'
+import { accept } from './session/accept.ts'
+import { type Route, routesOf, type SessionContext } from './session/context.ts'
+import { createLiveSessions } from './session/live.ts'
+import { createReports } from './session/reports.ts'
+
+const heartbeatMs = 1_000
+/** From the reset of the last connections until all have told their end. */
+const lastReportsMs = 10
+
+/** A data-plane thread: owns accept, serve and relay of its share of the connections. */
+function start(port: MessagePort, birth: WorkerBirth): void {
+  run(port, birth, createNetPlane())
+}
+
+function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane<W>): void {
+  const tell = (message: FromWorker): void => port.postMessage(message)
+  const tally = new Tally(birth.workers, birth.rows)
+  const row = tally.row(birth.index)
+  const after = (ms: number, fire: () => void) => plane.after(ms, fire)
+  let ids = 0
+  let sources = 0
+  const context: SessionContext<W> = {
+    plane,
+    tally,
+    row,
+    reports: createReports(after, (attempts, outcomes) => tell({ kind: 'reports', attempts, outcomes })),
+    live: createLiveSessions(after, () => plane.now()),
+    turns: new Turns(),
+    random: Math.random,
+    nextId: () => `${birth.idPrefix}${birth.index}-${(++ids).toString(36)}`,
+    nextSource: () => sources++,
+  }
+  let routes: ReadonlyMap<string, Route> = new Map()
+  const listenings = new Map<string, Listening>()
+
+  const listen = (address: string, socket: unknown, backlog: number): void => {
+    if (typeof socket !== 'number' && !(socket instanceof BoundSocket)) {
+      throw new TypeError(`${address}: expected a bound socket, got ${typeof socket}`)
+    }
+    const listening = plane.listen({ socket, backlog }, (downstream) => {
+      const route = routes.get(address)
+      if (route === undefined) downstream.reset()
+      else accept(context, route, downstream)
+    })
+    listenings.set(address, listening)
+    tell({ kind: 'listening', address })
+  }
+  const stop = (): void => {
+    for (const listening of listenings.values()) listening.close()
+    context.live.killAll()
+    stopBeat()
+    plane.after(lastReportsMs, () => {
+      context.reports.flush()
+      port.close()
+    })
+  }
+  const receive = (message: ToWorker): void => {
+    switch (message.kind) {
+      case 'snapshot':
+        routes = routesOf(message.snapshot)
+        tell({ kind: 'acknowledged', version: message.snapshot.version })
+        return
+      case 'listen':
+        listen(message.address, message.socket, message.backlog)
+        return
+      case 'unlisten':
+        listenings.get(message.address)?.close()
+        listenings.delete(message.address)
+        return
+      case 'retire':
+        context.live.retire(message.slots, message.windowMs, message.idleAfterMs)
+        return
+      case 'kill':
+        context.live.killAll()
+        return
+      case 'stop':
+        stop()
+        return
+    }
+  }
+  let stopBeat = (): void => {}
+  const beat = (): void => {
+    row[workerCell.heartbeatMs] = Date.now()
+    stopBeat = plane.after(heartbeatMs, beat)
+  }
+  // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes.
+  process.on('uncaughtException', (error) => {
+    context.live.killAll()
+    context.reports.flush()
+    setImmediate(() => {
+      throw error
+    })
+    process.removeAllListeners('uncaughtException')
+  })
+  port.on('message', receive)
+  beat()
+  tell({ kind: 'started' })
+}
+
+if (parentPort === null) throw new Error('worker.ts runs in a worker thread')
+start(parentPort, workerData)

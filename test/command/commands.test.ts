@@ -1,0 +1,181 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { ask } from '../../src/command/client.ts'
+import { drain } from '../../src/command/drain.ts'
+import { endpoint } from '../../src/command/endpoint.ts'
+import { ready } from '../../src/command/ready.ts'
+import { reload } from '../../src/command/reload.ts'
+import { status } from '../../src/command/status.ts'
+import { startAdmin } from '../../src/telemetry/admin.ts'
+import { exampleApp, exampleStatus, memoryLog } from '../telemetry/example-app.ts'
+
+function text() {
+  let all = ''
+  return {
+    write(more: string) {
+      all += more
+    },
+    toString: () => all,
+  }
+}
+
+function terminal(socket: string) {
+  return { socket, out: text(), err: text() }
+}
+
+function folder(t: ExecutionContext): string {
+  const made = mkdtempSync(join(tmpdir(), 'spliceway-command-'))
+  t.teardown(() => rmSync(made, { recursive: true, force: true }))
+  return made
+}
+
+async function running(t: ExecutionContext) {
+  const socketPath = join(folder(t), 'spliceway.sock')
+  const app = exampleApp()
+  const admin = await startAdmin({
+    app,
+    log: memoryLog(),
+    socketPath,
+    listen: null,
+    holder: async () => undefined,
+  })
+  t.teardown(() => admin.close())
+  return { app, at: terminal(socketPath) }
+}
+
+test('ready says so and exits with 0', async (t) => {
+  const { at } = await running(t)
+  t.is(await ready(at), 0)
+  t.is(String(at.out), 'ready\n')
+})
+
+test('ready gives the reasons and exits with 1', async (t) => {
+  const { app, at } = await running(t)
+  app.reasons = ['draining']
+  t.is(await ready(at), 1)
+  t.is(String(at.err), 'not ready\ndraining\n')
+  t.is(String(at.out), '')
+})
+
+test('status is a table', async (t) => {
+  const { at } = await running(t)
+  t.is(await status({ ...at, json: false }), 0)
+  t.is(
+    String(at.out),
+    `VERSION   STATE     UPTIME   PID    CONNECTIONS   NODE       PLANE
+0.1.0     serving   5m12s    1234   12/9872       v26.10.0   net
+
+LISTENER   ADDRESS    POOL      ACTIVE   ACCEPTED   LIMIT
+http       [::]:80    web       3        120        -
+https      [::]:443   web-tls   9        4321       20000
+
+POOL      ENDPOINT         NAME              STATE   FOR     PRIORITY   WEIGHT   ACTIVE   REASON
+web       127.0.0.1:9080   -                 up      2h3m    0          1        3        tcp connect in 1 ms
+web-tls   10.0.0.5:9443    node-2.internal   down    250ms   1          2        0        said ·[31m
+panic: no endpoint of pool web-tls is up, so all are tried
+
+WORKER   STATE   LAST-SEEN   ACTIVE   RESTARTS
+1        alive   120ms       12       0
+
+CONFIG             AGE     LAST-RELOAD   MESSAGE
+config/edge.yaml   1m30s   failed        error: unknown key
+  --> edge.yaml:4:5
+`,
+  )
+})
+
+test('status --json is the answer as it came', async (t) => {
+  const { at } = await running(t)
+  t.is(await status({ ...at, json: true }), 0)
+  t.deepEqual(JSON.parse(String(at.out)), exampleStatus)
+})
+
+test('reload reports success, or every problem and exit code 1', async (t) => {
+  const { app, at } = await running(t)
+  t.is(await reload(at), 0)
+  t.is(String(at.out), 'reloaded\n')
+  app.problems = 'error: one\nerror: two\n'
+  t.is(await reload(at), 1)
+  t.is(String(at.err), app.problems)
+})
+
+test('drain begins a drain', async (t) => {
+  const { app, at } = await running(t)
+  t.is(await drain(at), 0)
+  t.deepEqual(app.done, ['drain'])
+})
+
+test('endpoint drains an endpoint and takes it back', async (t) => {
+  const { app, at } = await running(t)
+  t.is(await endpoint({ ...at, args: ['web', '[2001:db8::5]:9443', 'drain'] }), 0)
+  t.is(await endpoint({ ...at, args: ['web', '[2001:db8::5]:9443', 'ready'] }), 0)
+  t.deepEqual(app.done, ['drain web [2001:db8::5]:9443', 'ready web [2001:db8::5]:9443'])
+  t.is(await endpoint({ ...at, args: ['other', '10.0.0.5:80', 'drain'] }), 1)
+  t.is(String(at.err), 'no such pool\n')
+})
+
+for (const args of [
+  [],
+  ['web'],
+  ['web', '10.0.0.5:80', 'explode'],
+  ['web', '10.0.0.5:80', 'drain', 'more'],
+]) {
+  test(`endpoint ${args.join(' ')}: wrong usage is exit code 2 and asks nobody`, async (t) => {
+    const { app, at } = await running(t)
+    t.is(await endpoint({ ...at, args }), 2)
+    t.regex(String(at.err), /^usage: spliceway endpoint POOL ENDPOINT drain\|ready/)
+    t.deepEqual(app.done, [])
+  })
+}
+
+for (const [name, command] of [
+  ['ready', ready],
+  ['reload', reload],
+  ['drain', drain],
+  ['status', (at: ReturnType<typeof terminal>) => status({ ...at, json: false })],
+] as const) {
+  test(`${name}: without a process, the message names the socket and how to name another`, async (t) => {
+    const at = terminal(join(folder(t), 'spliceway.sock'))
+    t.is(await command(at), 1)
+    t.true(String(at.err).startsWith(`spliceway: nothing runs at ${at.socket} (no such file)\n`))
+    t.regex(String(at.err), /--socket PATH/)
+    t.is(String(at.out), '')
+  })
+}
+
+test('a file that is no socket is nothing that runs', async (t) => {
+  const path = join(folder(t), 'file')
+  writeFileSync(path, '')
+  const at = terminal(path)
+  t.is(await ready(at), 1)
+  t.regex(String(at.err), /nothing runs at .* \(left behind/)
+})
+
+test('a process that does not answer is given up after the timeout', async (t) => {
+  const path = join(folder(t), 'silent.sock')
+  const server = createServer((socket) => socket.on('error', () => {}).resume()).listen(path)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const start = performance.now()
+  const reply = await ask(path, 'GET', '/status', 100)
+  t.true(performance.now() - start < 2_000)
+  t.like(reply, { kind: 'unreachable' })
+  t.regex(reply.kind === 'unreachable' ? reply.message : '', /no answer in time/)
+})
+
+test('another program behind the socket is not taken for spliceway', async (t) => {
+  const path = join(folder(t), 'other.sock')
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}')
+  }).listen(path)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const at = terminal(path)
+  t.is(await status({ ...at, json: false }), 1)
+  t.regex(String(at.err), /is not spliceway/)
+})

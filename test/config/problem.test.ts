@@ -1,0 +1,77 @@
+import test from 'ava'
+import { type Problem, renderProblem } from '../../src/config/problem.ts'
+import { problemAt } from '../../src/config/source.ts'
+
+const problem: Problem = {
+  message: 'unknown key `balanse` in pools.web',
+  file: 'config/edge.yaml',
+  line: 4,
+  column: 5,
+  length: 7,
+  sourceLine: '    balanse: p2c',
+  hint: 'did you mean `balance`',
+}
+
+test('a problem shows the line, the carets and the hint', (t) => {
+  t.is(
+    renderProblem(problem),
+    [
+      'error: unknown key `balanse` in pools.web',
+      '  --> config/edge.yaml:4:5',
+      '   |',
+      ' 4 |     balanse: p2c',
+      '   |     ^^^^^^^ did you mean `balance`',
+    ].join('\n'),
+  )
+})
+
+test('the margin grows with the line number', (t) => {
+  t.is(
+    renderProblem({ ...problem, line: 1234, hint: null }, 'warning'),
+    [
+      'warning: unknown key `balanse` in pools.web',
+      '     --> config/edge.yaml:1234:5',
+      '      |',
+      ' 1234 |     balanse: p2c',
+      '      |     ^^^^^^^',
+    ].join('\n'),
+  )
+})
+
+test('a problem without a position shows the file and the hint', (t) => {
+  const rendered = renderProblem({
+    message: 'cannot read the configuration',
+    file: 'edge.yaml',
+    line: null,
+    column: null,
+    length: 1,
+    sourceLine: null,
+    hint: 'no such file',
+  })
+  t.is(rendered, ['error: cannot read the configuration', '  --> edge.yaml', '   = no such file'].join('\n'))
+})
+
+test('the carets stand below their text behind tabs', (t) => {
+  const lines = renderProblem({ ...problem, sourceLine: '\t\t  balanse: p2c' }).split('\n')
+  t.is(lines[4], '   | \t\t  ^^^^^^^ did you mean `balance`')
+})
+
+test('control characters and text direction marks of the source do not reach the terminal', (t) => {
+  const rendered = renderProblem({
+    ...problem,
+    message: 'a\u001b[2Jb',
+    sourceLine: '    bal\u202eanse\u009b1m: \u0007',
+  })
+  t.false(/[\p{Cc}\u202e]/u.test(rendered.replaceAll('\n', '')))
+})
+
+test('a span over several lines underlines its first one', (t) => {
+  const text = 'a: 1\r\nb:\r\n  c: 2\r\n'
+  const { line, column, length, sourceLine } = problemAt(
+    { file: 'edge.yaml', text, numbered: true },
+    { start: 6, end: text.length },
+    'message',
+    null,
+  )
+  t.deepEqual({ line, column, length, sourceLine }, { line: 2, column: 1, length: 2, sourceLine: 'b:' })
+})

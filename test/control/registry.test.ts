@@ -1,0 +1,563 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { Registry } from '../../src/control/registry.ts'
+import type { ResolvedPool } from '../../src/control/resolved-pool.ts'
+import type { Verdict } from '../../src/core/health.ts'
+import type { AttemptError } from '../../src/core/outcome.ts'
+import type { EndpointId } from '../../src/core/snapshot.ts'
+import { add, endpointCell, endpointField, healthBit, Tally } from '../../src/core/tally.ts'
+import { bad, FakeClock, good, health, RecordedLog, resolvedEndpoint, resolvedPool } from './fixture.ts'
+
+const a = '10.0.0.5:9443' as EndpointId
+const b = '10.0.0.6:9443' as EndpointId
+const c = '10.0.0.7:9443' as EndpointId
+const three = ['10.0.0.5', '10.0.0.6', '10.0.0.7']
+const two = three.slice(0, 2)
+const refused: AttemptError = { reason: 'refused', code: 'ECONNREFUSED' }
+const minuteMs = 60_000
+
+class Bench {
+  readonly tally = new Tally(1)
+  readonly clock = new FakeClock()
+  readonly log = new RecordedLog()
+  readonly registry = new Registry({
+    tally: this.tally,
+    log: this.log,
+    nowMs: this.clock.nowMs,
+    random: () => 0,
+    after: this.clock.after,
+  })
+  #version = 0
+
+  constructor(...pools: ResolvedPool[]) {
+    this.update(...pools)
+  }
+
+  /** Updates, publishes, and lets all workers acknowledge it. */
+  update(...pools: ResolvedPool[]): void {
+    this.registry.update(pools)
+    this.registry.acknowledged(this.publish())
+  }
+
+  publish(): number {
+    this.registry.pools(++this.#version)
+    return this.#version
+  }
+
+  slot(endpoint: EndpointId): number {
+    const found = this.registry.endpoints().find((each) => each.endpoint === endpoint)
+    if (found === undefined) throw new Error(`no ${endpoint}`)
+    return found.slot
+  }
+
+  word(endpoint: EndpointId): number {
+    return this.tally.health(this.slot(endpoint))
+  }
+
+  probe(endpoint: EndpointId, ...verdicts: Verdict[]): void {
+    for (const verdict of verdicts) this.registry.verdict('web', endpoint, verdict)
+  }
+
+  dial(endpoint: EndpointId, times: number, error: AttemptError | null = refused): void {
+    for (let i = 0; i < times; i++) this.registry.attempt({ slot: this.slot(endpoint), ms: 1, error })
+  }
+
+  states(): string[] {
+    return this.registry.status().flatMap((pool) => pool.endpoints.map(({ state }) => state))
+  }
+}
+
+test('new endpoints are used before any probe has answered', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  t.deepEqual(
+    [a, b, c].map((id) => bench.word(id)),
+    [0, 0, 0],
+  )
+  t.deepEqual(bench.states(), ['unknown', 'unknown', 'unknown'])
+  t.is(bench.registry.usable('web'), 3)
+})
+
+test('each endpoint has a slot of its own, in two pools too', (t) => {
+  const bench = new Bench(resolvedPool(two), resolvedPool(two, { name: 'other' }))
+  t.is(new Set(bench.registry.endpoints().map(({ slot }) => slot)).size, 4)
+})
+
+test('a pool is published by priority, then by id', (t) => {
+  const endpoints = [
+    resolvedEndpoint('10.0.0.9', 1, 1),
+    resolvedEndpoint('10.0.0.7'),
+    resolvedEndpoint('10.0.0.6'),
+  ]
+  const bench = new Bench({ ...resolvedPool([]), endpoints })
+  const ids = bench.registry.pools(2)[0]?.endpoints.map(({ id }) => id)
+  t.deepEqual(ids, [b, c, '10.0.0.9:1' as EndpointId])
+})
+
+test('probes that fail take an endpoint out, and the line says what, why and what remains', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.probe(a, good, bad, bad)
+  t.is(bench.word(a), 0)
+  bench.probe(a, bad)
+  t.is(bench.word(a), healthBit.down)
+  t.deepEqual(bench.log.take(), [
+    'info pool web: endpoint 10.0.0.5:9443 is up: tcp: connected in 1.0 ms (first probe succeeded); 3 of 3 endpoints up',
+    'warn pool web: endpoint 10.0.0.5:9443 is down: tcp: connection refused (3 of 3 probes failed); 2 of 3 endpoints up',
+  ])
+})
+
+test('an endpoint that answers again is used again', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.probe(a, bad)
+  bench.log.take()
+  bench.probe(a, good, good)
+  t.is(bench.word(a), 0)
+  t.deepEqual(bench.log.take(), [
+    'info pool web: endpoint 10.0.0.5:9443 is up: tcp: connected in 1.0 ms (2 of 2 probes succeeded); 3 of 3 endpoints up',
+  ])
+})
+
+test('panic is logged once when it begins and once when it is over', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.probe(a, bad)
+  bench.probe(b, good)
+  t.false(bench.registry.status()[0]?.panic)
+  bench.log.take()
+  bench.probe(b, bad, bad, bad, bad, bad)
+  t.true(bench.registry.status()[0]?.panic)
+  bench.probe(a, good, good)
+  t.false(bench.registry.status()[0]?.panic)
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: endpoint 10.0.0.6:9443 is down: tcp: connection refused (3 of 3 probes failed); no endpoint up: all are tried (panic)',
+    'info pool web: endpoint 10.0.0.5:9443 is up: tcp: connected in 1.0 ms (2 of 2 probes succeeded); 1 of 2 endpoints up, panic is over',
+  ])
+})
+
+test('a panic that begins with a reload is a warning', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.probe(a, bad)
+  bench.log.take()
+  bench.update(resolvedPool(['10.0.0.5']))
+  t.deepEqual(bench.log.take(), ['warn pool web: 10.0.0.6:9443 left; no endpoint up: all are tried (panic)'])
+})
+
+test('five dials that fail in a row eject, and time brings the endpoint back', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.dial(a, 4)
+  t.is(bench.word(a), 0)
+  bench.dial(a, 1)
+  t.is(bench.word(a), healthBit.ejected)
+  bench.clock.advance(29_999)
+  t.is(bench.word(a), healthBit.ejected)
+  bench.clock.advance(1)
+  t.is(bench.word(a), 0)
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: endpoint 10.0.0.5:9443 is ejected for 30s: 5 dials in a row failed (ECONNREFUSED); 2 of 3 endpoints up',
+    'info pool web: endpoint 10.0.0.5:9443 is back after its ejection of 30s; 3 of 3 endpoints up',
+  ])
+})
+
+test('a second ejection soon after the first lasts twice as long', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.dial(a, 5)
+  bench.clock.advance(30_000)
+  bench.dial(a, 5)
+  bench.clock.advance(59_999)
+  t.is(bench.word(a), healthBit.ejected)
+  bench.clock.advance(1)
+  t.is(bench.word(a), 0)
+})
+
+test('a probe that succeeds ends an ejection and forgets the ones before', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.probe(a, good)
+  bench.dial(a, 5)
+  bench.clock.advance(30_000)
+  bench.dial(a, 5)
+  bench.log.take()
+  bench.probe(a, good)
+  t.is(bench.word(a), 0)
+  t.deepEqual(bench.log.take(), [
+    'info pool web: endpoint 10.0.0.5:9443 is back before its ejection was over: tcp: connected in 1.0 ms; 3 of 3 endpoints up',
+  ])
+  bench.dial(a, 5)
+  t.regex(bench.log.take().join(), /ejected for 30s/)
+  t.is(bench.clock.pending, 1, 'the timers of ended ejections are cancelled')
+})
+
+test('no more than half of a pool is ejected, and the log says so once', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.dial(a, 5)
+  bench.log.take()
+  bench.dial(b, 9)
+  t.is(bench.word(b), 0)
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: endpoint 10.0.0.6:9443 stays in use, at most half of a pool is ejected: 5 dials in a row failed (ECONNREFUSED); 2 of 3 endpoints up',
+  ])
+})
+
+test('the last endpoint that is up is not ejected', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.probe(a, bad)
+  bench.log.take()
+  bench.dial(b, 5)
+  t.is(bench.word(b), 0)
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: endpoint 10.0.0.6:9443 stays in use, it is the last one up: 5 dials in a row failed (ECONNREFUSED); 1 of 2 endpoints up',
+  ])
+})
+
+test('whatever dials and probes say, at most half of a pool is ejected and the words agree with the status', (t) => {
+  const ids = [a, b, c, '10.0.0.8:9443' as EndpointId, '10.0.0.9:9443' as EndpointId]
+  const event = fc.record({
+    which: fc.nat(4),
+    what: fc.constantFrom('fail', 'fail', 'fail', 'connect', 'good', 'bad', 'wait', 'drain', 'ready'),
+    times: fc.integer({ min: 1, max: 6 }),
+  })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(event, { maxLength: 60 }), (size, events) => {
+      const bench = new Bench(resolvedPool(ids.slice(0, size).map((id) => id.slice(0, -5))))
+      for (const { which, what, times } of events) {
+        const id = ids[which % size] ?? a
+        if (what === 'fail') bench.dial(id, times)
+        if (what === 'connect') bench.dial(id, times, null)
+        if (what === 'good') bench.probe(id, ...new Array<Verdict>(times).fill(good))
+        if (what === 'bad') bench.probe(id, ...new Array<Verdict>(times).fill(bad))
+        if (what === 'wait') bench.clock.advance(times * 7000)
+        if (what === 'drain') bench.registry.drain('web', id)
+        if (what === 'ready') bench.registry.ready('web', id)
+        const words = ids.slice(0, size).map((each) => bench.word(each))
+        const ejected = words.filter((word) => (word & healthBit.ejected) !== 0).length
+        if (ejected > Math.floor(size / 2)) return false
+        if (words.filter((word) => word === 0).length !== bench.registry.usable('web')) return false
+        const free = words.some((word) => word === 0)
+        const draining = words.every((word) => (word & healthBit.draining) !== 0)
+        if (bench.registry.status()[0]?.panic !== (!free && !draining)) return false
+      }
+      return true
+    }),
+    { numRuns: 60 },
+  )
+  t.pass()
+})
+
+test('dials that fail for a reason of this machine never eject', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.dial(a, 50, { reason: 'local', code: 'EMFILE' })
+  bench.dial(a, 50, { reason: 'ports-exhausted', code: 'EADDRNOTAVAIL' })
+  t.is(bench.word(a), 0)
+  t.deepEqual(bench.log.lines, [])
+})
+
+test('probes that fail for a reason of this machine change nothing, and are logged once a minute', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  const local: Verdict = { ok: false, reason: 'tcp: too many open files in this process', fault: 'local' }
+  bench.probe(a, local, local, local)
+  bench.clock.advance(minuteMs)
+  bench.probe(a, local)
+  t.is(bench.word(a), 0)
+  t.deepEqual(bench.registry.healthChecks(), { success: 0, failure: 0 })
+  const line =
+    'warn probes fail for a reason of this machine, so endpoints keep their state: tcp: too many open files in this process'
+  t.deepEqual(bench.log.lines, [line, line])
+})
+
+test('without an outlier rule nothing is ejected', (t) => {
+  const bench = new Bench(resolvedPool(three, { outlier: null }))
+  bench.dial(a, 50)
+  t.is(bench.word(a), 0)
+})
+
+test('an ejected endpoint that probes call down is down, and makes room for another ejection', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.dial(a, 5)
+  bench.probe(a, bad)
+  t.is(bench.word(a), healthBit.down)
+  t.is(bench.clock.pending, 0)
+  bench.dial(b, 5)
+  t.is(bench.word(b), healthBit.ejected)
+})
+
+test('probes and ejections are counted', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.probe(a, good, bad, bad)
+  bench.dial(b, 5)
+  t.deepEqual(bench.registry.healthChecks(), { success: 1, failure: 2 })
+  t.deepEqual(
+    bench.registry.endpoints().map(({ endpoint, up, ejections }) => ({ endpoint, up, ejections })),
+    [
+      { endpoint: a, up: true, ejections: 0 },
+      { endpoint: b, up: false, ejections: 1 },
+      { endpoint: c, up: true, ejections: 0 },
+    ],
+  )
+})
+
+test('what is known of an endpoint survives a reload', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.probe(a, bad)
+  bench.dial(b, 5)
+  bench.registry.drain('web', c)
+  const before = [a, b, c].map((id) => [bench.slot(id), bench.word(id)])
+  bench.update(resolvedPool(three, { balance: 'round-robin' }))
+  t.deepEqual(
+    [a, b, c].map((id) => [bench.slot(id), bench.word(id)]),
+    before,
+  )
+  t.deepEqual(bench.states(), ['down', 'ejected', 'draining'])
+})
+
+test('who joins and who leaves is one line, and a reload that changes nobody is none', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.update(resolvedPool(two))
+  bench.update(resolvedPool(['10.0.0.6', '10.0.0.7', '10.0.0.8']))
+  t.deepEqual(bench.log.take(), [
+    'info pool web: 10.0.0.7:9443, 10.0.0.8:9443 joined, 10.0.0.5:9443 left; 3 of 3 endpoints up',
+  ])
+})
+
+test('the last probe of an endpoint that left is ignored', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.update(resolvedPool(['10.0.0.6']))
+  bench.log.take()
+  bench.probe(a, bad)
+  t.deepEqual(bench.log.lines, [])
+  t.is(bench.word(a), 0)
+})
+
+test('a late dial of an endpoint that left is ignored', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.update(resolvedPool(two))
+  bench.log.take()
+  bench.dial(c, 50)
+  t.is(bench.word(c), 0)
+  t.deepEqual(bench.log.lines, [])
+})
+
+test('a late dial to a slot that was freed is ignored', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  const slot = bench.slot(c)
+  bench.update(resolvedPool(two))
+  bench.clock.advance(11 * minuteMs)
+  for (let i = 0; i < 50; i++) bench.registry.attempt({ slot, ms: 1, error: refused })
+  t.is(bench.tally.health(slot), 0)
+})
+
+test('the series of an endpoint that left stay for ten minutes, not up', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.update(resolvedPool(['10.0.0.5']))
+  bench.clock.advance(10 * minuteMs - 1)
+  t.deepEqual(
+    bench.registry.endpoints().map(({ up }) => up),
+    [true, false],
+  )
+  bench.clock.advance(1)
+  t.deepEqual(
+    bench.registry.endpoints().map(({ endpoint }) => endpoint),
+    [a],
+  )
+})
+
+/** The slot of a newcomer eleven minutes after `b` left; `hold` prevents the slot of `b` from being freed. */
+function newcomer(hold: (bench: Bench, slot: number) => void): {
+  readonly old: number
+  readonly next: number
+} {
+  const bench = new Bench(resolvedPool(two))
+  const old = bench.slot(b)
+  bench.registry.update([resolvedPool(['10.0.0.5'])])
+  hold(bench, old)
+  bench.clock.advance(11 * minuteMs)
+  bench.update(resolvedPool(['10.0.0.5', '10.0.0.7']))
+  return { old, next: bench.slot(c) }
+}
+
+test('a slot is given away when all workers know, nothing is open and ten minutes are over', (t) => {
+  const { old, next } = newcomer((bench) => bench.registry.acknowledged(bench.publish()))
+  t.is(next, old)
+})
+
+test('a slot is kept while a worker has not acknowledged', (t) => {
+  const { old, next } = newcomer((bench) => void bench.publish())
+  t.not(next, old)
+})
+
+test('a slot is kept while nothing without it is published', (t) => {
+  const { old, next } = newcomer((bench) => bench.registry.acknowledged(99))
+  t.not(next, old)
+})
+
+test('a slot is kept while a connection to its endpoint is open', (t) => {
+  const { old, next } = newcomer((bench, slot) => {
+    bench.registry.acknowledged(bench.publish())
+    add(bench.tally.row(1), endpointCell(slot) + endpointField.active, 1)
+  })
+  t.not(next, old)
+})
+
+test('a slot is kept for ten minutes', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  const old = bench.slot(b)
+  bench.update(resolvedPool(['10.0.0.5']))
+  bench.clock.advance(9 * minuteMs)
+  bench.update(resolvedPool(['10.0.0.5', '10.0.0.7']))
+  t.not(bench.slot(c), old)
+})
+
+test('the counters of a slot begin at zero for its next endpoint', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  const cell = endpointCell(bench.slot(b)) + endpointField.attempts
+  add(bench.tally.row(1), cell, 7)
+  bench.update(resolvedPool(['10.0.0.5']))
+  t.is(bench.tally.sum(cell), 7)
+  bench.clock.advance(11 * minuteMs)
+  t.is(bench.tally.sum(cell), 0)
+})
+
+test('an endpoint that comes back in time has its slot, its counters and its last state', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  const slot = bench.slot(b)
+  bench.probe(b, bad)
+  bench.update(resolvedPool(['10.0.0.5']))
+  bench.clock.advance(5 * minuteMs)
+  bench.update(resolvedPool(two))
+  t.is(bench.slot(b), slot)
+  t.is(bench.word(b), healthBit.down)
+})
+
+test('when all slots are taken, one that nobody uses is freed before its ten minutes are over', (t) => {
+  const many = Array.from({ length: 4096 }, (_, i) => `10.1.${i >> 8}.${i & 255}`)
+  const bench = new Bench(resolvedPool(many))
+  bench.update(resolvedPool(many.slice(1)))
+  bench.update(resolvedPool([...many.slice(1), '10.0.0.5', '10.0.0.6']))
+  t.is(bench.registry.usable('web'), 4096)
+  const errors = bench.log.lines.filter((line) => line.startsWith('error'))
+  t.is(errors.length, 1)
+  t.regex(errors.join(), /endpoint 10\.0\.0\.6:9443 is left out: there is room for 4096 endpoints/)
+})
+
+test('draining takes an endpoint out until it is ready again', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  t.deepEqual(bench.registry.drain('web', a), { ok: true, changed: true })
+  t.deepEqual(bench.registry.drain('web', a), { ok: true, changed: false })
+  t.is(bench.word(a), healthBit.draining)
+  t.is(bench.registry.usable('web'), 1)
+  t.deepEqual(bench.registry.ready('web', a), { ok: true, changed: true })
+  t.is(bench.word(a), 0)
+  t.deepEqual(bench.log.take(), [
+    'info pool web: endpoint 10.0.0.5:9443 is draining: asked by the admin; 1 of 2 endpoints up',
+    'info pool web: endpoint 10.0.0.5:9443 is unknown: draining is over; 2 of 2 endpoints up',
+  ])
+})
+
+test('a pool whose endpoints all drain is empty, not in panic', (t) => {
+  const bench = new Bench(resolvedPool(['10.0.0.5']))
+  bench.registry.drain('web', a)
+  t.false(bench.registry.status()[0]?.panic)
+  t.regex(bench.log.take().join(), /no endpoint left: all are draining$/)
+})
+
+test('draining what does not exist says what there is', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  t.deepEqual(bench.registry.drain('wbe', a), { ok: false, message: 'no pool `wbe`; there are: web' })
+  t.deepEqual(bench.registry.drain('web', c), {
+    ok: false,
+    message: 'no endpoint `10.0.0.7:9443` in pool web; there are: 10.0.0.5:9443, 10.0.0.6:9443',
+  })
+})
+
+test('a reload that turns probing off puts a down endpoint back into use', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.probe(a, bad)
+  bench.update(resolvedPool(two, { health: { ...health, probe: { kind: 'off' } } }))
+  t.is(bench.word(a), 0)
+  bench.probe(a, bad)
+  t.is(bench.word(a), 0, 'a late verdict does not count')
+})
+
+test('a reload that turns ejection off puts an ejected endpoint back into use', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.dial(a, 5)
+  bench.update(resolvedPool(two, { outlier: null }))
+  t.is(bench.word(a), 0)
+  t.is(bench.clock.pending, 0)
+})
+
+test('a pool that becomes smaller keeps at most half of it ejected', (t) => {
+  const bench = new Bench(resolvedPool([...three, '10.0.0.8']))
+  bench.dial(a, 5)
+  bench.clock.advance(1000)
+  bench.dial(b, 5)
+  bench.log.take()
+  bench.update(resolvedPool(two))
+  t.deepEqual([bench.word(a), bench.word(b)], [0, healthBit.ejected])
+  t.deepEqual(bench.log.take(), [
+    'info pool web: endpoint 10.0.0.5:9443 is back: the pool became smaller, at most half of it is ejected; 1 of 2 endpoints up',
+    'info pool web: 10.0.0.7:9443, 10.0.0.8:9443 left; 1 of 2 endpoints up',
+  ])
+})
+
+test('the status shows states, reasons, times, connections and names without an address', (t) => {
+  const unresolved = [
+    {
+      endpoint: 'node-9.internal:9443',
+      name: 'node-9.internal',
+      priority: 1,
+      weight: 2,
+      reason: 'does not resolve (ENOTFOUND)',
+      sinceMs: 0,
+    },
+  ]
+  const bench = new Bench({ ...resolvedPool(three), unresolved })
+  bench.probe(a, good)
+  bench.probe(b, bad)
+  add(bench.tally.row(1), endpointCell(bench.slot(a)) + endpointField.active, 4)
+  bench.clock.advance(1500)
+  bench.probe(a, bad)
+  bench.dial(c, 5)
+  bench.clock.advance(500)
+  const common = { name: null, priority: 0, weight: 1, active: 0 }
+  t.deepEqual(bench.registry.status(), [
+    {
+      name: 'web',
+      balance: 'p2c',
+      panic: false,
+      endpoints: [
+        {
+          ...common,
+          endpoint: a,
+          state: 'up',
+          reason: 'tcp: connection refused (1 of 3 probes failed)',
+          forMs: 2000,
+          active: 4,
+        },
+        { ...common, endpoint: b, state: 'down', reason: 'tcp: connection refused', forMs: 2000 },
+        {
+          ...common,
+          endpoint: c,
+          state: 'ejected',
+          reason: '5 dials in a row failed (ECONNREFUSED); back in 30s',
+          forMs: 500,
+        },
+        {
+          endpoint: 'node-9.internal:9443',
+          name: 'node-9.internal',
+          priority: 1,
+          weight: 2,
+          state: 'unresolved',
+          reason: 'does not resolve (ENOTFOUND)',
+          forMs: 2000,
+          active: 0,
+        },
+      ],
+    },
+  ])
+})
+
+test('a stopped registry leaves no timer', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.dial(a, 5)
+  bench.update(resolvedPool(two))
+  t.is(bench.clock.pending, 2)
+  bench.registry.stop()
+  t.is(bench.clock.pending, 0)
+})

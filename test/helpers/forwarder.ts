@@ -1,0 +1,201 @@
+import { readdirSync } from 'node:fs'
+import type { ExecutionContext } from 'ava'
+import { App, type ConfigSource } from '../../src/app.ts'
+import type {
+  Config,
+  ConnectConfig,
+  EndpointConfig,
+  ListenerConfig,
+  PoolConfig,
+  TimeoutsConfig,
+} from '../../src/config/config.ts'
+import { socketAddress } from '../../src/core/address.ts'
+import type { Outcome } from '../../src/core/outcome.ts'
+
+/** Nothing in a test should wait longer for an event than this. */
+export const patienceMs = 10_000
+
+export type PlaneName = Config['plane']
+
+/** What a test changes of the defaults. Endpoints are ports of 127.0.0.1, `host:port`, or whole endpoints. */
+export interface ForwarderOptions {
+  readonly plane: PlaneName
+  readonly endpoints?: readonly (number | string | Partial<EndpointConfig>)[]
+  readonly listen?: string
+  readonly maxConnections?: number
+  readonly pool?: Partial<Omit<PoolConfig, 'connect'>>
+  readonly connect?: Partial<ConnectConfig>
+  readonly timeouts?: Partial<TimeoutsConfig>
+  readonly config?: Partial<Config>
+  readonly workers?: number
+  /** Probe endpoints as the pool says; off by default, so that a backend sees only what the test does. */
+  readonly probe?: boolean
+  readonly source?: ConfigSource
+}
+
+export interface LogLine {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly fields: object
+  readonly message: string
+}
+
+/** A running program in this process, its data plane in worker threads, with one listener and one pool. */
+export class Forwarder {
+  readonly app: App
+  readonly lines: LogLine[]
+  readonly #outcomes: Outcome[]
+  #taken = 0
+  readonly #wake: { call: () => void }
+
+  private constructor(app: App, lines: LogLine[], outcomes: Outcome[], wake: { call: () => void }) {
+    this.app = app
+    this.lines = lines
+    this.#outcomes = outcomes
+    this.#wake = wake
+  }
+
+  static async start(options: ForwarderOptions): Promise<Forwarder> {
+    const lines: LogLine[] = []
+    const outcomes: Outcome[] = []
+    const wake = { call: () => {} }
+    const told = (level: LogLine['level']) => (fields: object, message: string) => {
+      lines.push({ level, fields, message })
+      wake.call()
+    }
+    const config = configOf(options)
+    const app = new App({
+      config,
+      source: options.source ?? { name: 'test', load: null },
+      version: 'test',
+      log: { info: told('info'), warn: told('warn'), error: told('error') },
+      setLogLevel() {},
+      outcomes(batch) {
+        outcomes.push(...batch)
+        wake.call()
+      },
+      logLinesDropped: () => 0,
+    })
+    await app.start()
+    if (options.probe === true) await app.probe()
+    return new Forwarder(app, lines, outcomes, wake)
+  }
+
+  get port(): number {
+    return this.portOf('main')
+  }
+
+  portOf(listener: string): number {
+    const address = this.app.address(listener) ?? ''
+    return Number(address.slice(address.lastIndexOf(':') + 1))
+  }
+
+  /** All connections that were told of so far. */
+  get outcomes(): readonly Outcome[] {
+    return this.#outcomes
+  }
+
+  /** The next connection's end. */
+  async outcome(): Promise<Outcome> {
+    const at = this.#taken++
+    await this.until(() => this.#outcomes.length > at)
+    const outcome = this.#outcomes[at]
+    if (outcome === undefined) throw new Error('an outcome was told and is gone')
+    return outcome
+  }
+
+  /** Resolves with the first log line that matches, past or future. */
+  async line(pattern: RegExp): Promise<LogLine> {
+    await this.until(() => this.lines.some(({ message }) => pattern.test(message)))
+    const found = this.lines.find(({ message }) => pattern.test(message))
+    if (found === undefined) throw new Error('a line was told and is gone')
+    return found
+  }
+
+  /** Polls: shared memory has no events. Rejects when it takes too long. */
+  async until(condition: () => boolean, waitMs = patienceMs): Promise<void> {
+    const deadline = performance.now() + waitMs
+    while (!condition()) {
+      if (performance.now() > deadline) throw new Error(`waited ${waitMs} ms for: ${condition}`)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 5)
+        this.#wake.call = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  /** A sample of the metrics page, 0 when there is no such series. */
+  async metric(series: string): Promise<number> {
+    const { text } = await this.app.metrics()
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${series} `))
+    return line === undefined ? 0 : Number(line.slice(series.length + 1))
+  }
+
+  /** Gauges are back at zero: nothing is left of any connection. Then the program ends. */
+  async close(t: ExecutionContext): Promise<void> {
+    await this.until(() => this.app.status().connections.active === 0)
+    t.is(await this.metric('spliceway_buffered_bytes'), 0, 'bytes are still counted as buffered')
+    for (const pool of this.app.status().pools) {
+      for (const { endpoint, active } of pool.endpoints)
+        t.is(active, 0, `${endpoint} still counts connections`)
+    }
+    await this.app.stop()
+  }
+}
+
+/** Descriptors of this process, its worker threads included. */
+export function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length
+}
+
+export function configOf(options: ForwarderOptions): Config {
+  const listener: ListenerConfig = {
+    name: 'main',
+    host: options.listen ?? '127.0.0.1',
+    port: 0,
+    pool: 'main',
+    maxConnections: options.maxConnections ?? null,
+  }
+  const pool: PoolConfig = {
+    name: 'main',
+    endpoints: (options.endpoints ?? []).map(endpointOf),
+    balance: 'round-robin',
+    health: { probe: { kind: 'off' }, intervalMs: 2_000, timeoutMs: 1_000, fall: 3, rise: 2 },
+    outlier: { consecutiveFailures: 5, baseEjectionMs: 30_000, maxEjectionMs: 300_000 },
+    onRemoval: 'keep',
+    sendProxyProtocol: 'off',
+    refreshMs: 5_000,
+    ...options.pool,
+    connect: { timeoutMs: 3_000, budgetMs: 10_000, attempts: 3, source: [], ...options.connect },
+  }
+  return {
+    listeners: [listener],
+    pools: [pool],
+    timeouts: {
+      idleMs: 3_600_000,
+      halfCloseMs: 60_000,
+      stallMs: 3_600_000,
+      keepalive: { idleMs: 60_000, intervalMs: 15_000, count: 4 },
+      ...options.timeouts,
+    },
+    limits: { connections: 'auto' },
+    drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
+    workers: options.workers ?? 1,
+    plane: options.plane,
+    admin: { socket: { kind: 'off' }, listen: null, readyRequires: [] },
+    log: { level: 'info', access: 'all' },
+    ...options.config,
+  }
+}
+
+function endpointOf(given: number | string | Partial<EndpointConfig>): EndpointConfig {
+  const defaults = { host: '127.0.0.1', port: 0, priority: 0, weight: 1, maxConnections: null }
+  if (typeof given === 'number') return { ...defaults, port: given }
+  if (typeof given !== 'string') return { ...defaults, ...given }
+  const colon = given.lastIndexOf(':')
+  const host = given.slice(0, colon).replace(/^\[|\]$/g, '')
+  if (socketAddress(host, 0) === undefined) throw new Error(`${given}: not a literal address`)
+  return { ...defaults, host, port: Number(given.slice(colon + 1)) }
+}

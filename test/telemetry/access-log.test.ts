@@ -1,0 +1,109 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import type { Outcome } from '../../src/core/outcome.ts'
+import { createAccessLog } from '../../src/telemetry/access-log.ts'
+import { createLog } from '../../src/telemetry/log.ts'
+import { openSink } from '../../src/telemetry/sink.ts'
+
+const outcome: Outcome = {
+  // Another order than the log's, on purpose.
+  closed: { how: 'fin', first: 'client' },
+  phase: 'half-closed',
+  cause: 'none',
+  bytesDown: 5_000,
+  bytesUp: 120,
+  durationMs: 12.34567,
+  connectMs: 1.00049,
+  attempts: [
+    { endpoint: '10.0.0.5:9443', ms: 0.4999999, error: 'ECONNREFUSED' },
+    { endpoint: '10.0.0.6:9443', ms: 1, error: null },
+  ],
+  endpoint: '10.0.0.6:9443',
+  client: '203.0.113.7:51234',
+  listener: 'https',
+  id: 'w1-42',
+}
+
+function logFile(t: { teardown: (fn: () => void) => void }) {
+  const folder = mkdtempSync(join(tmpdir(), 'spliceway-access-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return join(folder, 'access.log')
+}
+
+test('a line has the documented fields in the documented order', (t) => {
+  const destination = logFile(t)
+  const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
+  log.write([outcome])
+  log.close()
+  const line = readFileSync(destination, 'utf8')
+  t.is(
+    line.replace(/"time":"[^"]+"/, '"time":"T"'),
+    '{"level":"info","time":"T","msg":"connection","id":"w1-42","listener":"https","client":"203.0.113.7:51234",' +
+      '"endpoint":"10.0.0.6:9443","attempts":[{"endpoint":"10.0.0.5:9443","ms":0.5,"error":"ECONNREFUSED"},' +
+      '{"endpoint":"10.0.0.6:9443","ms":1,"error":null}],"connectMs":1,"durationMs":12.346,"bytesUp":120,' +
+      '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"}}\n',
+  )
+})
+
+test('a connection that reached no endpoint says null', (t) => {
+  const destination = logFile(t)
+  const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
+  log.write([{ ...outcome, endpoint: null, connectMs: null, attempts: [], cause: 'endpoint-down' }])
+  log.close()
+  const line = JSON.parse(readFileSync(destination, 'utf8'))
+  t.is(line.endpoint, null)
+  t.is(line.connectMs, null)
+  t.deepEqual(line.attempts, [])
+})
+
+test('every outcome of a large batch is a line', (t) => {
+  const destination = logFile(t)
+  const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
+  log.write(Array.from({ length: 500 }, (_, n) => ({ ...outcome, id: String(n) })))
+  log.close()
+  const ids = readFileSync(destination, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).id)
+  t.deepEqual(
+    ids,
+    Array.from({ length: 500 }, (_, n) => String(n)),
+  )
+  t.is(log.dropped(), 0)
+})
+
+test('lines, not batches, are counted when a reader stalls', (t) => {
+  const path = logFile(t)
+  execFileSync('mkfifo', [path])
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  t.teardown(() => closeSync(reader))
+  const log = createAccessLog({ destination: path, maxBufferedBytes: 20_000 })
+  const total = 5_000
+  for (let n = 0; n < total; n += 100) log.write(Array.from({ length: 100 }, () => outcome))
+  const lineBytes = 420 // at least
+  t.true(log.dropped() >= total - (65_536 + 20_000 + 20_000) / lineBytes, `${log.dropped()} dropped`)
+  t.true(log.dropped() < total)
+  log.close()
+  t.true(log.dropped() > total - 65_536 / lineBytes - 50)
+  t.true(log.dropped() <= total)
+})
+
+test('the program log and the access log share one sink', (t) => {
+  const destination = logFile(t)
+  const sink = openSink({ destination, maxBufferedBytes: 100_000 })
+  const program = createLog('info', sink)
+  const access = createAccessLog({ destination: sink, maxBufferedBytes: 0 })
+  program.info('first')
+  access.write([outcome])
+  access.close()
+  program.info('last')
+  sink.close()
+  const messages = readFileSync(destination, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).msg)
+  t.deepEqual(messages, ['first', 'connection', 'last'])
+})

@@ -1,0 +1,265 @@
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { type AdminOptions, startAdmin } from '../../src/telemetry/admin.ts'
+import { exampleApp, exampleStatus, memoryLog } from './example-app.ts'
+
+async function start(t: ExecutionContext, change: Partial<AdminOptions> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'spliceway-admin-'))
+  const socketPath = join(folder, 'spliceway.sock')
+  const app = exampleApp()
+  const log = memoryLog()
+  const listen = { host: '127.0.0.1', port: 0 }
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const admin = await startAdmin({ app, log, socketPath, listen, holder: async () => undefined, ...change })
+  t.teardown(() => admin.close())
+  return { app, log, admin, socketPath, tcp: `http://${admin.address()}` }
+}
+
+interface Response {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: string
+}
+
+/** `door`: the path of a UNIX socket, or an http:// URL. */
+function ask(door: string, method: string, path: string): Promise<Response> {
+  const { promise, resolve, reject } = Promise.withResolvers<Response>()
+  const target = door.startsWith('http')
+    ? { host: new URL(door).hostname, port: new URL(door).port }
+    : { socketPath: door }
+  const outgoing = request({ ...target, method, path, agent: false }, (incoming) => {
+    let body = ''
+    incoming.setEncoding('utf8').on('data', (chunk: string) => {
+      body += chunk
+    })
+    incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body }))
+  })
+  outgoing.on('error', reject)
+  outgoing.end()
+  return promise
+}
+
+for (const door of ['tcp', 'socketPath'] as const) {
+  test(`${door}: every page answers GET`, async (t) => {
+    const started = await start(t)
+    t.is((await ask(started[door], 'GET', '/livez')).body, 'ok\n')
+    t.is((await ask(started[door], 'GET', '/readyz')).body, 'ok\n')
+    t.deepEqual(JSON.parse((await ask(started[door], 'GET', '/status?pretty')).body), exampleStatus)
+    const metrics = await ask(started[door], 'GET', '/metrics')
+    t.is(metrics.body, 'metric 1\n')
+    t.is(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+    t.regex((await ask(started[door], 'GET', '/')).body, /\/readyz/)
+    t.is((await ask(started[door], 'GET', '/nothing')).status, 404)
+  })
+
+  test(`${door}: HEAD has the headers and no body`, async (t) => {
+    const started = await start(t)
+    const head = await ask(started[door], 'HEAD', '/readyz')
+    t.is(head.status, 200)
+    t.is(head.headers['content-length'], '3')
+    t.is(head.body, '')
+  })
+
+  test(`${door}: not ready is 503 with a line for each reason`, async (t) => {
+    const started = await start(t)
+    started.app.reasons = ['draining', 'worker 2 is silent']
+    const answer = await ask(started[door], 'GET', '/readyz')
+    t.is(answer.status, 503)
+    t.is(answer.body, 'draining\nworker 2 is silent\n')
+  })
+}
+
+test('TCP changes nothing and says where changes go', async (t) => {
+  const { tcp, app } = await start(t)
+  for (const [method, path] of [
+    ['POST', '/reload'],
+    ['POST', '/drain'],
+    ['POST', '/endpoints/web/10.0.0.5:80/drain'],
+    ['DELETE', '/status'],
+    ['PUT', '/nothing'],
+  ] as const) {
+    const answer = await ask(tcp, method, path)
+    t.is(answer.status, 405)
+    t.is(answer.headers.allow, 'GET, HEAD')
+    t.regex(answer.body, /UNIX socket/)
+  }
+  t.deepEqual(app.done, [])
+  t.is((await ask(tcp, 'GET', '/drain')).status, 405)
+  t.deepEqual(app.done, [])
+})
+
+test('the UNIX socket changes things, by POST only', async (t) => {
+  const { socketPath, app } = await start(t)
+  t.is((await ask(socketPath, 'GET', '/reload')).headers.allow, 'POST')
+  t.is((await ask(socketPath, 'POST', '/status')).headers.allow, 'GET, HEAD')
+  t.deepEqual(app.done, [])
+  const reload = await ask(socketPath, 'POST', '/reload')
+  t.is(reload.status, 200)
+  t.deepEqual(JSON.parse(reload.body), { ok: true, message: 'reloaded' })
+  await ask(socketPath, 'POST', '/drain')
+  await ask(socketPath, 'POST', '/endpoints/web/10.0.0.5:80/drain')
+  await ask(socketPath, 'POST', `/endpoints/web/${encodeURIComponent('[::1]:80')}/ready`)
+  t.deepEqual(app.done, ['reload', 'drain', 'drain web 10.0.0.5:80', 'ready web [::1]:80'])
+})
+
+test('a reload that fails is 422 with every problem', async (t) => {
+  const { socketPath, app } = await start(t)
+  app.problems = 'error: one\nerror: two\n'
+  const answer = await ask(socketPath, 'POST', '/reload')
+  t.is(answer.status, 422)
+  t.deepEqual(JSON.parse(answer.body), { ok: false, message: app.problems })
+})
+
+test('an endpoint that does not exist is 404, and so is a path that does not decode', async (t) => {
+  const { socketPath, app } = await start(t)
+  t.is((await ask(socketPath, 'POST', '/endpoints/other/10.0.0.5:80/drain')).status, 404)
+  t.is((await ask(socketPath, 'POST', '/endpoints/%zz/10.0.0.5:80/drain')).status, 404)
+  t.is((await ask(socketPath, 'POST', '/endpoints/web/10.0.0.5:80/explode')).status, 404)
+  t.deepEqual(app.done, ['drain other 10.0.0.5:80'])
+})
+
+test('a page that fails is 500, and the log says why', async (t) => {
+  const { tcp, app, log } = await start(t)
+  app.metrics = async () => {
+    throw new Error('no rows')
+  }
+  t.is((await ask(tcp, 'GET', '/metrics')).status, 500)
+  t.like(log.lines.at(-1)?.fields, { path: '/metrics' })
+  t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+})
+
+test('the socket belongs to its owner alone and is gone after close()', async (t) => {
+  const { admin, socketPath } = await start(t)
+  t.is((statSync(socketPath).mode & 0o777).toString(8), '600')
+  await admin.close()
+  t.false(existsSync(socketPath))
+})
+
+test('a socket file of a process that died is replaced', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spliceway-stale-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const socketPath = join(folder, 'spliceway.sock')
+  const program = `require('node:net').createServer().listen(${JSON.stringify(socketPath)}, () => process.kill(process.pid, 'SIGKILL'))`
+  const { spawn } = await import('node:child_process')
+  await once(spawn(process.execPath, ['-e', program]), 'exit')
+  t.true(existsSync(socketPath))
+  await start(t, { socketPath })
+  t.is((await ask(socketPath, 'GET', '/livez')).status, 200)
+  t.is((statSync(socketPath).mode & 0o777).toString(8), '600')
+})
+
+test('a socket of a running process is an error that names it', async (t) => {
+  const { socketPath } = await start(t)
+  const error = await t.throwsAsync(start(t, { socketPath }), { code: 'EADDRINUSE' })
+  t.true(error?.message.includes(socketPath))
+  t.regex(error?.message ?? '', /belongs to a running process/)
+  t.is((await ask(socketPath, 'GET', '/livez')).status, 200)
+})
+
+test('a file that is not a socket is left alone', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'spliceway-file-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const socketPath = join(folder, 'notes.txt')
+  writeFileSync(socketPath, 'dear diary')
+  await t.throwsAsync(start(t, { socketPath }), { message: /is not a socket/ })
+  t.true(existsSync(socketPath))
+})
+
+test('a path that is too long for the kernel is refused by its length', async (t) => {
+  await t.throwsAsync(start(t, { socketPath: `/tmp/${'x'.repeat(120)}` }), { message: /125 bytes.*107/ })
+})
+
+test('a taken TCP port is warned of once, with its holder, and served when it is free', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const address = taken.address()
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+  const log = memoryLog()
+  const { admin, socketPath } = await start(t, {
+    listen: { host: '127.0.0.1', port },
+    holder: async (asked) => `held by somebody on ${asked}`,
+    log,
+  })
+  t.is(admin.address(), null)
+  t.is((await ask(socketPath, 'GET', '/livez')).status, 200)
+  const warning = log.lines.find(({ level }) => level === 'warn')
+  t.like(warning?.fields, {
+    address: `127.0.0.1:${port}`,
+    code: 'EADDRINUSE',
+    holder: `held by somebody on ${port}`,
+  })
+  await new Promise((resolve) => setTimeout(resolve, 1_200)) // a second try fails as well
+  const open = log.next('admin page open')
+  taken.close()
+  await open
+  t.is((await ask(`http://127.0.0.1:${port}`, 'GET', '/livez')).status, 200)
+  t.is(log.lines.filter(({ level }) => level === 'warn').length, 1)
+})
+
+test('close() ends the waiting for a taken port', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const address = taken.address()
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+  const { admin } = await start(t, { listen: { host: '127.0.0.1', port } })
+  await admin.close()
+  t.is(admin.address(), null)
+})
+
+test('both doors can be off', async (t) => {
+  const { admin } = await start(t, { listen: null, socketPath: null })
+  t.is(admin.address(), null)
+  t.is(admin.socketPath, null)
+})
+
+test('a connection serves one request', async (t) => {
+  const { tcp } = await start(t)
+  const answer = await ask(tcp, 'GET', '/livez')
+  t.is(answer.headers.connection, 'close')
+})
+
+test('at most 64 connections are held, and the rest cost nothing', async (t) => {
+  const { tcp } = await start(t)
+  const { hostname, port } = new URL(tcp)
+  const sockets: Socket[] = []
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  let closed = 0
+  const enough = Promise.withResolvers<void>()
+  for (let n = 0; n < 80; n++) {
+    const socket = connect(Number(port), hostname).on('error', () => {})
+    socket.on('close', () => {
+      closed += 1
+      if (closed === 16) enough.resolve()
+    })
+    socket.resume()
+    sockets.push(socket)
+  }
+  await enough.promise
+  t.is(closed, 16)
+  for (const socket of sockets) socket.destroy()
+})
+
+test('a client that leaves before its answer harms nobody', async (t) => {
+  const { tcp, app } = await start(t)
+  const { hostname, port } = new URL(tcp)
+  const asked = Promise.withResolvers<void>()
+  const answer = Promise.withResolvers<{ contentType: string; text: string }>()
+  app.metrics = () => {
+    asked.resolve()
+    return answer.promise
+  }
+  const socket = connect(Number(port), hostname)
+  socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n')
+  await asked.promise
+  socket.resetAndDestroy()
+  answer.resolve({ contentType: 'text/plain', text: 'x'.repeat(1 << 20) })
+  t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+})

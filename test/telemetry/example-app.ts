@@ -1,0 +1,116 @@
+import type { Status } from '../../src/core/status.ts'
+import type { AdminActions, AdminLog, AdminSource } from '../../src/telemetry/admin.ts'
+
+export const exampleStatus: Status = {
+  version: '0.1.0',
+  node: 'v26.10.0',
+  pid: 1234,
+  plane: { name: 'net', why: '' },
+  state: 'serving',
+  uptimeMs: 312_500,
+  connections: { active: 12, limit: 9872 },
+  listeners: [
+    { name: 'http', address: '[::]:80', pool: 'web', active: 3, accepted: 120, maxConnections: null },
+    { name: 'https', address: '[::]:443', pool: 'web-tls', active: 9, accepted: 4321, maxConnections: 20000 },
+  ],
+  pools: [
+    {
+      name: 'web',
+      balance: 'p2c',
+      panic: false,
+      endpoints: [
+        {
+          endpoint: '127.0.0.1:9080',
+          name: null,
+          priority: 0,
+          weight: 1,
+          state: 'up',
+          reason: 'tcp connect in 1 ms',
+          forMs: 7_380_000,
+          active: 3,
+        },
+      ],
+    },
+    {
+      name: 'web-tls',
+      balance: 'p2c',
+      panic: true,
+      endpoints: [
+        {
+          endpoint: '10.0.0.5:9443',
+          name: 'node-2.internal',
+          priority: 1,
+          weight: 2,
+          state: 'down',
+          reason: 'said \x1b[31m',
+          forMs: 250,
+          active: 0,
+        },
+      ],
+    },
+  ],
+  workers: [{ index: 1, alive: true, heartbeatAgeMs: 120, active: 12, restarts: 0 }],
+  config: {
+    source: 'config/edge.yaml',
+    loadedMsAgo: 90_000,
+    lastReload: { successful: false, message: 'error: unknown key\n  --> edge.yaml:4:5\n' },
+  },
+}
+
+/** An app that answers from its fields and remembers what it was told to do. */
+export function exampleApp() {
+  const done: string[] = []
+  const app: AdminSource & AdminActions & { reasons: string[]; done: readonly string[]; problems: string } = {
+    reasons: [],
+    problems: '',
+    done,
+    live: () => ({ ok: true, reasons: [] }),
+    ready() {
+      return { ok: this.reasons.length === 0, reasons: this.reasons }
+    },
+    status: () => exampleStatus,
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', text: 'metric 1\n' }),
+    async reload() {
+      done.push('reload')
+      return this.problems === '' ? { ok: true, message: 'reloaded' } : { ok: false, message: this.problems }
+    },
+    drain() {
+      done.push('drain')
+      return { ok: true, message: 'draining' }
+    },
+    endpoint(pool, endpoint, action) {
+      done.push(`${action} ${pool} ${endpoint}`)
+      return pool === 'web'
+        ? { ok: true, message: `${endpoint} ${action}` }
+        : { ok: false, message: 'no such pool' }
+    },
+  }
+  return app
+}
+
+export interface LoggedLine {
+  readonly level: 'info' | 'warn'
+  readonly fields: object
+  readonly message: string
+}
+
+/** Keeps its lines; `next` resolves with the next line that has this text. */
+export function memoryLog(): AdminLog & { lines: LoggedLine[]; next(text: string): Promise<LoggedLine> } {
+  const lines: LoggedLine[] = []
+  const waiting: { text: string; resolve: (line: LoggedLine) => void }[] = []
+  const keep = (level: LoggedLine['level']) => (fields: object, message: string) => {
+    const line = { level, fields, message }
+    lines.push(line)
+    for (const each of waiting) if (message.includes(each.text)) each.resolve(line)
+  }
+  return {
+    lines,
+    info: keep('info'),
+    warn: keep('warn'),
+    next(text) {
+      const { promise, resolve } = Promise.withResolvers<LoggedLine>()
+      waiting.push({ text, resolve })
+      return promise
+    },
+  }
+}
