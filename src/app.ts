@@ -315,9 +315,9 @@ export class App implements AdminSource, AdminActions {
     this.#listeners.close()
   }
 
-  /** For tests: a worker dies as by a fault. */
-  async killWorker(index: number): Promise<void> {
-    await this.#threads.terminate(index)
+  /** For tests: a worker dies as by a bug. */
+  breakWorker(index: number): void {
+    this.#threads.break(index)
   }
 
   #reload(): Answer {

@@ -90,14 +90,14 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     row[workerCell.heartbeatMs] = Date.now()
     stopBeat = plane.after(heartbeatMs, beat)
   }
-  // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes.
-  process.on('uncaughtException', (error) => {
-    context.live.killAll()
+  // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes. Their
+  // gauges stay as they are: main reads from them how many it lost.
+  process.once('uncaughtException', (error) => {
+    context.live.dropAll()
     context.reports.flush()
     setImmediate(() => {
       throw error
     })
-    process.removeAllListeners('uncaughtException')
   })
   port.on('message', receive)
   beat()

@@ -87,8 +87,8 @@ export function offOrMapping(example: string) {
   )
 }
 
-/** A time in milliseconds, from `minMs` (1: zero makes no sense) to `maxMs`. */
-export function duration(minMs = 1, maxMs = maxDurationMs) {
+/** A time in milliseconds, from `minMs` (1: zero makes no sense) to `maxMs`, a multiple of `stepMs`. */
+export function duration(minMs = 1, maxMs = maxDurationMs, stepMs = 1) {
   const units = 'write a whole number and a unit: 250ms, 5s, 2m, 1h or 1d'
   return field(
     (given) => {
@@ -102,6 +102,7 @@ export function duration(minMs = 1, maxMs = maxDurationMs) {
           null,
         )
       }
+      if (ms % stepMs !== 0) return refuse(`must be a multiple of ${formatDuration(stepMs)}`, null)
       if (ms <= maxMs) return accept(ms)
       const reason = maxMs === maxDurationMs ? 'timers hold no more' : null
       return refuse(`must be at most ${formatDuration(maxMs)}`, reason)

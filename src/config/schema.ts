@@ -101,11 +101,11 @@ export const health = mapping({
 })
 
 const outlier = mapping({
-  // More than `connect.attempts`, so that one client cannot eject an endpoint on its own.
+  // As Envoy: a few unlucky connects are not an outage.
   consecutiveFailures: integer(1, 1000)
     .prefault(5)
     .describe('Failed connects in a row that eject an endpoint before the probes notice.'),
-  // As Envoy: long enough to matter, short enough to be forgotten.
+  // As Envoy too: long enough to matter, short enough to be forgotten.
   baseEjection: duration()
     .prefault('30s')
     .describe('Length of the first ejection; the n-th lasts n times as long.'),
@@ -174,9 +174,9 @@ const listener = mapping({
 })
 
 // TCP_KEEPIDLE and TCP_KEEPINTVL are whole seconds up to 32767, TCP_KEEPCNT is at most 127: tcp(7), include/net/tcp.h.
-const keepaliveTime = () => duration(1000, 32_767_000)
+const keepaliveTime = () => duration(1000, 32_767_000, 1000)
 const keepalive = mapping({
-  // Below the idle timeouts of NAT gateways and firewalls, 350 s and less.
+  // Well below the 350 s after which cloud NAT gateways and load balancers forget a connection.
   idle: keepaliveTime().prefault('60s').describe('Silence before the first keepalive probe. Whole seconds.'),
   interval: keepaliveTime().prefault('15s').describe('Time between keepalive probes. Whole seconds.'),
   // 60 s + 4 x 15 s: a vanished peer is gone within two minutes.

@@ -10,8 +10,6 @@ export interface ProbeLimits {
 
 /** A probe under way. Only the first passed() or failed() counts. */
 export interface Underway {
-  /** False once there is a verdict: whoever still holds a step to take does not take it. */
-  readonly wanted: boolean
   /** Says what is awaited from now on, for the message of a timeout: `in the handshake`. */
   now(awaited: string): void
   /** `what` is what the endpoint did, in the past tense: `connected`. The time is added. */
@@ -42,15 +40,14 @@ export function oneVerdict(
       resolve(verdict)
     }
     const abort = () => settle({ ok: false, reason: `${kind}: stopped`, fault: 'local' })
-    const timer = setTimeout(() => {
+    const expire = () => {
       const reason = `${kind}: timeout after ${durationText(limits.timeoutMs)} ${awaited}`.trimEnd()
       settle({ ok: false, reason, fault: 'endpoint' })
-    }, limits.timeoutMs)
+    }
+    // Timers run before sockets in a turn of the loop: an answer that came while the thread was busy is still in time.
+    const timer = setTimeout(() => setImmediate(expire), limits.timeoutMs)
     limits.signal.addEventListener('abort', abort)
     const probe: Underway = {
-      get wanted() {
-        return wanted
-      },
       now(next) {
         awaited = next
       },

@@ -4,7 +4,7 @@ import { formatAddress } from '../core/address.ts'
 import type { Verdict } from '../core/health.ts'
 import { oneVerdict, type ProbeLimits, type Underway } from './one-verdict.ts'
 import { openSocket, type ProbeAddress, secureSocket } from './probe-socket.ts'
-import { errorCode } from './wording.ts'
+import { errorCode, errorText } from './wording.ts'
 
 export interface HttpProbe {
   readonly secure: boolean
@@ -22,43 +22,53 @@ const maxBodyBytes = 64 * 1024
  * Passes when GET `path` answers with one of `status`, and the body (or its first 64 KiB) arrives, within the timeout.
  * Each probe has a connection of its own: a kept one that died meanwhile says nothing about new ones. Never rejects.
  */
-export function probeHttp(target: ProbeAddress, options: HttpProbe, limits: ProbeLimits): Promise<Verdict> {
-  return oneVerdict(options.secure ? 'https' : 'http', limits, (probe) => {
-    let socket: Socket | undefined
+export async function probeHttp(
+  target: ProbeAddress,
+  options: HttpProbe,
+  limits: ProbeLimits,
+): Promise<Verdict> {
+  const kind = options.secure ? 'https' : 'http'
+  // Not at the top: loading undici takes about 55 ms, and many configurations have no http probe. Not within the
+  // timeout: the first probe's verdict decides at once, and this time is not the endpoint's.
+  const undici = await load()
+  if (undici instanceof Error) return { ok: false, reason: `${kind}: ${undici.message}`, fault: 'local' }
+  return oneVerdict(kind, limits, (probe) => {
     let client: Client | undefined
-    const start = async () => {
-      // Not at the top: loading undici takes about 55 ms, and many configurations have no http probe.
-      const undici = await import('undici')
-      if (!probe.wanted) return
-      // From the hand-over on, errors come through the request: undici destroys the socket with errors of its own.
-      const failed = (error: Error) => {
-        if (client === undefined) probe.failed(error)
-      }
-      const converse = (ready: Socket) => {
-        client = new undici.Client(origin(target, options), {
-          // Not at once: undici ignores a connection that it gets before its own call has returned.
-          connect: (_, callback) => queueMicrotask(() => callback(null, ready)),
-          maxRequestsPerClient: 1,
-          headersTimeout: 0, // The probe's own timeout covers all of it.
-          bodyTimeout: 0,
-        })
-        ask(client, target, options, probe).catch((error: unknown) => probe.failed(httpError(error)))
-      }
-      const connected = (raw: Socket) => {
-        if (!options.secure) return converse(raw)
-        probe.now('in the handshake')
-        const tls = { serverName: hostName(options.host), protocols: ['http/1.1'] }
-        secureSocket(raw, tls, converse, failed)
-      }
-      probe.now('while connecting')
-      socket = openSocket(target, connected, failed)
+    // From the hand-over on, errors come through the request: undici destroys the socket with errors of its own.
+    const failed = (error: Error) => {
+      if (client === undefined) probe.failed(error)
     }
-    start().catch((error: unknown) => probe.failed(error))
+    const converse = (ready: Socket) => {
+      client = new undici.Client(`${kind}://${formatAddress(target.address)}`, {
+        // Not at once: undici ignores a connection that it gets before its own call has returned.
+        connect: (_, callback) => queueMicrotask(() => callback(null, ready)),
+        maxRequestsPerClient: 1,
+        headersTimeout: 0, // The probe's own timeout covers all of it.
+        bodyTimeout: 0,
+      })
+      ask(client, target, options, probe).catch((error: unknown) => probe.failed(httpError(error)))
+    }
+    const connected = (raw: Socket) => {
+      if (!options.secure) return converse(raw)
+      probe.now('in the handshake')
+      const tls = { serverName: hostName(options.host), protocols: ['http/1.1'] }
+      secureSocket(raw, tls, converse, failed)
+    }
+    probe.now('while connecting')
+    const socket = openSocket(target, connected, failed)
     return () => {
       client?.destroy().catch(() => {}) // Its request has a verdict already; nobody is left to be told.
-      socket?.destroy()
+      socket.destroy()
     }
   })
+}
+
+async function load(): Promise<typeof import('undici') | Error> {
+  try {
+    return await import('undici')
+  } catch (error) {
+    return new Error(`undici cannot be loaded (${errorText(error)}); install it or use a tcp probe`)
+  }
 }
 
 async function ask(client: Client, target: ProbeAddress, options: HttpProbe, probe: Underway): Promise<void> {
@@ -82,10 +92,6 @@ async function ask(client: Client, target: ProbeAddress, options: HttpProbe, pro
   probe.passed(`status ${statusCode}`)
 }
 
-function origin(target: ProbeAddress, options: HttpProbe): string {
-  return `${options.secure ? 'https' : 'http'}://${formatAddress(target.address)}`
-}
-
 /** A Host header without its port. */
 function hostName(host: string | null): string | null {
   return host === null ? null : host.replace(/:\d+$/, '')
@@ -97,7 +103,7 @@ const httpTexts: Readonly<Record<string, string>> = {
 }
 
 function httpError(error: unknown): unknown {
-  const code = errorCode(error)
-  const text = code.startsWith('HPE_') ? 'the answer is not HTTP/1.1' : httpTexts[code]
+  const notHttp = error instanceof Error && error.name === 'HTTPParserError'
+  const text = notHttp ? 'the answer is not HTTP/1.1' : httpTexts[errorCode(error)]
   return text === undefined ? error : new Error(text, { cause: error })
 }

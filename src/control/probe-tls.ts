@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Verdict } from '../core/health.ts'
 import { oneVerdict, type ProbeLimits } from './one-verdict.ts'
@@ -10,20 +11,18 @@ export function probeTls(
   limits: ProbeLimits,
 ): Promise<Verdict> {
   return oneVerdict('tls', limits, (probe) => {
-    const failed = (error: Error) => probe.failed(error)
+    let failed = (error: Error) => probe.failed(error)
     const secured = (secure: TLSSocket) => {
       const what = answer(secure)
+      failed = () => probe.passed(what) // It did answer; that it resets a connection without a request is its business.
       secure.end(() => probe.passed(what))
     }
+    const connected = (socket: Socket) => {
+      probe.now('in the handshake')
+      secureSocket(socket, { serverName, protocols: [] }, secured, (error) => failed(error))
+    }
     probe.now('while connecting')
-    const socket = openSocket(
-      target,
-      (connected) => {
-        probe.now('in the handshake')
-        secureSocket(connected, { serverName, protocols: [] }, secured, failed)
-      },
-      failed,
-    )
+    const socket = openSocket(target, connected, (error) => failed(error))
     return () => socket.destroy()
   })
 }

@@ -87,9 +87,9 @@ export class Threads {
     })
   }
 
-  /** For tests and for whoever must end a worker that hangs: it dies as by a fault, and is replaced. */
-  async terminate(index: number): Promise<void> {
-    await this.#threads[index - 1]?.worker?.terminate()
+  /** For tests: a message that main never sends makes the worker throw, as a bug would. */
+  break(index: number): void {
+    this.send(index, { kind: 'listen', address: 'injected fault', socket: null, backlog: 0 })
   }
 
   /** Resets what is left, takes the last reports and ends every worker. */

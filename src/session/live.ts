@@ -10,6 +10,8 @@ export interface LiveSession {
   kill(): void
   /** FIN to both sides. */
   finish(): void
+  /** RST to both sides and not a word about it: the worker is dying, and main counts what it took along. */
+  drop(): void
 }
 
 /** How often a retirement looks for connections to end: fine enough to spread them evenly over a window of seconds. */
@@ -26,6 +28,8 @@ export interface LiveSessions {
   retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void
   /** RST to all. */
   killAll(): void
+  /** drop() for all. */
+  dropAll(): void
 }
 
 /** `after` and `now` are the plane's clock. */
@@ -69,6 +73,9 @@ export function createLiveSessions(
     retire,
     killAll() {
       for (const session of [...sessions]) session.kill()
+    },
+    dropAll() {
+      for (const session of [...sessions]) session.drop()
     },
   }
 }

@@ -137,7 +137,15 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
     this.relay?.finish()
   }
 
+  drop(): void {
+    this.#over = true
+    this.#cancelDial?.()
+    if (this.relay !== null) this.relay.kill()
+    else this.#downstream.reset()
+  }
+
   relayed(end: RelayEnd): void {
+    if (this.#over) return
     add(this.#context.row, endpointCell(this.slot) + endpointField.active, -1)
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
     this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)

@@ -6,7 +6,8 @@ import type { Verdict } from '../../src/core/health.ts'
 
 /** Long enough for a busy machine; no test waits for it. */
 export const limits: ProbeLimits = { timeoutMs: 5000, signal: new AbortController().signal }
-export const short: ProbeLimits = { timeoutMs: 100, signal: new AbortController().signal }
+/** For tests of the timeout; what has to happen before it takes a few milliseconds. */
+export const short: ProbeLimits = { timeoutMs: 300, signal: new AbortController().signal }
 
 export function loopback(port: number): SocketAddress {
   const address = socketAddress('127.0.0.1', port)

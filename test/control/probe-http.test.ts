@@ -99,14 +99,14 @@ test('an endpoint that refuses fails', async (t) => {
 test('an endpoint that accepts and says nothing times out', async (t) => {
   const server = await serve(t, (socket) => socket.resume())
   const verdict = await probeHttp({ address: server.address, header: null }, plain, short)
-  t.is(said(verdict), 'http: timeout after 100ms waiting for the answer')
+  t.is(said(verdict), 'http: timeout after 300ms waiting for the answer')
   await server.idle()
 })
 
 test('an endpoint whose body stalls times out', async (t) => {
   const server = await serveHttp(t, (_, response) => void response.write('half of it'))
   const verdict = await probeHttp({ address: server.address, header: null }, plain, short)
-  t.is(said(verdict), 'http: timeout after 100ms reading the body')
+  t.is(said(verdict), 'http: timeout after 300ms reading the body')
   await server.idle()
 })
 

@@ -18,6 +18,12 @@ test('an endpoint that speaks first passes too', async (t) => {
   t.is(said(await probeTcp({ address: server.address, header: null }, limits)), 'tcp: connected')
 })
 
+test('an endpoint that resets a connection without a request passes: it did accept it', async (t) => {
+  const server = await serve(t, (socket) => socket.once('data', () => socket.resetAndDestroy()))
+  const header = probeHeader('v2')
+  t.is(said(await probeTcp({ address: server.address, header }, limits)), 'tcp: connected')
+})
+
 test('an endpoint that refuses fails by its own fault', async (t) => {
   const verdict = await probeTcp({ address: await closedPort(), header: null }, limits)
   t.deepEqual(verdict, { ok: false, reason: 'tcp: connection refused', fault: 'endpoint' })

@@ -1,7 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
+import { formatAddress } from '../../src/core/address.ts'
 import { Forwarder, type ForwarderOptions, openDescriptors, type PlaneName } from '../helpers/forwarder.ts'
 import { Backend, closedPort, dialPeer, echo, type Peer, silentPort, turnedAway } from '../helpers/peer.ts'
+import { readProxy } from '../helpers/read-proxy.ts'
 
 const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 const KiB = 1024
@@ -876,7 +879,7 @@ export function contract(plane: PlaneName): void {
       const pairs = []
       for (let i = 0; i < 16; i++) pairs.push(await pair())
       const [first] = forwarder.app.status().workers
-      await forwarder.app.killWorker(1)
+      forwarder.app.breakWorker(1)
       const { message } = await forwarder.line(/worker 1 died/)
       t.regex(message, new RegExp(`took ${first?.active} connection`))
       await forwarder.until(() => forwarder.app.status().workers.every(({ alive }) => alive))
@@ -892,8 +895,104 @@ export function contract(plane: PlaneName): void {
         client.end('again')
         t.is((await client.readAll()).bytes.toString(), 'again')
       }
+      const resets = pairs.filter(({ client }) => client.ending === 'rst')
+      t.is(resets.length, first?.active ?? -1, 'the connections of the dead worker are reset')
+      t.true(resets.every(({ server }) => server.ending === 'rst'))
+      t.true(pairs.every(({ client }) => client.ending !== 'fin'))
       t.is(forwarder.app.status().workers[0]?.restarts, 1)
       t.true((forwarder.app.status().workers[0]?.active ?? 0) <= 20)
     },
   )
+
+  scene(
+    'case 20: connections that arrive while the only worker is dead wait for its successor',
+    { onPeer: echo },
+    async (t, { forwarder }) => {
+      forwarder.app.breakWorker(1)
+      await forwarder.line(/worker 1 died/)
+      const clients = await Promise.all(Array.from({ length: 8 }, () => dialPeer(forwarder.port)))
+      for (const client of clients) {
+        client.end('patient')
+        t.is((await client.readAll()).bytes.toString(), 'patient')
+      }
+    },
+  )
+
+  // The client's address
+
+  for (const version of ['v1', 'v2'] as const) {
+    const pool = { sendProxyProtocol: version } as const
+    scene(
+      `the PROXY ${version} header and the bytes the client has sent arrive together, and say who the client is`,
+      { pool, connect: { budgetMs: 5_000 } },
+      async (t, { forwarder, backend }) => {
+        const { port } = backend
+        await backend.close()
+        const client = await dialPeer(forwarder.port, '127.0.0.1', '127.0.0.77')
+        const { localPort } = client.socket
+        await client.write('early')
+        await forwarder.until(() => forwarder.app.status().connections.active === 1)
+        const first = Promise.withResolvers<Buffer>()
+        const late = await Backend.start({
+          port,
+          onPeer: ({ socket }) => socket.once('data', (chunk: Buffer) => first.resolve(chunk)),
+        })
+        const chunk = await first.promise
+        const found = readProxy(chunk)
+        if (found.kind !== 'found') return t.fail(`${found.kind}: ${chunk.toString('latin1')}`)
+        t.is(found.source && formatAddress(found.source), `127.0.0.77:${localPort}`)
+        t.is(found.destination && formatAddress(found.destination), `127.0.0.1:${forwarder.port}`)
+        t.is(chunk.subarray(found.length).toString(), 'early')
+        client.reset()
+        const { id } = await forwarder.outcome()
+        t.is(found.uniqueId, version === 'v2' ? id : null)
+        await late.close()
+      },
+    )
+
+    scene(
+      `the PROXY ${version} header does not wait for a client that says nothing, nor counts as its bytes`,
+      { pool, onPeer: (peer) => void peer.write('hello'), listen: '::' },
+      async (t, { pair, forwarder }) => {
+        const { client, server } = await pair()
+        t.is((await client.read(5)).toString(), 'hello')
+        await forwarder.until(() => server.size > 0)
+        const found = readProxy(await server.read(server.size))
+        // A v4-mapped client of a dual-stack listener is IPv4.
+        t.is(found.kind === 'found' && found.source?.family, 4)
+        client.end()
+        server.end()
+        const outcome = await forwarder.outcome()
+        t.is(outcome.bytesUp, 0)
+        t.regex(outcome.client, /^127\.0\.0\.1:/)
+      },
+    )
+  }
+
+  scene(
+    'case 11: keepalive runs on both sides of a connection that lasts',
+    { timeouts: { idleMs: 2_000, keepalive: { idleMs: 1_000, intervalMs: 1_000, count: 2 } } },
+    async (t, { forwarder, backend, pair }) => {
+      const { client } = await pair()
+      const downstream = (local: number, remote: number) => timerOf(local, remote) === keepaliveTimer
+      await forwarder.until(() => downstream(forwarder.port, client.socket.localPort ?? 0))
+      const upstream = backend.peers[0]?.socket.remotePort ?? 0
+      await forwarder.until(() => downstream(upstream, backend.port))
+      t.pass()
+    },
+  )
+}
+
+/** Column `tr` of /proc/net/tcp: which timer runs on a connection. */
+const keepaliveTimer = 2
+
+function timerOf(localPort: number, remotePort: number): number {
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
+  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
+    const [, local, remote, , , timer] = line.trim().split(/\s+/)
+    if (local?.endsWith(`:${hex(localPort)}`) && remote?.endsWith(`:${hex(remotePort)}`)) {
+      return Number.parseInt(timer ?? '', 16)
+    }
+  }
+  return -1
 }

@@ -27,7 +27,7 @@ export class NetRelay implements Relay, Sweepable {
   readonly #downstream: Side
   readonly #upstream: Side
   readonly #ended: (end: RelayEnd) => void
-  readonly #startMs: number
+  readonly #keepaliveAtMs: number
   #movedMs: number
   #settledMs: number
   #unsentBytes = 0
@@ -47,7 +47,8 @@ export class NetRelay implements Relay, Sweepable {
     this.#context = context
     this.options = options
     this.#ended = ended
-    this.#startMs = this.#movedMs = this.#settledMs = context.now()
+    this.#movedMs = this.#settledMs = context.now()
+    this.#keepaliveAtMs = this.#movedMs + Math.min(keepaliveAfterMs, options.keepalive.idleMs)
     const shortest = Math.min(options.idleMs, options.halfCloseMs, options.stallMs) / sweepShare
     this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
     this.#downstream = new Side(this, 'downstream', downstream.socket)
@@ -132,7 +133,7 @@ export class NetRelay implements Relay, Sweepable {
     if (nowMs - this.#settledMs >= stallMs) this.#expire('stall')
     else if (silentMs >= idleMs) this.#expire('idle')
     else if ((this.#halfClosed() || this.#finishing) && silentMs >= halfCloseMs) this.#expire('half-close')
-    else if (!this.#keepalive && nowMs - this.#startMs >= keepaliveAfterMs) this.#keepAlive()
+    else if (!this.#keepalive && nowMs >= this.#keepaliveAtMs) this.#keepAlive()
   }
 
   #begin(downstream: NetWire, upstream: NetWire): void {
