@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { ConfigSource, Loaded } from './app.ts'
 import { exitCode } from './command/client.ts'
+import type { renderProblem } from './config/problem.ts'
 import type { Parsed } from './config/resolve.ts'
 
 const usage = `spliceway: carries TCP connections from 80 and 443 to gateways that are alive
@@ -78,19 +79,20 @@ async function runFile(args: readonly string[]): Promise<number> {
   const loaded = load()
   if (loaded.kind === 'invalid') return refuse(loaded.message)
   const { run } = await import('./command/run.ts')
-  return run({ config: loaded.config, source: { name: file, load }, file })
+  return run({ loaded, source: { name: file, load }, file })
 }
 
 async function forward(args: readonly string[]): Promise<number> {
   if (args.some((arg) => arg.startsWith('-'))) return wrong('forward takes only PORT=ENDPOINT[,ENDPOINT...]')
-  const [{ parseForwards }, { run }] = await Promise.all([
+  const [{ parseForwards }, { renderProblem }, { run }] = await Promise.all([
     import('./config/forward.ts'),
+    import('./config/problem.ts'),
     import('./command/run.ts'),
   ])
-  const loaded = await rendered(parseForwards(args))
+  const loaded = rendered(parseForwards(args), renderProblem)
   if (loaded.kind === 'invalid') return refuse(loaded.message)
   const source: ConfigSource = { name: 'command line', load: null }
-  return run({ config: loaded.config, source, file: null })
+  return run({ loaded, source, file: null })
 }
 
 async function check(args: readonly string[]): Promise<number> {
@@ -101,6 +103,7 @@ async function check(args: readonly string[]): Promise<number> {
   if (loaded.kind === 'invalid') return refuse(loaded.message)
   const { listeners, pools } = loaded.config
   const counts = `${listeners.length} listener${listeners.length === 1 ? '' : 's'}, ${pools.length} pool${pools.length === 1 ? '' : 's'}`
+  for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`)
   process.stdout.write(`${file} is valid: ${counts}\n`)
   return exitCode.ok
 }
@@ -150,19 +153,19 @@ async function loader(file: string): Promise<() => Loaded> {
       const reason = error instanceof Error ? error.message : String(error)
       return {
         kind: 'invalid',
-        message: `error: cannot read ${file}: ${reason}\n  name another with -c FILE`,
+        message: `error: cannot read ${file}: ${reason}\n = name another with -c FILE`,
       }
     }
-    const parsed = parseConfig(content, { file, env: process.env })
-    if (parsed.kind === 'ok') return parsed
-    return { kind: 'invalid', message: parsed.problems.map((problem) => renderProblem(problem)).join('\n\n') }
+    return rendered(parseConfig(content, { file, env: process.env }), renderProblem)
   }
 }
 
-async function rendered(parsed: Parsed): Promise<Loaded> {
-  if (parsed.kind === 'ok') return parsed
-  const { renderProblem } = await import('./config/problem.ts')
-  return { kind: 'invalid', message: parsed.problems.map((problem) => renderProblem(problem)).join('\n\n') }
+function rendered(parsed: Parsed, render: typeof renderProblem): Loaded {
+  if (parsed.kind === 'ok') {
+    const { config, warnings } = parsed
+    return { kind: 'ok', config, warnings: warnings.map((warning) => render(warning, 'warning')) }
+  }
+  return { kind: 'invalid', message: parsed.problems.map((problem) => render(problem)).join('\n\n') }
 }
 
 type Flags = Record<string, { type: 'string'; short?: string } | { type: 'boolean' }>

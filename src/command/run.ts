@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
-import { App, type ConfigSource } from '../app.ts'
+import { App, type ConfigSource, type Loaded } from '../app.ts'
 import type { Config } from '../config/config.ts'
+import { bindErrorText } from '../control/bind-error.ts'
 import { watchConfig } from '../control/config-watch.ts'
 import { BindError } from '../control/sockets.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
@@ -8,7 +9,6 @@ import { createAccessLog } from '../telemetry/access-log.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
 import { version } from '../version.ts'
-import { bindErrorText } from './bind-error.ts'
 import { exitCode } from './client.ts'
 
 /** The reader of our log may be this far behind; more is dropped and counted. */
@@ -17,7 +17,7 @@ const maxLogBytes = 4 * 1024 * 1024
 const firstProbesMs = 1_200
 
 export interface RunOptions {
-  readonly config: Config
+  readonly loaded: Extract<Loaded, { kind: 'ok' }>
   readonly source: ConfigSource
   /** The file to watch; null: none. */
   readonly file: string | null
@@ -30,7 +30,8 @@ type Closing = () => Promise<void> | void
 
 /** Runs until a signal or a drain ends it. Resolves to the exit code: 0, 1 when it cannot run, 75 when a port is taken. */
 export async function run(options: RunOptions): Promise<number> {
-  const { config, source } = options
+  const { loaded, source } = options
+  const { config } = loaded
   const sink = openSink({ destination: 1, maxBufferedBytes: maxLogBytes })
   const log = createLog(config.log.level, sink)
   const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
@@ -45,6 +46,7 @@ export async function run(options: RunOptions): Promise<number> {
     outcomes: (outcomes) => accessLog.write(outcomes),
     logLinesDropped: () => sink.dropped(),
   })
+  for (const warning of loaded.warnings) log.warn({}, warning)
   try {
     await app.start()
   } catch (error) {
@@ -58,7 +60,7 @@ export async function run(options: RunOptions): Promise<number> {
 
 async function serveUntilDrained(
   app: App,
-  { config, file, started }: RunOptions,
+  { loaded, file, started }: RunOptions,
   log: Log,
   sink: Sink,
   accessLog: AccessLog,
@@ -66,7 +68,7 @@ async function serveUntilDrained(
   const closings: Closing[] = [listenToSignals(app)]
   await app.probe()
   try {
-    closings.push(await openAdmin(app, config, log))
+    closings.push(await openAdmin(app, loaded.config, log))
   } catch (error) {
     log.error({ err: error }, error instanceof Error ? error.message : String(error))
     await app.stop()

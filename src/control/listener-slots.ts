@@ -2,7 +2,9 @@ import { listenerCell, listenerField, maxListeners, type Tally } from '../core/t
 
 /** Which rows' cells belong to which listener, by name, so that a listener's counters survive a reload. */
 export interface ListenerSlots {
-  /** The slot of a listener; a new one is taken for a new name. */
+  /** Whether there is room for all of these, beside departed ones that have connections left. */
+  fits(names: readonly string[]): boolean
+  /** The slot of a listener; a new one is taken for a new name. Throws RangeError unless it fits(). */
   of(name: string): number
   /** All that still count: the configured ones, and departed ones that have connections left. */
   all(): readonly { readonly name: string; readonly slot: number }[]
@@ -27,6 +29,10 @@ export function createListenerSlots(tally: Tally): ListenerSlots {
     throw new RangeError(`more than ${maxListeners} listeners, departed ones with connections included`)
   }
   return {
+    fits(names) {
+      sweep()
+      return new Set([...slots.keys(), ...names]).size <= maxListeners
+    },
     of(name) {
       const known = slots.get(name)
       if (known !== undefined) return known

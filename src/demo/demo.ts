@@ -25,11 +25,13 @@ export async function demo(args: readonly string[]): Promise<number> {
     const ports = { http: freePort(8080), tls: freePort(8443) }
     const socket = join(tmpdir(), `spliceway-demo-${process.pid}.sock`)
     const parsed = parseConfig(configText(gateways, ports, socket), { file: 'demo', env: {} })
-    if (parsed.kind === 'invalid')
+    if (parsed.kind === 'invalid') {
       throw new Error(parsed.problems.map((problem) => renderProblem(problem)).join('\n'))
+    }
+    const loaded = { kind: 'ok', config: parsed.config, warnings: [] } as const
     const source = { name: 'demo', load: null }
     const started = (): void => void process.stdout.write(instructions(gateways, ports, socket))
-    return await run({ config: parsed.config, source, file: null, started })
+    return await run({ loaded, source, file: null, started })
   } finally {
     for (const { child } of gateways) child.kill()
   }
@@ -69,6 +71,7 @@ pools:
   web: { endpoints: [${list('http')}], balance: round-robin, health: { tcp: {}, interval: 1s, timeout: 500ms } }
   web-tls: { endpoints: [${list('tls')}], balance: round-robin, health: { tcp: {}, interval: 1s, timeout: 500ms } }
 workers: 1
+drain: { notReadyDelay: 0s }
 admin: { socket: "${socket}", listen: off }
 `
 }

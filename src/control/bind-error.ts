@@ -1,6 +1,6 @@
-import type { BindError } from '../control/sockets.ts'
 import { joinHostPort } from '../core/address.ts'
 import { describeHolder, portHolder } from '../linux/port-holder.ts'
+import type { BindError } from './sockets.ts'
 
 /** Why a port cannot be had and what to do, for a person. `uid`: ours. */
 export async function bindErrorText({ address, code }: BindError, uid: number): Promise<string> {

@@ -1,0 +1,198 @@
+import type { Config, ListenerConfig } from '../config/config.ts'
+import type { WorkerBirth } from '../core/message.ts'
+import type { Attempt, Outcome } from '../core/outcome.ts'
+import { rejections } from '../core/outcome.ts'
+import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
+import type { ListenerStatus, WorkerStatus } from '../core/status.ts'
+import {
+  add,
+  closedCell,
+  listenerCell,
+  listenerField,
+  rejectedCell,
+  type Tally,
+  workerCell,
+} from '../core/tally.ts'
+import type { Libc } from '../linux/libc.ts'
+import type { After } from './after.ts'
+import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
+import { Listeners } from './listeners.ts'
+import type { Log } from './log.ts'
+import { createPublisher, type Publisher } from './publisher.ts'
+import { Threads } from './threads.ts'
+
+/** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
+const backlog = 4096
+
+export interface DataPlaneDeps {
+  readonly tally: Tally
+  readonly birth: Pick<WorkerBirth, 'plane' | 'idPrefix'>
+  /** The worker's entry. */
+  readonly entry: URL
+  /** null: sockets cannot be duplicated. */
+  readonly libc: Libc | null
+  readonly log: Log
+  readonly after: After
+  /** The pools as the snapshot `version` publishes them. */
+  readonly pools: (version: number) => readonly PoolSnapshot[]
+  readonly acknowledged: (version: number) => void
+  readonly reports: (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
+}
+
+/** What the main thread holds of the data plane: the workers, their listening sockets, and what they were told. */
+export class DataPlane {
+  readonly slots: ListenerSlots
+  readonly #tally: Tally
+  readonly #listeners: Listeners
+  readonly #publisher: Publisher
+  readonly #threads: Threads
+  readonly #started = new Set<number>()
+  readonly #listening = new Set<string>()
+  readonly #allListen = Promise.withResolvers<void>()
+
+  constructor(deps: DataPlaneDeps) {
+    const { tally, birth, entry, libc, log, after, acknowledged, reports } = deps
+    this.#tally = tally
+    this.slots = createListenerSlots(tally)
+    this.#listeners = new Listeners(tally.workers, libc)
+    this.#threads = new Threads({
+      tally,
+      birth: { ...birth, workers: tally.workers, rows: tally.buffer },
+      entry,
+      log,
+      after,
+      nowMs: () => Date.now(), // a worker's performance.now() has another origin
+      started: (index) => this.#equip(index),
+      listening: (index, address) => this.#heard(index, address),
+      acknowledged,
+      reports,
+      died: (index) => this.#died(index),
+    })
+    this.#publisher = createPublisher(this.slots, deps.pools, (snapshot) =>
+      this.#threads.broadcast({ kind: 'snapshot', snapshot }),
+    )
+  }
+
+  get snapshot(): Snapshot | null {
+    return this.#publisher.latest
+  }
+
+  get workerRestarts(): number {
+    return this.#threads.restarts
+  }
+
+  /** Connections under way. */
+  get active(): number {
+    return this.#tally.sum(workerCell.active)
+  }
+
+  /** Binds and starts the workers. Throws BindError; nothing is left then. */
+  start(listeners: readonly ListenerConfig[]): void {
+    this.#listeners.bind(listeners)
+    this.#threads.start()
+  }
+
+  /** Tells the workers of a new state of the world; resolves when, for the first time, all of them listen. */
+  publish(config: Config, maxConnections: number): Promise<void> {
+    const first = this.#publisher.latest === null
+    this.#publisher.publish(config, maxConnections)
+    if (first) for (const index of this.#started) this.#equip(index)
+    return this.#allListen.promise
+  }
+
+  /**
+   * Binds what is new in `listeners`. Throws BindError with everything as it was. Call the result after publish(): it
+   * opens the new addresses and closes those that are gone.
+   */
+  rebind(listeners: readonly ListenerConfig[]): () => void {
+    const { added, removed, release } = this.#listeners.bind(listeners)
+    return () => {
+      for (const address of added) for (const index of this.#started) this.#lend(index, address)
+      for (const address of removed) this.#threads.broadcast({ kind: 'unlisten', address })
+      release()
+    }
+  }
+
+  /** FIN to connections (to these endpoints; null: to all) as they fall silent, spread over the window. */
+  retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void {
+    this.#threads.broadcast({ kind: 'retire', slots, windowMs, idleAfterMs })
+  }
+
+  /** RST to everything. */
+  kill(): void {
+    this.#threads.broadcast({ kind: 'kill' })
+  }
+
+  stopAccepting(): void {
+    for (const address of this.#listeners.keys()) this.#threads.broadcast({ kind: 'unlisten', address })
+    this.#listeners.close()
+  }
+
+  async stop(): Promise<void> {
+    await this.#threads.stop()
+    this.#listeners.close()
+  }
+
+  /** For tests: a worker dies as by a bug. */
+  breakWorker(index: number): void {
+    this.#threads.break(index)
+  }
+
+  workers(): readonly WorkerStatus[] {
+    return this.#threads.status(Date.now())
+  }
+
+  /** The listeners of the latest snapshot. */
+  listeners(): readonly ListenerStatus[] {
+    const listeners = this.#publisher.latest?.listeners ?? []
+    return listeners.map(({ name, address, slot, pool, maxConnections }) => ({
+      name,
+      address: this.#listeners.address(address) ?? 'closed',
+      pool,
+      active: this.#tally.sum(listenerCell(slot) + listenerField.active),
+      accepted: this.#tally.sum(listenerCell(slot) + listenerField.accepted),
+      maxConnections,
+    }))
+  }
+
+  /** Connections turned away at accept so far. */
+  rejected(): number {
+    let total = 0
+    for (const { slot } of this.slots.all()) {
+      for (const reason of rejections) total += this.#tally.sum(rejectedCell(slot, reason))
+    }
+    return total
+  }
+
+  /** Gives a new worker all it needs. */
+  #equip(index: number): void {
+    this.#started.add(index)
+    const snapshot = this.#publisher.latest
+    if (snapshot === null) return
+    this.#threads.send(index, { kind: 'snapshot', snapshot })
+    for (const address of this.#listeners.keys()) this.#lend(index, address)
+  }
+
+  #lend(index: number, address: string): void {
+    const socket = this.#listeners.lend(address, index)
+    if (socket === undefined) return
+    const transfer = typeof socket === 'number' ? [] : [socket]
+    this.#threads.send(index, { kind: 'listen', address, socket, backlog }, transfer)
+  }
+
+  #heard(index: number, address: string): void {
+    this.#listening.add(`${index} ${address}`)
+    const wanted = this.#tally.workers * this.#listeners.keys().length
+    if (this.#listening.size >= wanted) this.#allListen.resolve()
+  }
+
+  /** Its connections ended with it: counted as our fault, in the row that nobody else writes. */
+  #died(index: number): void {
+    this.#started.delete(index)
+    const row = this.#tally.row(index)
+    for (const { slot } of this.slots.all()) {
+      const lost = row[listenerCell(slot) + listenerField.active] ?? 0
+      if (lost > 0) add(this.#tally.row(0), closedCell(slot, 'proxy', 'data'), lost)
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { execFileSync } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { isMainThread } from 'node:worker_threads'
+import koffi from 'koffi'
+
+/** sched.h */
+const CLONE_NEWNET = 0x40000000
+
+/**
+ * A network of its own, with its own ports and addresses: tests may use fixed ports in it. 127.0.0.0/8 is up. Whoever makes
+ * it calls remove().
+ */
+export class NetworkNamespace {
+  readonly name: string
+
+  private constructor(name: string) {
+    this.name = name
+  }
+
+  /** Throws with what `ip` said when the system does not let us. The name holds our pid: files run side by side. */
+  static create(purpose: string): NetworkNamespace {
+    const namespace = new NetworkNamespace(`spliceway-${process.pid}-${purpose}`)
+    ip('netns', 'add', namespace.name)
+    ip('-n', namespace.name, 'link', 'set', 'lo', 'up')
+    return namespace
+  }
+
+  /** The arguments that run a command in here. The process keeps its pid: `ip` replaces itself. */
+  command(command: string, ...args: readonly string[]): [string, ...string[]] {
+    return ['ip', 'netns', 'exec', this.name, command, ...args]
+  }
+
+  /**
+   * Joins two namespaces by a cable. The addresses are `10.99.0.1/24` and the like; IPv6 ones are usable at once, because
+   * nobody looks for a duplicate.
+   */
+  connect(other: NetworkNamespace, here: readonly string[], there: readonly string[]): void {
+    ip('-n', this.name, 'link', 'add', 'cable', 'type', 'veth', 'peer', 'cable', 'netns', other.name)
+    for (const [{ name }, addresses] of [
+      [this, here],
+      [other, there],
+    ] as const) {
+      for (const address of addresses) {
+        const nodad = address.includes(':') ? ['nodad'] : []
+        ip('-n', name, 'address', 'add', address, 'dev', 'cable', ...nodad)
+      }
+      ip('-n', name, 'link', 'set', 'cable', 'up')
+    }
+  }
+
+  /**
+   * Moves this thread in: sockets that it opens and processes that it starts from now on are in the namespace; open ones
+   * stay where they are. The main thread only, where libuv makes its sockets. Returns the way back.
+   */
+  enter(): () => void {
+    if (!isMainThread) throw new Error('only the main thread can enter a network namespace')
+    const home = openSync('/proc/thread-self/ns/net', 'r')
+    const inside = openSync(`/run/netns/${this.name}`, 'r')
+    try {
+      setns(inside)
+    } finally {
+      closeSync(inside)
+    }
+    return () => {
+      setns(home)
+      closeSync(home)
+    }
+  }
+
+  /** Its cables go with it. Processes that still run in it keep a network without a name. */
+  remove(): void {
+    ip('netns', 'delete', this.name)
+  }
+}
+
+/** null: namespaces work here; otherwise why not. Makes one to find out. */
+export function namespacesMissing(): string | null {
+  if (process.platform !== 'linux') return `network namespaces need Linux, this is ${process.platform}`
+  if (process.getuid?.() !== 0) return 'network namespaces need root'
+  try {
+    NetworkNamespace.create('probe').remove()
+    return null
+  } catch (error) {
+    return `network namespaces do not work: ${error instanceof Error ? error.message.trim() : String(error)}`
+  }
+}
+
+function ip(...args: readonly string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+}
+
+function setns(descriptor: number): void {
+  const call = koffi.load('libc.so.6').func('int setns(int fd, int nstype)')
+  if (call(descriptor, CLONE_NEWNET) !== 0) throw new Error(`setns: errno ${koffi.errno()}`)
+}

@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import type { NetworkNamespace } from './netns.ts'
+import { Program } from './program.ts'
+
+/** Ports of each gateway node. */
+export const nginxPorts = { http: 9080, tls: 9443, proxyHttp: 9181, proxyTls: 9182 } as const
+
+/** Debian has it in /usr/sbin, which is not in everyone's PATH. null: not installed. */
+export function findNginx(): string | null {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  return folders.map((folder) => join(folder, 'nginx')).find((path) => existsSync(path)) ?? null
+}
+
+export interface NginxOptions {
+  readonly binary: string
+  /** As its answers name it. */
+  readonly name: string
+  /** The address it listens on. */
+  readonly host: string
+  readonly namespace: NetworkNamespace
+  /** For its configuration, pid and temporary files; `www` in it holds what it serves, NAME.pem and NAME.key its certificates. */
+  readonly folder: string
+  /** Server names with a certificate of their own; the first one is for clients without SNI. */
+  readonly names: readonly string[]
+}
+
+/**
+ * One gateway node: an nginx with HTTP and TLS, plain and behind a PROXY header. `/` answers `node NAME`; the header
+ * `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second, `/crawl/FILE` 64 KiB a second. It logs
+ * `visit port=… remote=… proxy=… peer=… status=… uri=…` for each request.
+ */
+export class Nginx {
+  readonly name: string
+  readonly host: string
+  readonly #options: NginxOptions
+  #program: Program | null = null
+
+  constructor(options: NginxOptions) {
+    this.name = options.name
+    this.host = options.host
+    this.#options = options
+  }
+
+  /** Of the process that runs now, or ran last. */
+  get lines(): readonly string[] {
+    return this.#program?.lines ?? []
+  }
+
+  /** Resolves when it listens. */
+  async start(): Promise<void> {
+    const { binary, namespace, folder, name } = this.#options
+    const file = join(folder, `nginx-${name}.conf`)
+    await writeFile(file, configuration(this.#options))
+    this.#program = await Program.start(namespace.command(binary, '-p', folder, '-e', 'stderr', '-c', file))
+    await this.#program.line(/start worker process \d+/)
+  }
+
+  /** The first line of its log that matches, past (not before line `from`) or future. */
+  line(pattern: RegExp, from = 0): Promise<string> {
+    if (this.#program === null) throw new Error(`nginx ${this.name} was not started`)
+    return this.#program.line(pattern, from)
+  }
+
+  /** SIGKILL to master and workers; resolves when the last of them is gone. */
+  async kill(): Promise<void> {
+    await this.#program?.kill()
+  }
+}
+
+function configuration({ host, name, folder, names }: NginxOptions): string {
+  const { http, tls, proxyHttp, proxyTls } = nginxPorts
+  const realIp = 'set_real_ip_from 127.0.0.0/8; real_ip_header proxy_protocol;'
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${folder}/nginx-${name}-${kind};`)
+    .join(' ')
+  const site = `
+    root ${folder}/www;
+    add_header x-node ${name} always;
+    add_header x-connection $connection always;
+    location = / { default_type text/plain; return 200 "node ${name}\\n"; }
+    location /slow/ { alias ${folder}/www/; limit_rate 1m; }
+    location /crawl/ { alias ${folder}/www/; limit_rate 64k; }`
+  const secure = (port: number, extra: string, rest: string) =>
+    names
+      .map(
+        (serverName, at) => `
+  server {
+    listen ${host}:${port} ssl${extra}${at === 0 ? ' default_server' : ''};
+    server_name ${serverName};
+    ssl_certificate ${folder}/${serverName}.pem;
+    ssl_certificate_key ${folder}/${serverName}.key;
+    ${rest}${site}
+  }`,
+      )
+      .join('')
+  return `daemon off;
+user root;
+worker_processes 2;
+pid ${folder}/nginx-${name}.pid;
+error_log stderr notice;
+events { worker_connections 1024; }
+http {
+  log_format visit 'visit port=$server_port remote=$remote_addr proxy=$proxy_protocol_addr peer=$realip_remote_addr status=$status uri=$request_uri';
+  access_log /dev/stdout visit;
+  keepalive_requests 100000;
+  ${temporary}
+  server { listen ${host}:${http}; ${site}
+  }
+  server { listen ${host}:${proxyHttp} proxy_protocol; ${realIp} ${site}
+  }${secure(tls, '', '')}${secure(proxyTls, ' proxy_protocol', realIp)}
+}
+`
+}
