@@ -105,7 +105,8 @@ export class App implements AdminSource, AdminActions {
   async start(): Promise<void> {
     this.#dataPlane.start(this.#config.listeners)
     await this.#endpoints.begin(this.#config.pools)
-    await this.#dataPlane.publish(this.#config, this.#limit())
+    this.#dataPlane.publish(this.#config, this.#limit())
+    await this.#dataPlane.listening()
     if (this.#state === 'starting') this.#state = 'serving'
     this.#shortage = watchShortage({
       log: this.#log,
@@ -274,6 +275,7 @@ export class App implements AdminSource, AdminActions {
     this.#endpoints.update(config.pools)
     this.#publish()
     opened()
+    await this.#dataPlane.listening()
     return null
   }
 
@@ -281,7 +283,7 @@ export class App implements AdminSource, AdminActions {
   #publish(): void {
     const before = this.#dataPlane.snapshot?.pools
     if (before === undefined) return // begin() is not over; start() publishes
-    void this.#dataPlane.publish(this.#config, this.#limit())
+    this.#dataPlane.publish(this.#config, this.#limit())
     const closing = new Set(
       this.#config.pools.filter(({ onRemoval }) => onRemoval === 'close').map(({ name }) => name),
     )

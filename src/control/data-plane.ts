@@ -47,8 +47,9 @@ export class DataPlane {
   readonly #publisher: Publisher
   readonly #threads: Threads
   readonly #started = new Set<number>()
-  readonly #listening = new Set<string>()
-  readonly #allListen = Promise.withResolvers<void>()
+  /** Workers that listen, by address. */
+  readonly #listening = new Map<string, Set<number>>()
+  #heardOf: () => void = () => {}
 
   constructor(deps: DataPlaneDeps) {
     const { tally, birth, entry, libc, log, after, acknowledged, reports } = deps
@@ -92,12 +93,21 @@ export class DataPlane {
     this.#threads.start()
   }
 
-  /** Tells the workers of a new state of the world; resolves when, for the first time, all of them listen. */
-  publish(config: Config, maxConnections: number): Promise<void> {
+  /** Tells the workers of a new state of the world. */
+  publish(config: Config, maxConnections: number): void {
     const first = this.#publisher.latest === null
     this.#publisher.publish(config, maxConnections)
     if (first) for (const index of this.#started) this.#equip(index)
-    return this.#allListen.promise
+  }
+
+  /** Resolves when every worker accepts on every bound address. */
+  async listening(): Promise<void> {
+    const accepts = (address: string) => this.#listening.get(address)?.size === this.#tally.workers
+    while (!this.#listeners.keys().every(accepts)) {
+      await new Promise<void>((resolve) => {
+        this.#heardOf = resolve
+      })
+    }
   }
 
   /**
@@ -108,7 +118,10 @@ export class DataPlane {
     const { added, removed, release } = this.#listeners.bind(listeners)
     return () => {
       for (const address of added) for (const index of this.#started) this.#lend(index, address)
-      for (const address of removed) this.#threads.broadcast({ kind: 'unlisten', address })
+      for (const address of removed) {
+        this.#threads.broadcast({ kind: 'unlisten', address })
+        this.#listening.delete(address)
+      }
       release()
     }
   }
@@ -181,14 +194,15 @@ export class DataPlane {
   }
 
   #heard(index: number, address: string): void {
-    this.#listening.add(`${index} ${address}`)
-    const wanted = this.#tally.workers * this.#listeners.keys().length
-    if (this.#listening.size >= wanted) this.#allListen.resolve()
+    const workers = this.#listening.get(address) ?? new Set()
+    this.#listening.set(address, workers.add(index))
+    this.#heardOf()
   }
 
   /** Its connections ended with it: counted as our fault, in the row that nobody else writes. */
   #died(index: number): void {
     this.#started.delete(index)
+    for (const workers of this.#listening.values()) workers.delete(index)
     const row = this.#tally.row(index)
     for (const { slot } of this.slots.all()) {
       const lost = row[listenerCell(slot) + listenerField.active] ?? 0

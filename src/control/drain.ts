@@ -30,30 +30,39 @@ export function drain(options: DrainOptions): Promise<void> {
   const { config, log, after, nowMs, active } = options
   const startMs = nowMs()
   const { promise, resolve } = Promise.withResolvers<void>()
+  const timers: (() => void)[] = []
   let killed = false
 
+  const end = (): void => {
+    for (const cancel of timers) cancel()
+    resolve()
+  }
   const look = (): void => {
     const left = active()
     const elapsedMs = nowMs() - startMs
-    if (left === 0 || (killed && elapsedMs >= config.deadlineMs + graceMs)) resolve()
+    if (left === 0 || (killed && elapsedMs >= config.deadlineMs + graceMs)) end()
     else after(lookMs, look)
   }
-  after(Math.min(config.notReadyDelayMs, config.deadlineMs), () => {
+  const stopAccepting = (): void => {
     options.stopAccepting()
     const left = active()
     if (left > 0)
       log.info({ connections: left }, `draining: accepting has stopped, ${left} connections are left`)
     look()
-  })
-  after(Math.max(0, config.deadlineMs - config.windowMs), () =>
-    options.retire(config.windowMs, config.idleAfterMs),
-  )
-  after(config.deadlineMs, () => {
+  }
+  const kill = (): void => {
     const left = active()
     if (left > 0)
       log.warn({ connections: left }, `draining: the deadline is reached, ${left} connections are reset`)
     killed = true
     options.kill()
-  })
+  }
+  timers.push(
+    after(Math.min(config.notReadyDelayMs, config.deadlineMs), stopAccepting),
+    after(Math.max(0, config.deadlineMs - config.windowMs), () =>
+      options.retire(config.windowMs, config.idleAfterMs),
+    ),
+    after(config.deadlineMs, kill),
+  )
   return promise
 }

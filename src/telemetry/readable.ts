@@ -2,7 +2,7 @@ import type { ErrorFields } from './error.ts'
 
 /**
  * A JSON log line as a person reads it on a terminal: `14:03:07.120 info  listening listener=http address=[::]:80`,
- * an error's stack below it. Text that is not a JSON line is returned as it is. Control characters never reach the
+ * fields that the message says already left out, an error's stack below it. Text that is not a JSON line is returned as it is. Control characters never reach the
  * terminal: names and messages in a line may come from the network.
  */
 export function readable(line: string): string {
@@ -10,11 +10,16 @@ export function readable(line: string): string {
   if (record === undefined) return line
   const { level, time, msg, err, ...rest } = record
   const words = [clock(time), String(level).padEnd(5), printable(String(msg ?? ''))]
-  for (const [key, value] of Object.entries(rest)) words.push(`${key}=${word(value)}`)
+  for (const [key, value] of Object.entries(rest)) if (!said(value, msg)) words.push(`${key}=${word(value)}`)
   const error = isError(err) ? err : undefined
   if (error !== undefined) words.push(`err=${word(chain(error))}`)
   const stack = error?.stack === undefined ? '' : `\n${printable(error.stack)}`
   return `${words.filter((each) => each !== '').join(' ')}${stack}\n`
+}
+
+/** The message says it already, or it is a `false`: fields are for machines, and here a person reads. */
+function said(value: unknown, msg: unknown): boolean {
+  return value === false || (typeof value !== 'object' && String(msg).includes(String(value)))
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

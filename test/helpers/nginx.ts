@@ -28,7 +28,7 @@ export interface NginxOptions {
 
 /**
  * One gateway node: an nginx with HTTP and TLS, plain and behind a PROXY header. `/` answers `node NAME`; the header
- * `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second, `/crawl/FILE` 64 KiB a second. It logs
+ * `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second. It logs
  * `visit port=… remote=… proxy=… peer=… status=… uri=…` for each request.
  */
 export class Nginx {
@@ -43,18 +43,17 @@ export class Nginx {
     this.#options = options
   }
 
-  /** Of the process that runs now, or ran last. */
-  get lines(): readonly string[] {
-    return this.#program?.lines ?? []
-  }
-
-  /** Resolves when it listens. */
+  /** Resolves when it listens; does nothing when it runs already. */
   async start(): Promise<void> {
+    if (this.#program !== null) return
     const { binary, namespace, folder, name } = this.#options
     const file = join(folder, `nginx-${name}.conf`)
     await writeFile(file, configuration(this.#options))
-    this.#program = await Program.start(namespace.command(binary, '-p', folder, '-e', 'stderr', '-c', file))
-    await this.#program.line(/start worker process \d+/)
+    // nginx opens /dev/stdout by its name, which works with a pipe and not with the socket that Node makes.
+    const piped = ['sh', '-c', '"$0" "$@" | cat', binary, '-p', folder, '-e', 'stderr', '-c', file] as const
+    const program = await Program.start(namespace.command(...piped))
+    this.#program = program
+    await program.line(/start worker process \d+/)
   }
 
   /** The first line of its log that matches, past (not before line `from`) or future. */
@@ -66,6 +65,7 @@ export class Nginx {
   /** SIGKILL to master and workers; resolves when the last of them is gone. */
   async kill(): Promise<void> {
     await this.#program?.kill()
+    this.#program = null
   }
 }
 
@@ -80,8 +80,7 @@ function configuration({ host, name, folder, names }: NginxOptions): string {
     add_header x-node ${name} always;
     add_header x-connection $connection always;
     location = / { default_type text/plain; return 200 "node ${name}\\n"; }
-    location /slow/ { alias ${folder}/www/; limit_rate 1m; }
-    location /crawl/ { alias ${folder}/www/; limit_rate 64k; }`
+    location /slow/ { alias ${folder}/www/; limit_rate 1m; }`
   const secure = (port: number, extra: string, rest: string) =>
     names
       .map(
@@ -105,6 +104,7 @@ http {
   log_format visit 'visit port=$server_port remote=$remote_addr proxy=$proxy_protocol_addr peer=$realip_remote_addr status=$status uri=$request_uri';
   access_log /dev/stdout visit;
   keepalive_requests 100000;
+  ssl_protocols TLSv1.2 TLSv1.3;
   ${temporary}
   server { listen ${host}:${http}; ${site}
   }

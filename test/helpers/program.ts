@@ -32,8 +32,8 @@ export class Program {
   /** When it has ended and all it said is here. */
   readonly exit: Promise<Exit>
   readonly #name: string
+  readonly #waiting = new Set<() => void>()
   #exited = false
-  #wake: () => void = () => {}
 
   private constructor(name: string, child: ChildProcessByStdio<null, Readable, Readable>, pid: number) {
     this.#name = name
@@ -113,14 +113,18 @@ export class Program {
 
   #news(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      const before = this.#wake // several may wait
-      this.#wake = () => {
+      const come = (): void => {
         clearTimeout(timer)
-        before()
+        this.#waiting.delete(come)
         resolve()
       }
+      const timer = setTimeout(come, ms)
+      this.#waiting.add(come)
     })
+  }
+
+  #wake(): void {
+    for (const come of this.#waiting) come()
   }
 
   #missed(pattern: RegExp, from: number): Error {
@@ -134,7 +138,12 @@ export class Program {
 export async function run(argv: readonly string[], options: ProgramOptions = {}): Promise<Said> {
   const [command = '', ...args] = argv
   const env = { ...process.env, ...options.env }
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env, killSignal: 'SIGKILL', timeout: 2 * patienceMs })
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env,
+    killSignal: 'SIGKILL',
+    timeout: 2 * patienceMs,
+  })
   const said = { out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said.out += text
@@ -143,7 +152,8 @@ export async function run(argv: readonly string[], options: ProgramOptions = {})
     said.err += text
   })
   const [code, signal] = await once(child, 'close')
-  if (signal === 'SIGKILL') throw new Error(`"${argv.join(' ')}" did not end; it said:\n${said.out}${said.err}`)
+  if (signal === 'SIGKILL')
+    throw new Error(`"${argv.join(' ')}" did not end; it said:\n${said.out}${said.err}`)
   return { ...said, code, signal }
 }
 

@@ -46,7 +46,7 @@ export function contract(plane: PlaneName): void {
       } finally {
         for (const { socket } of clients) socket.destroy()
         await backend.close()
-        await forwarder.close(t)
+        await forwarder.close()
       }
       await forwarder
         .until(() => openDescriptors() <= before, 2_000)
@@ -59,7 +59,7 @@ export function contract(plane: PlaneName): void {
   test.before('descriptors that a process opens once are open', async (t) => {
     const forwarder = await Forwarder.start({ plane, endpoints: [await closedPort()] })
     await forwarder.metric('spliceway_draining')
-    await forwarder.close(t)
+    await forwarder.close()
     await silentPort().then(({ close }) => close())
   })
 
@@ -475,7 +475,7 @@ export function contract(plane: PlaneName): void {
         ),
         1,
       )
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -501,7 +501,7 @@ export function contract(plane: PlaneName): void {
         ['ETIMEDOUT', null],
       )
       silent.close()
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -524,7 +524,7 @@ export function contract(plane: PlaneName): void {
       t.is(backend.peers.length, 1)
       server.end()
       await client.ended()
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -549,7 +549,7 @@ export function contract(plane: PlaneName): void {
       await forwarder.outcome()
       t.is(second.peers.length, 0)
       await second.close()
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -591,7 +591,7 @@ export function contract(plane: PlaneName): void {
         ports.map((port) => `127.0.0.1:${port}`).sort(),
       )
       t.true(outcome.attempts.every(({ error }) => error === 'ECONNREFUSED'))
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -618,7 +618,7 @@ export function contract(plane: PlaneName): void {
       t.is(forwarder.app.status().pools[0]?.endpoints[0]?.state, 'unknown')
       const { message } = await forwarder.line(/no local port is free/)
       t.regex(message, /ip_local_port_range/)
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -634,7 +634,7 @@ export function contract(plane: PlaneName): void {
     client.end()
     server.end()
     await client.ended()
-    await forwarder.close(t)
+    await forwarder.close()
   })
 
   scene(
@@ -692,7 +692,7 @@ export function contract(plane: PlaneName): void {
     t.is(backend.peers.length, 1)
     for (const client of clients) client.reset()
     await second.close()
-    await forwarder.close(t)
+    await forwarder.close()
   })
 
   scene(
@@ -711,7 +711,7 @@ export function contract(plane: PlaneName): void {
       await backend.accept()
       t.is(backend.peers.length, 2)
       second.reset()
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -729,7 +729,7 @@ export function contract(plane: PlaneName): void {
     t.is(outcome.cause, 'resource')
     t.is(outcome.phase, 'queue')
     first.reset()
-    await forwarder.close(t)
+    await forwarder.close()
   })
 
   scene(
@@ -758,7 +758,7 @@ export function contract(plane: PlaneName): void {
       for (let i = 0; i < 6; i++) t.is((await talk()).attempts.length, 1)
       t.is(await failures(), before)
       t.is(await forwarder.metric(`spliceway_endpoint_up{pool="main",endpoint="127.0.0.1:${dead}"}`), 0)
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -795,7 +795,7 @@ export function contract(plane: PlaneName): void {
       t.is((await forwarder.outcome()).endpoint, `127.0.0.1:${port}`)
       await again.close()
       await second.close()
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 
@@ -813,7 +813,7 @@ export function contract(plane: PlaneName): void {
     await client.write('hello')
     await forwarder.until(() => forwarder.app.status().pools[0]?.endpoints[0]?.active === 1)
     client.reset()
-    await forwarder.close(t)
+    await forwarder.close()
   })
 
   // 4. Lifecycle: what a plane takes part in
@@ -868,7 +868,7 @@ export function contract(plane: PlaneName): void {
       t.is((await server.read(4)).toString(), 'kept')
       kept.reset()
       await second.close()
-      await forwarder.close(t)
+      await forwarder.close()
     },
   )
 

@@ -1,0 +1,170 @@
+import test, { type ExecutionContext } from 'ava'
+import type { Loaded } from '../../src/app.ts'
+import type { Config } from '../../src/config/config.ts'
+import { configOf, Forwarder, type ForwarderOptions } from '../helpers/forwarder.ts'
+import { Backend, dialPeer, echo, turnedAway } from '../helpers/peer.ts'
+
+/** A program whose configuration the test can change and reload. */
+async function scene(t: ExecutionContext, options: Omit<ForwarderOptions, 'plane'> = {}) {
+  const backend = await Backend.start({ onPeer: echo })
+  const all = { plane: 'net', endpoints: [backend.port], ...options } as const
+  const state: { next: Loaded } = { next: { kind: 'invalid', message: 'not set' } }
+  const source = { name: 'edge.yaml', load: () => state.next }
+  const forwarder = await Forwarder.start({ ...all, source })
+  const config = configOf(all)
+  const reload = (changes: Partial<Config>) => {
+    state.next = { kind: 'ok', config: { ...config, ...changes }, warnings: [] }
+    return forwarder.app.reload()
+  }
+  t.teardown(async () => {
+    await backend.close()
+    await forwarder.close()
+  })
+  return { forwarder, backend, config, reload, state }
+}
+
+/** Resolves when nobody accepts there any more: workers close a moment after they are told. */
+async function closed(port: number): Promise<void> {
+  for (;;) {
+    const peer = await dialPeer(port).catch(() => null)
+    if (peer === null) return
+    peer.reset()
+  }
+}
+
+async function talk(port: number): Promise<string> {
+  const client = await dialPeer(port)
+  client.end('hi')
+  return (await client.readAll()).bytes.toString()
+}
+
+test('an unchanged listener keeps its port and its connections while others come and go', async (t) => {
+  const { forwarder, config, reload } = await scene(t)
+  const { port } = forwarder
+  const kept = await dialPeer(port)
+  await kept.write('a')
+  await kept.read(1)
+  const [main] = config.listeners
+  if (main === undefined) return t.fail()
+  t.true((await reload({ listeners: [main, { ...main, name: 'second' }] })).ok)
+  const second = forwarder.portOf('second')
+  t.is(await talk(second), 'hi')
+  t.true((await reload({ listeners: [main] })).ok)
+  await closed(second)
+  t.is(forwarder.port, port)
+  await kept.write('b')
+  t.is((await kept.read(1)).toString(), 'b')
+  kept.end()
+  await kept.ended()
+})
+
+test('a connection through a listener that was removed lives on', async (t) => {
+  const { forwarder, config, reload } = await scene(t)
+  const [main] = config.listeners
+  if (main === undefined) return t.fail()
+  await reload({ listeners: [main, { ...main, name: 'second' }] })
+  const client = await dialPeer(forwarder.portOf('second'))
+  await client.write('a')
+  await client.read(1)
+  await reload({ listeners: [main] })
+  await client.write('b')
+  t.is((await client.read(1)).toString(), 'b')
+  client.end()
+  t.is(await client.ended(), 'fin')
+  t.is((await forwarder.outcome()).listener, 'second')
+})
+
+test('a configuration that is not valid changes nothing, says so and is counted', async (t) => {
+  const { forwarder, state } = await scene(t)
+  state.next = { kind: 'invalid', message: 'error: unknown key' }
+  t.deepEqual(await forwarder.app.reload(), { ok: false, message: 'error: unknown key' })
+  await forwarder.line(/configuration not reloaded, nothing has changed:\nerror: unknown key/)
+  t.is(await forwarder.metric('spliceway_config_last_reload_successful'), 0)
+  t.is(await talk(forwarder.port), 'hi')
+})
+
+test('what only a restart can change is refused by name, and nothing else is applied either', async (t) => {
+  const { forwarder, reload } = await scene(t)
+  const answer = await reload({ workers: 3, pools: [], listeners: [] })
+  t.deepEqual(answer, { ok: false, message: 'only a restart can change `workers`' })
+  t.is(await talk(forwarder.port), 'hi')
+})
+
+test('when one new listener cannot be bound, none is, and nothing changes', async (t) => {
+  const { forwarder, backend, config, reload } = await scene(t)
+  const [main] = config.listeners
+  if (main === undefined) return t.fail()
+  const taken = { ...main, name: 'taken', port: backend.port }
+  const answer = await reload({ listeners: [{ ...main, name: 'free' }, taken] })
+  t.false(answer.ok)
+  t.regex(answer.message, /the port is taken/)
+  t.is(forwarder.app.status().listeners.length, 1)
+  t.is(await talk(forwarder.port), 'hi')
+})
+
+test('a removed endpoint gets no new connections; existing ones are kept', async (t) => {
+  const { forwarder, config, reload } = await scene(t)
+  const other = await Backend.start({ onPeer: (peer) => peer.end('other') })
+  const kept = await dialPeer(forwarder.port)
+  await kept.write('a')
+  await kept.read(1)
+  const [pool] = config.pools
+  if (pool === undefined) return t.fail()
+  const endpoint = { host: '127.0.0.1', port: other.port, priority: 0, weight: 1, maxConnections: null }
+  t.true((await reload({ pools: [{ ...pool, endpoints: [endpoint] }] })).ok)
+  t.is(await talk(forwarder.port), 'other')
+  await kept.write('b')
+  t.is((await kept.read(1)).toString(), 'b')
+  kept.end()
+  await kept.ended()
+  await other.close()
+})
+
+test('onRemoval: close ends the connections of a removed endpoint with FIN', async (t) => {
+  const { forwarder, config, reload } = await scene(t, { pool: { onRemoval: 'close' } })
+  const other = await Backend.start({ onPeer: (peer) => peer.end('other') })
+  const client = await dialPeer(forwarder.port)
+  await client.write('a')
+  await client.read(1)
+  const [pool] = config.pools
+  if (pool === undefined) return t.fail()
+  const endpoint = { host: '127.0.0.1', port: other.port, priority: 0, weight: 1, maxConnections: null }
+  await reload({ pools: [{ ...pool, endpoints: [endpoint] }] })
+  t.is(await client.ended(), 'fin')
+  client.end()
+  const outcome = await forwarder.outcome()
+  t.is(outcome.cause, 'admin')
+  t.deepEqual(outcome.closed, { first: 'proxy', how: 'fin' })
+  await other.close()
+})
+
+test('a listener that gets another name keeps its port', async (t) => {
+  const backend = await Backend.start({ onPeer: echo })
+  const probe = await Backend.start()
+  const { port } = probe
+  await probe.close()
+  const { forwarder, config, reload } = await scene(t, {
+    config: { listeners: [{ name: 'old', host: '127.0.0.1', port, pool: 'main', maxConnections: null }] },
+  })
+  t.is(await talk(port), 'hi')
+  const [listener] = config.listeners
+  if (listener === undefined) return t.fail()
+  t.true((await reload({ listeners: [{ ...listener, name: 'new', maxConnections: 1 }] })).ok)
+  t.is(await talk(port), 'hi')
+  t.is((await forwarder.outcome()).listener, 'old')
+  t.is((await forwarder.outcome()).listener, 'new')
+  await backend.close()
+})
+
+test('while it drains, a reload is refused and new connections are turned away', async (t) => {
+  const { forwarder, reload } = await scene(t)
+  const kept = await dialPeer(forwarder.port)
+  const { port } = forwarder
+  await forwarder.until(() => forwarder.app.status().connections.active === 1)
+  forwarder.app.drain()
+  await forwarder.line(/accepting has stopped/)
+  t.deepEqual(await reload({}), { ok: false, message: 'the program is draining' })
+  t.is(await turnedAway(port), 'rst')
+  kept.end()
+  await kept.ended()
+})

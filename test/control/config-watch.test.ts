@@ -1,0 +1,71 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { watchConfig } from '../../src/control/config-watch.ts'
+
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'spliceway-'))
+  t.teardown(() => rmSync(path, { recursive: true }))
+  return path
+}
+
+/** Counts changes; next() resolves at the next one. */
+function watch(t: ExecutionContext, file: string) {
+  const state = { changes: 0, wake: () => {} }
+  const stop = watchConfig(file, () => {
+    state.changes++
+    state.wake()
+  })
+  // The watch itself keeps no process alive; the test has to.
+  const alive = setInterval(() => {}, 1_000)
+  t.teardown(() => {
+    clearInterval(alive)
+    stop()
+  })
+  return { state, next: () => new Promise<void>((resolve) => (state.wake = resolve)) }
+}
+
+test('a rewritten file is one change', async (t) => {
+  const file = join(folder(t), 'edge.yaml')
+  writeFileSync(file, 'a')
+  const { state, next } = watch(t, file)
+  const changed = next()
+  writeFileSync(file, 'ab')
+  await changed
+  t.is(state.changes, 1)
+})
+
+test('the swap of a ConfigMap is one change', async (t) => {
+  const root = folder(t)
+  for (const [name, content] of [
+    ['v1', 'one'],
+    ['v2', 'two'],
+  ] as const) {
+    mkdirSync(join(root, name))
+    writeFileSync(join(root, name, 'edge.yaml'), content)
+  }
+  symlinkSync('v1', join(root, '..data'))
+  symlinkSync('..data/edge.yaml', join(root, 'edge.yaml'))
+  const { state, next } = watch(t, join(root, 'edge.yaml'))
+  const changed = next()
+  symlinkSync('v2', join(root, '..data_tmp'))
+  renameSync(join(root, '..data_tmp'), join(root, '..data'))
+  await changed
+  t.is(state.changes, 1)
+})
+
+test('a file that is touched but says the same is no change, one that is gone neither', async (t) => {
+  const file = join(folder(t), 'edge.yaml')
+  writeFileSync(file, 'a')
+  const { state, next } = watch(t, file)
+  rmSync(file)
+  await new Promise((resolve) => setTimeout(resolve, 1_300))
+  writeFileSync(file, 'a')
+  await new Promise((resolve) => setTimeout(resolve, 1_300))
+  t.is(state.changes, 0)
+  const changed = next()
+  writeFileSync(file, 'b')
+  await changed
+  t.is(state.changes, 1)
+})

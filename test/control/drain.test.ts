@@ -1,0 +1,73 @@
+import test from 'ava'
+import { drain } from '../../src/control/drain.ts'
+import { FakeClock, RecordedLog } from './fixture.ts'
+
+const config = { notReadyDelayMs: 10_000, windowMs: 10_000, deadlineMs: 25_000, idleAfterMs: 1_000 }
+
+function scene(connections: number) {
+  const clock = new FakeClock()
+  const log = new RecordedLog()
+  const calls: string[] = []
+  const state = { active: connections, done: false }
+  const call = (name: string) => calls.push(`${clock.nowMs()} ${name}`)
+  void drain({
+    config,
+    log,
+    after: clock.after,
+    nowMs: clock.nowMs,
+    active: () => state.active,
+    stopAccepting: () => call('stop accepting'),
+    retire: (windowMs, idleAfterMs) => call(`retire ${windowMs} ${idleAfterMs}`),
+    kill: () => call('kill'),
+  }).then(() => {
+    state.done = true
+  })
+  return { clock, log, calls, state }
+}
+
+test('accepting goes on for notReadyDelay, the window is the last part before the deadline, then the rest is reset', async (t) => {
+  const { clock, calls, state, log } = scene(3)
+  clock.advance(9_999)
+  t.deepEqual(calls, [])
+  clock.advance(15_000)
+  t.deepEqual(calls, ['10000 stop accepting', '15000 retire 10000 1000'])
+  clock.advance(1)
+  t.deepEqual(calls.slice(2), ['25000 kill'])
+  t.regex(log.take().join('\n'), /deadline is reached, 3 connections are reset/)
+  state.active = 0
+  clock.advance(50)
+  await Promise.resolve()
+  t.true(state.done)
+})
+
+test('it ends as soon as nothing is left, and leaves no timer behind', async (t) => {
+  const { clock, calls, state } = scene(1)
+  clock.advance(12_000)
+  state.active = 0
+  clock.advance(50)
+  await Promise.resolve()
+  t.true(state.done)
+  t.is(clock.pending, 0)
+  t.deepEqual(calls, ['10000 stop accepting'])
+})
+
+test('with nothing left it still accepts until notReadyDelay is over', async (t) => {
+  const { clock, calls, state } = scene(0)
+  clock.advance(9_999)
+  await Promise.resolve()
+  t.false(state.done)
+  clock.advance(1)
+  await Promise.resolve()
+  t.true(state.done)
+  t.deepEqual(calls, ['10000 stop accepting'])
+})
+
+test('connections that do not end even after the reset do not hold it up for ever', async (t) => {
+  const { clock, state } = scene(1)
+  clock.advance(25_999)
+  await Promise.resolve()
+  t.false(state.done)
+  clock.advance(100)
+  await Promise.resolve()
+  t.true(state.done)
+})

@@ -1,0 +1,56 @@
+import test from 'ava'
+import { watchShortage } from '../../src/control/shortage.ts'
+import { FakeClock, RecordedLog } from './fixture.ts'
+
+function scene() {
+  const clock = new FakeClock()
+  const log = new RecordedLog()
+  const state = { rejected: 0 }
+  const shortage = watchShortage({
+    log,
+    after: clock.after,
+    rejected: () => state.rejected,
+    limit: () => 100,
+    nameOf: (slot) => `pool web: endpoint ${slot}`,
+  })
+  return { clock, log, state, shortage }
+}
+
+test('a limit is said once, and once more when it is over, with how many were turned away', (t) => {
+  const { clock, log, state } = scene()
+  for (let i = 0; i < 5; i++) {
+    state.rejected += 10
+    clock.advance(1_000)
+  }
+  const [said, ...more] = log.take()
+  t.regex(said ?? '', /^error a connection limit is reached: .*program: 100.*limits\.connections/)
+  t.deepEqual(more, [])
+  clock.advance(20_000)
+  t.deepEqual(log.take(), ['info below the connection limit again (it happened 50 times)'])
+})
+
+test('a shortage of local ports names the endpoint and the sysctls, once per endpoint', (t) => {
+  const { clock, log, shortage } = scene()
+  const error = { reason: 'ports-exhausted', code: 'EADDRNOTAVAIL' } as const
+  for (let i = 0; i < 3; i++) shortage.attempt({ slot: 1, ms: 0, error })
+  shortage.attempt({ slot: 2, ms: 0, error })
+  const lines = log.take()
+  t.is(lines.length, 2)
+  t.regex(
+    lines[0] ?? '',
+    /pool web: endpoint 1: no local port is free \(EADDRNOTAVAIL\).*ip_local_port_range/,
+  )
+  clock.advance(20_000)
+  t.is(log.take().length, 2)
+})
+
+test('descriptors that ran out are said with what to raise; faults of endpoints are none of its business', (t) => {
+  const { clock, log, shortage } = scene()
+  shortage.attempt({ slot: 1, ms: 0, error: { reason: 'refused', code: 'ECONNREFUSED' } })
+  t.deepEqual(log.take(), [])
+  shortage.attempt({ slot: 1, ms: 0, error: { reason: 'local', code: 'EMFILE' } })
+  t.regex(log.take()[0] ?? '', /cannot open connections \(EMFILE\): raise LimitNOFILE=/)
+  clock.advance(20_000)
+  shortage.stop()
+  t.is(clock.pending, 0)
+})

@@ -1,0 +1,77 @@
+import test from 'ava'
+import { createLiveSessions, type LiveSession } from '../../src/session/live.ts'
+import { FakeClock } from '../control/fixture.ts'
+
+function scene() {
+  const clock = new FakeClock()
+  const live = createLiveSessions(clock.after, clock.nowMs)
+  const finishedAt: number[] = []
+  const open = (slot = 0, idleSinceMs: number | null = 0): LiveSession => {
+    const relay = {
+      idleMs: (nowMs: number) => (idleSinceMs === null ? 0 : nowMs - idleSinceMs),
+      finish() {},
+      kill() {},
+    }
+    const session: LiveSession = {
+      relay,
+      slot,
+      kill: () => live.remove(session),
+      drop() {},
+      finish() {
+        finishedAt.push(clock.nowMs())
+        live.remove(session)
+      },
+    }
+    live.add(session)
+    return session
+  }
+  return { clock, live, open, finishedAt }
+}
+
+test('silent connections end spread evenly over the window', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  for (let i = 0; i < 100; i++) open()
+  clock.advance(10_000)
+  live.retire(null, 10_000, 1_000)
+  clock.advance(10_000)
+  t.is(finishedAt.length, 100)
+  for (let quarter = 0; quarter < 4; quarter++) {
+    const begin = 10_000 + quarter * 2_500
+    const count = finishedAt.filter((atMs) => atMs >= begin && atMs < begin + 2_500).length
+    t.true(count >= 20 && count <= 30, `${count} ended in quarter ${quarter}`)
+  }
+})
+
+test('connections that are not silent are left alone', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  open(0, null)
+  open(0, 0)
+  clock.advance(5_000)
+  live.retire(null, 1_000, 1_000)
+  clock.advance(2_000)
+  t.is(finishedAt.length, 1)
+  t.is(live.size, 1)
+  t.is(clock.pending, 0)
+})
+
+test('only connections of the named endpoints retire', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  open(1)
+  open(2)
+  open(3)
+  live.retire([1, 3], 100, 0)
+  clock.advance(200)
+  t.is(finishedAt.length, 2)
+  t.is(live.size, 1)
+})
+
+test('connections that end by themselves leave no gap in the spread', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  const own = Array.from({ length: 50 }, () => open())
+  for (let i = 0; i < 50; i++) open()
+  clock.advance(1_000)
+  live.retire(null, 1_000, 0)
+  for (const session of own) live.remove(session)
+  clock.advance(1_000)
+  t.is(finishedAt.length, 50)
+})
