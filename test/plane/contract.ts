@@ -56,7 +56,7 @@ export function contract(plane: PlaneName): void {
     })
   }
 
-  test.before('descriptors that a process opens once are open', async (t) => {
+  test.before('descriptors that a process opens once are open', async () => {
     const forwarder = await Forwarder.start({ plane, endpoints: [await closedPort()] })
     await forwarder.metric('spliceway_draining')
     await forwarder.close()
@@ -331,18 +331,27 @@ export function contract(plane: PlaneName): void {
   scene(
     'case 9: a reset does not overtake data that was followed by a clean end',
     {},
-    async (t, { pair, forwarder }) => {
+    async (t, { pair, forwarder, backend }) => {
       const { client, server } = await pair()
       client.socket.pause()
-      const bytes = randomBytes(3 * MiB)
-      server.end(bytes)
-      await forwarder.until(() => server.socket.writableFinished)
+      // Fills what the client does not read, until the forwarder is held back; then data and FIN wait in its kernel.
+      const sent: Buffer[] = []
+      while ((await forwarder.metric('spliceway_buffered_bytes')) === 0) {
+        const chunk = randomBytes(32 * KiB)
+        sent.push(chunk)
+        await server.write(chunk)
+      }
+      server.end()
+      const upstreamPort = server.socket.remotePort ?? 0
+      await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === closeWait)
       server.socket.destroy() // from now on its kernel answers every byte with RST
       await client.write('nobody reads this')
-      await client.write('nor this')
+      await forwarder.until(() => tcpRow(upstreamPort, backend.port) === undefined)
+      await client.write('nor this') // the forwarder's write fails now
+      await forwarder.until(() => tcpRow(forwarder.port, client.socket.localPort ?? 0)?.unreadBytes === 0)
       client.socket.resume()
       const read = await client.readAll()
-      t.is(sha(read.bytes), sha(bytes))
+      t.is(sha(read.bytes), sha(Buffer.concat(sent)))
       t.is(read.ending, 'fin')
       client.end()
     },
@@ -876,8 +885,13 @@ export function contract(plane: PlaneName): void {
     'case 20: a worker that dies is replaced while the others serve, and its connections are counted',
     { onPeer: echo, workers: 2 },
     async (t, { forwarder, pair }) => {
-      const pairs = []
-      for (let i = 0; i < 16; i++) pairs.push(await pair())
+      const pairs: { client: Peer; server: Peer }[] = []
+      for (let i = 0; i < 16; i++) {
+        const opened = await pair()
+        await opened.client.write('.')
+        await opened.client.read(1) // relayed, not just accepted
+        pairs.push(opened)
+      }
       const [first] = forwarder.app.status().workers
       forwarder.app.breakWorker(1)
       const { message } = await forwarder.line(/worker 1 died/)
@@ -895,9 +909,15 @@ export function contract(plane: PlaneName): void {
         client.end('again')
         t.is((await client.readAll()).bytes.toString(), 'again')
       }
+      await forwarder.until(
+        () => pairs.filter(({ server }) => server.ending !== null).length === first?.active,
+      )
       const resets = pairs.filter(({ client }) => client.ending === 'rst')
       t.is(resets.length, first?.active ?? -1, 'the connections of the dead worker are reset')
-      t.true(resets.every(({ server }) => server.ending === 'rst'))
+      t.deepEqual(
+        resets.map(({ server }) => server.ending),
+        resets.map(() => 'rst'),
+      )
       t.true(pairs.every(({ client }) => client.ending !== 'fin'))
       t.is(forwarder.app.status().workers[0]?.restarts, 1)
       t.true((forwarder.app.status().workers[0]?.active ?? 0) <= 20)
@@ -971,10 +991,10 @@ export function contract(plane: PlaneName): void {
 
   scene(
     'case 11: keepalive runs on both sides of a connection that lasts',
-    { timeouts: { idleMs: 2_000, keepalive: { idleMs: 1_000, intervalMs: 1_000, count: 2 } } },
+    { timeouts: { keepalive: { idleMs: 1_000, intervalMs: 1_000, count: 2 } } },
     async (t, { forwarder, backend, pair }) => {
       const { client } = await pair()
-      const downstream = (local: number, remote: number) => timerOf(local, remote) === keepaliveTimer
+      const downstream = (local: number, remote: number) => tcpRow(local, remote)?.timer === keepaliveTimer
       await forwarder.until(() => downstream(forwarder.port, client.socket.localPort ?? 0))
       const upstream = backend.peers[0]?.socket.remotePort ?? 0
       await forwarder.until(() => downstream(upstream, backend.port))
@@ -983,16 +1003,25 @@ export function contract(plane: PlaneName): void {
   )
 }
 
-/** Column `tr` of /proc/net/tcp: which timer runs on a connection. */
+/** Values of the columns `st` and `tr` of /proc/net/tcp. */
+const closeWait = 8
 const keepaliveTimer = 2
 
-function timerOf(localPort: number, remotePort: number): number {
+/** The kernel's view of a connection; undefined when it has none, or has given it up after a reset. */
+function tcpRow(
+  localPort: number,
+  remotePort: number,
+): { state: number; unreadBytes: number; timer: number } | undefined {
   const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
   for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
-    const [, local, remote, , , timer] = line.trim().split(/\s+/)
+    const [, local, remote, state, queues, timer] = line.trim().split(/\s+/)
     if (local?.endsWith(`:${hex(localPort)}`) && remote?.endsWith(`:${hex(remotePort)}`)) {
-      return Number.parseInt(timer ?? '', 16)
+      return {
+        state: Number.parseInt(state ?? '', 16),
+        unreadBytes: Number.parseInt(queues?.split(':')[1] ?? '', 16),
+        timer: Number.parseInt(timer ?? '', 16),
+      }
     }
   }
-  return -1
+  return undefined
 }
