@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, networkInterfaces } from 'node:os'
 import type { Config, LogLevel } from './config/config.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
-import { connectionLimit } from './control/capacity.ts'
+import { capacityWarning, connectionLimit } from './control/capacity.ts'
 import { DataPlane } from './control/data-plane.ts'
 import { drain } from './control/drain.ts'
 import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
+import { selfForward } from './control/self-forward.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { BindError } from './control/sockets.ts'
 import type { Attempt, Outcome } from './core/outcome.ts'
@@ -41,6 +42,9 @@ export interface AppOptions {
   readonly outcomes: (outcomes: readonly Outcome[]) => void
   readonly logLinesDropped: () => number
 }
+
+/** A valid configuration that this host cannot run. */
+export class ConfigError extends Error {}
 
 /** Who wants more says so: with 64 idle workers a process held 719 MB. */
 const mostWorkers = 4
@@ -101,8 +105,13 @@ export class App implements AdminSource, AdminActions {
     return this.#drainBegun.promise
   }
 
-  /** Binds, starts the workers, and resolves when all of them listen. Throws BindError; nothing is left then. */
+  /**
+   * Binds, starts the workers, and resolves when all of them listen. Throws BindError, or ConfigError when the
+   * configuration does not fit this host; nothing is left then.
+   */
   async start(): Promise<void> {
+    const loop = selfForward(this.#config, hostAddresses())
+    if (loop !== null) throw new ConfigError(loop)
     this.#dataPlane.start(this.#config.listeners)
     await this.#endpoints.begin(this.#config.pools)
     this.#dataPlane.publish(this.#config, this.#limit())
@@ -118,6 +127,8 @@ export class App implements AdminSource, AdminActions {
     for (const { name, address, pool } of this.#dataPlane.listeners()) {
       this.#log.info({ listener: name, address, pool }, `listening on ${address} for pool ${pool}`)
     }
+    const warning = capacityWarning(this.#config.limits.connections, this.#machine)
+    if (warning !== null) this.#log.warn({}, warning)
     if (this.#libc.kind === 'missing') {
       this.#log.warn({}, `${this.#libc.reason}: the accept queue of a worker that dies is lost with it`)
     }
@@ -260,6 +271,8 @@ export class App implements AdminSource, AdminActions {
     )
     if (changed.length > 0)
       return `only a restart can change ${changed.map((key) => `\`${key}\``).join(', ')}`
+    const loop = selfForward(config, hostAddresses())
+    if (loop !== null) return loop
     if (!this.#dataPlane.slots.fits(config.listeners.map(({ name }) => name))) {
       return 'too many listeners beside removed ones that still have connections: try again when those are over'
     }
@@ -326,6 +339,17 @@ export class App implements AdminSource, AdminActions {
       build: { version: this.#options.version, plane: 'net', node: process.version },
       openFileLimit: this.#machine.openFiles,
     })
+  }
+}
+
+/** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */
+function hostAddresses(): readonly string[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap(
+      (addresses) => addresses?.map(({ address }) => address) ?? [],
+    )
+  } catch {
+    return []
   }
 }
 

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { App, type ConfigSource, type Loaded } from '../app.ts'
+import { App, ConfigError, type ConfigSource, type Loaded } from '../app.ts'
 import type { Config } from '../config/config.ts'
 import { bindErrorText } from '../control/bind-error.ts'
 import { watchConfig } from '../control/config-watch.ts'
@@ -50,8 +50,12 @@ export async function run(options: RunOptions): Promise<number> {
   try {
     await app.start()
   } catch (error) {
-    if (!(error instanceof BindError)) throw error
     sink.flushSync()
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.message}\n`)
+      return exitCode.config
+    }
+    if (!(error instanceof BindError)) throw error
     process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0)}\n`)
     return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
   }

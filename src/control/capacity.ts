@@ -13,12 +13,33 @@ export interface Machine {
 }
 
 /**
- * How many connections the program takes. `auto`: each needs two descriptors, and the buffers of all may fill half of
- * the memory; the other half is for the program. At least 1.
+ * How many connections the program takes. `auto`: the buffers of all may fill half of the memory; the other half is for
+ * the program. Never more than the descriptors allow, two for each, whatever is configured: running out of them would
+ * hit probes and logs too. At least 1.
  */
 export function connectionLimit(connections: Config['limits']['connections'], machine: Machine): number {
-  if (connections !== 'auto') return connections
-  const byDescriptors = (machine.openFiles - spareDescriptors) / 2
-  const byMemory = machine.memoryBytes / 2 / bytesPerConnection
-  return Math.max(1, Math.floor(Math.min(byDescriptors, byMemory)))
+  const wanted = connections === 'auto' ? machine.memoryBytes / 2 / bytesPerConnection : connections
+  return Math.max(1, Math.floor(Math.min(wanted, byDescriptors(machine))))
+}
+
+/** Below this, a host that serves anybody has simply forgotten to raise its limit of descriptors. */
+const fewDescriptors = 4_096
+
+/** What an operator should change so that the machine carries what is configured; null: nothing. */
+export function capacityWarning(
+  connections: Config['limits']['connections'],
+  machine: Machine,
+): string | null {
+  const limit = connectionLimit(connections, machine)
+  const short = connections === 'auto' ? machine.openFiles < fewDescriptors : connections > limit
+  if (!short) return null
+  const needed = connections === 'auto' ? 65_536 : connections * 2 + spareDescriptors
+  return (
+    `this process may open ${machine.openFiles} descriptors, so it takes ${limit} connections at most: ` +
+    `set LimitNOFILE=${needed} (systemd) or ulimit -n ${needed}, or lower limits.connections`
+  )
+}
+
+function byDescriptors({ openFiles }: Machine): number {
+  return (openFiles - spareDescriptors) / 2
 }

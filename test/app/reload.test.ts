@@ -91,10 +91,12 @@ test('what only a restart can change is refused by name, and nothing else is app
 })
 
 test('when one new listener cannot be bound, none is, and nothing changes', async (t) => {
-  const { forwarder, backend, config, reload } = await scene(t)
+  const { forwarder, config, reload } = await scene(t)
   const [main] = config.listeners
   if (main === undefined) return t.fail()
-  const taken = { ...main, name: 'taken', port: backend.port }
+  const holder = await Backend.start()
+  t.teardown(() => holder.close())
+  const taken = { ...main, name: 'taken', port: holder.port }
   const answer = await reload({ listeners: [{ ...main, name: 'free' }, taken] })
   t.false(answer.ok)
   t.regex(answer.message, /the port is taken/)

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { connectionLimit } from '../../src/control/capacity.ts'
+import { capacityWarning, connectionLimit } from '../../src/control/capacity.ts'
 
 const GiB = 1024 ** 3
 
@@ -17,4 +17,23 @@ test('auto is never zero', (t) => {
 
 test('a configured limit is taken as it is', (t) => {
   t.is(connectionLimit(7, { openFiles: 20_000, memoryBytes: 64 * GiB }), 7)
+})
+
+test('what is configured never goes beyond the descriptors, and the warning says what to set', (t) => {
+  const machine = { openFiles: 1_024, memoryBytes: 64 * GiB }
+  t.is(connectionLimit(20_000, machine), 384)
+  t.is(
+    capacityWarning(20_000, machine),
+    'this process may open 1024 descriptors, so it takes 384 connections at most: ' +
+      'set LimitNOFILE=40256 (systemd) or ulimit -n 40256, or lower limits.connections',
+  )
+  t.is(capacityWarning(300, machine), null)
+})
+
+test('with auto, few descriptors are worth a warning', (t) => {
+  t.regex(
+    capacityWarning('auto', { openFiles: 1_024, memoryBytes: GiB }) ?? '',
+    /takes 384 connections at most/,
+  )
+  t.is(capacityWarning('auto', { openFiles: 20_000, memoryBytes: GiB }), null)
 })
