@@ -115,7 +115,7 @@ export class App implements AdminSource, AdminActions {
     this.#dataPlane.start(this.#config.listeners)
     await this.#endpoints.begin(this.#config.pools)
     this.#dataPlane.publish(this.#config, this.#limit())
-    await this.#dataPlane.listening()
+    await this.#dataPlane.settled()
     if (this.#state === 'starting') this.#state = 'serving'
     this.#shortage = watchShortage({
       log: this.#log,
@@ -276,7 +276,7 @@ export class App implements AdminSource, AdminActions {
     if (!this.#dataPlane.slots.fits(config.listeners.map(({ name }) => name))) {
       return 'too many listeners beside removed ones that still have connections: try again when those are over'
     }
-    let opened: () => void
+    let opened: () => Promise<void>
     try {
       opened = this.#dataPlane.rebind(config.listeners)
     } catch (error) {
@@ -287,8 +287,7 @@ export class App implements AdminSource, AdminActions {
     this.#options.setLogLevel(config.log.level)
     this.#endpoints.update(config.pools)
     this.#publish()
-    opened()
-    await this.#dataPlane.listening()
+    await opened()
     return null
   }
 

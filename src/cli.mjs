@@ -30,5 +30,8 @@ try {
   // No cache then: slower to start, nothing else.
 }
 
+// What ps, ss and pgrep show, and what a process that finds its port taken reads about us.
+process.title = 'spliceway'
+
 const { main } = await import('./main.ts')
 await main(process.argv.slice(2))

@@ -75,11 +75,11 @@ async function runFile(args: readonly string[]): Promise<number> {
   if (typeof parsed === 'string') return wrong(parsed)
   if (parsed.positionals.length > 0) return wrong(`run takes no \`${parsed.positionals[0]}\`: run -c FILE`)
   const file = text(parsed.values.config) ?? defaultFile()
-  const load = await loader(file)
+  const { load, text: current } = await loader(file)
   const loaded = load()
   if (loaded.kind === 'invalid') return refuse(loaded.message)
   const { run } = await import('./command/run.ts')
-  return run({ loaded, source: { name: file, load }, file })
+  return run({ loaded, source: { name: file, load }, file: { path: file, text: current } })
 }
 
 async function forward(args: readonly string[]): Promise<number> {
@@ -99,7 +99,7 @@ async function check(args: readonly string[]): Promise<number> {
   const [file, ...others] = args
   if (file === undefined || others.length > 0 || file.startsWith('-'))
     return wrong('check takes one file: check FILE')
-  const loaded = (await loader(file))()
+  const loaded = (await loader(file)).load()
   if (loaded.kind === 'invalid') return refuse(loaded.message)
   const { listeners, pools } = loaded.config
   const counts = `${listeners.length} listener${listeners.length === 1 ? '' : 's'}, ${pools.length} pool${pools.length === 1 ? '' : 's'}`
@@ -139,16 +139,16 @@ function defaultFile(): string {
   return `${process.env.CONFIGURATION_DIRECTORY ?? '/etc/spliceway'}/spliceway.yaml`
 }
 
-/** Reads and parses `file` at each call. */
-async function loader(file: string): Promise<() => Loaded> {
+/** `load` reads and parses `file` at each call; `text` is what it read last. */
+async function loader(file: string): Promise<{ load: () => Loaded; text: () => string }> {
   const [{ parseConfig }, { renderProblem }] = await Promise.all([
     import('./config/parse.ts'),
     import('./config/problem.ts'),
   ])
-  return () => {
-    let content: string
+  let text = ''
+  const load = (): Loaded => {
     try {
-      content = readFileSync(file, 'utf8')
+      text = readFileSync(file, 'utf8')
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       return {
@@ -156,8 +156,9 @@ async function loader(file: string): Promise<() => Loaded> {
         message: `error: cannot read ${file}: ${reason}\n = name another with -c FILE`,
       }
     }
-    return rendered(parseConfig(content, { file, env: process.env }), renderProblem)
+    return rendered(parseConfig(text, { file, env: process.env }), renderProblem)
   }
+  return { load, text: () => text }
 }
 
 function rendered(parsed: Parsed, render: typeof renderProblem): Loaded {

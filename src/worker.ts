@@ -73,6 +73,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
       case 'unlisten':
         listenings.get(message.address)?.close()
         listenings.delete(message.address)
+        tell({ kind: 'unlistened', address: message.address })
         return
       case 'retire':
         context.live.retire(message.slots, message.windowMs, message.idleAfterMs)

@@ -16,11 +16,17 @@ const maxLogBytes = 4 * 1024 * 1024
 /** The picture at the start waits this long for the first probes. */
 const firstProbesMs = 1_200
 
+export interface ConfigFile {
+  readonly path: string
+  /** What was read from it last. */
+  readonly text: () => string
+}
+
 export interface RunOptions {
   readonly loaded: Extract<Loaded, { kind: 'ok' }>
   readonly source: ConfigSource
   /** The file to watch; null: none. */
-  readonly file: string | null
+  readonly file: ConfigFile | null
   /** Called when it serves. */
   readonly started?: () => void
 }
@@ -80,7 +86,7 @@ async function serveUntilDrained(
     accessLog.close()
     return exitCode.failure
   }
-  if (file !== null) closings.push(watchConfig(file, () => void app.reload()))
+  if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload()))
   if (sink.terminal) await showStart(app, sink)
   started?.()
   const { done } = await app.draining

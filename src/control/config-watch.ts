@@ -1,40 +1,46 @@
-import { createHash } from 'node:crypto'
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
 
 /**
- * stat() once a second follows every symlink on the way, so the swap of a ConfigMap's `..data` is a change like any
- * other; inotify would watch the link that stays. A network file system is no trap either.
+ * stat() twice a second follows every symlink on the way, so the swap of a ConfigMap's `..data` is a change like any
+ * other; inotify would watch the link that stays. A file that looks different is read only when it looks the same again
+ * at the next look: half a file is never read.
  */
-const lookMs = 1_000
-/** A file that is being written is left alone until it has kept still for so long. */
-const settleMs = 250
+const lookMs = 500
 
-/** Calls `changed` when the file's content is another than at the last call. Whoever starts it calls the result to stop. */
-export function watchConfig(file: string, changed: () => void): () => void {
-  let content = digest(file)
-  let settling: NodeJS.Timeout | null = null
-  const look = (): void => {
-    const now = digest(file)
-    if (now === content || now === null) return
-    content = now
-    changed()
+/**
+ * Calls `changed` when the file says something else than `current()`, the text that was loaded last. A file that cannot
+ * be read is no change. Whoever starts it calls the result to stop.
+ */
+export function watchConfig(file: string, current: () => string, changed: () => void): () => void {
+  let looksLike = ''
+  let fresh = true
+  let looking = false
+
+  const look = async (): Promise<void> => {
+    const now = await appearance(file)
+    if (now !== looksLike) {
+      looksLike = now
+      fresh = true
+      return
+    }
+    if (!fresh) return
+    fresh = false
+    const text = await readFile(file, 'utf8').catch(() => null)
+    if (text !== null && text !== current()) changed()
   }
-  const touched = (): void => {
-    if (settling !== null) clearTimeout(settling)
-    settling = setTimeout(look, settleMs)
-  }
-  watchFile(file, { interval: lookMs, persistent: false }, touched)
-  return () => {
-    unwatchFile(file, touched)
-    if (settling !== null) clearTimeout(settling)
-  }
+  const timer = setInterval(() => {
+    if (looking) return
+    looking = true
+    void look().finally(() => {
+      looking = false
+    })
+  }, lookMs)
+  timer.unref()
+  return () => clearInterval(timer)
 }
 
-/** null: not readable now. */
-function digest(file: string): string | null {
-  try {
-    return createHash('sha256').update(readFileSync(file)).digest('base64')
-  } catch {
-    return null
-  }
+/** Another file, size or time of change shows here; empty: there is none. */
+async function appearance(file: string): Promise<string> {
+  const found = await stat(file, { bigint: true }).catch(() => null)
+  return found === null ? '' : `${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`
 }

@@ -49,7 +49,7 @@ export class DataPlane {
   readonly #started = new Set<number>()
   /** Workers that listen, by address. */
   readonly #listening = new Map<string, Set<number>>()
-  #heardOf: () => void = () => {}
+  #listeningChanged: () => void = () => {}
 
   constructor(deps: DataPlaneDeps) {
     const { tally, birth, entry, libc, log, after, acknowledged, reports } = deps
@@ -64,7 +64,8 @@ export class DataPlane {
       after,
       nowMs: () => Date.now(), // a worker's performance.now() has another origin
       started: (index) => this.#equip(index),
-      listening: (index, address) => this.#heard(index, address),
+      listening: (index, address) => this.#heard(index, address, true),
+      unlistened: (index, address) => this.#heard(index, address, false),
       acknowledged,
       reports,
       died: (index) => this.#died(index),
@@ -100,29 +101,30 @@ export class DataPlane {
     if (first) for (const index of this.#started) this.#equip(index)
   }
 
-  /** Resolves when every worker accepts on every bound address. */
-  async listening(): Promise<void> {
-    const accepts = (address: string) => this.#listening.get(address)?.size === this.#tally.workers
-    while (!this.#listeners.keys().every(accepts)) {
+  /** Resolves when every worker accepts on every bound address, and none on any other. */
+  async settled(): Promise<void> {
+    const bound = new Set(this.#listeners.keys())
+    const settled = () =>
+      bound.values().every((address) => this.#listening.get(address)?.size === this.#tally.workers) &&
+      this.#listening.entries().every(([address, workers]) => bound.has(address) || workers.size === 0)
+    while (!settled()) {
       await new Promise<void>((resolve) => {
-        this.#heardOf = resolve
+        this.#listeningChanged = resolve
       })
     }
   }
 
   /**
    * Binds what is new in `listeners`. Throws BindError with everything as it was. Call the result after publish(): it
-   * opens the new addresses and closes those that are gone.
+   * opens the new addresses and closes those that are gone, and resolves when all workers have.
    */
-  rebind(listeners: readonly ListenerConfig[]): () => void {
+  rebind(listeners: readonly ListenerConfig[]): () => Promise<void> {
     const { added, removed, release } = this.#listeners.bind(listeners)
     return () => {
       for (const address of added) for (const index of this.#started) this.#lend(index, address)
-      for (const address of removed) {
-        this.#threads.broadcast({ kind: 'unlisten', address })
-        this.#listening.delete(address)
-      }
+      for (const address of removed) this.#threads.broadcast({ kind: 'unlisten', address })
       release()
+      return this.settled()
     }
   }
 
@@ -136,9 +138,11 @@ export class DataPlane {
     this.#threads.broadcast({ kind: 'kill' })
   }
 
-  stopAccepting(): void {
+  /** Resolves when no worker accepts any more. */
+  stopAccepting(): Promise<void> {
     for (const address of this.#listeners.keys()) this.#threads.broadcast({ kind: 'unlisten', address })
     this.#listeners.close()
+    return this.settled()
   }
 
   async stop(): Promise<void> {
@@ -193,16 +197,18 @@ export class DataPlane {
     this.#threads.send(index, { kind: 'listen', address, socket, backlog }, transfer)
   }
 
-  #heard(index: number, address: string): void {
+  #heard(index: number, address: string, listening: boolean): void {
     const workers = this.#listening.get(address) ?? new Set()
-    this.#listening.set(address, workers.add(index))
-    this.#heardOf()
+    this.#listening.set(address, workers)
+    if (listening) workers.add(index)
+    else workers.delete(index)
+    this.#listeningChanged()
   }
 
   /** Its connections ended with it: counted as our fault, in the row that nobody else writes. */
   #died(index: number): void {
     this.#started.delete(index)
-    for (const workers of this.#listening.values()) workers.delete(index)
+    for (const address of this.#listening.keys()) this.#heard(index, address, false)
     const row = this.#tally.row(index)
     for (const { slot } of this.slots.all()) {
       const lost = row[listenerCell(slot) + listenerField.active] ?? 0

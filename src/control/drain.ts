@@ -13,8 +13,8 @@ export interface DrainOptions {
   readonly after: After
   readonly nowMs: () => number
   readonly active: () => number
-  /** Closes the listening sockets. */
-  readonly stopAccepting: () => void
+  /** Closes the listening sockets; resolves when every worker has. */
+  readonly stopAccepting: () => Promise<void>
   /** FIN to connections as they fall silent, spread over the window. */
   readonly retire: (windowMs: number, idleAfterMs: number) => void
   /** RST to what is left. */
@@ -43,26 +43,33 @@ export function drain(options: DrainOptions): Promise<void> {
     if (left === 0 || (killed && elapsedMs >= config.deadlineMs + graceMs)) end()
     else after(lookMs, look)
   }
-  const stopAccepting = (): void => {
-    options.stopAccepting()
+  const stopAccepting = async (): Promise<void> => {
+    await options.stopAccepting()
     const left = active()
     if (left > 0)
-      log.info({ connections: left }, `draining: accepting has stopped, ${left} connections are left`)
+      log.info({ connections: left }, `draining: accepting has stopped, ${connections(left)} left`)
     look()
   }
   const kill = (): void => {
     const left = active()
     if (left > 0)
-      log.warn({ connections: left }, `draining: the deadline is reached, ${left} connections are reset`)
+      log.warn(
+        { connections: left },
+        `draining: the deadline is reached, ${connections(left)} left to be reset`,
+      )
     killed = true
     options.kill()
   }
   timers.push(
-    after(Math.min(config.notReadyDelayMs, config.deadlineMs), stopAccepting),
+    after(Math.min(config.notReadyDelayMs, config.deadlineMs), () => void stopAccepting()),
     after(Math.max(0, config.deadlineMs - config.windowMs), () =>
       options.retire(config.windowMs, config.idleAfterMs),
     ),
     after(config.deadlineMs, kill),
   )
   return promise
+}
+
+function connections(count: number): string {
+  return count === 1 ? '1 connection' : `${count} connections`
 }

@@ -24,6 +24,7 @@ export interface ThreadsOptions {
   /** A worker is there, for the first time or again: it knows nothing yet. */
   readonly started: (index: number) => void
   readonly listening: (index: number, address: string) => void
+  readonly unlistened: (index: number, address: string) => void
   /** Every living worker uses this snapshot or a later one. */
   readonly acknowledged: (version: number) => void
   readonly reports: (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
@@ -129,6 +130,9 @@ export class Threads {
         return
       case 'listening':
         this.#options.listening(thread.index, message.address)
+        return
+      case 'unlistened':
+        this.#options.unlistened(thread.index, message.address)
         return
       case 'acknowledged':
         thread.version = message.version

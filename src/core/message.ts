@@ -27,6 +27,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'started' }
   | { readonly kind: 'listening'; readonly address: string }
+  | { readonly kind: 'unlistened'; readonly address: string }
   /** A snapshot is in use; sessions of earlier ones may still run. */
   | { readonly kind: 'acknowledged'; readonly version: number }
   | { readonly kind: 'reports'; readonly attempts: readonly Attempt[]; readonly outcomes: readonly Outcome[] }

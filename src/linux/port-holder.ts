@@ -90,5 +90,6 @@ async function findOwner(
 
 async function commandOf(pid: number): Promise<string> {
   const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')
-  return name.replace(/\p{Cc}/gu, '') || 'a process that has just ended'
+  // Node names its main thread `node-MainThread`, which is nobody's program.
+  return name.replace(/\p{Cc}/gu, '').replace(/-MainThread$/, '') || 'a process that has just ended'
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -10,20 +10,29 @@ function folder(t: ExecutionContext): string {
   return path
 }
 
-/** Counts changes; next() resolves at the next one. */
+/** Counts changes, taking each as loaded; next() resolves at the next one. */
 function watch(t: ExecutionContext, file: string) {
-  const state = { changes: 0, wake: () => {} }
-  const stop = watchConfig(file, () => {
-    state.changes++
-    state.wake()
-  })
+  const state = { changes: 0, text: readFileSync(file, 'utf8'), wake: () => {} }
+  const stop = watchConfig(
+    file,
+    () => state.text,
+    () => {
+      state.changes++
+      state.text = readFileSync(file, 'utf8')
+      state.wake()
+    },
+  )
   // The watch itself keeps no process alive; the test has to.
   const alive = setInterval(() => {}, 1_000)
   t.teardown(() => {
     clearInterval(alive)
     stop()
   })
-  return { state, next: () => new Promise<void>((resolve) => (state.wake = resolve)) }
+  const next = () =>
+    new Promise<void>((resolve) => {
+      state.wake = resolve
+    })
+  return { state, next }
 }
 
 test('a rewritten file is one change', async (t) => {

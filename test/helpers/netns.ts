@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
-import koffi from 'koffi'
 
 /** sched.h */
 const CLONE_NEWNET = 0x40000000
 
 /**
- * A network of its own, with its own ports and addresses: tests may use fixed ports in it. 127.0.0.0/8 is up. Whoever makes
- * it calls remove().
+ * A network of its own, with its own ports and addresses: tests may use fixed ports in it. 127.0.0.0/8 is up.
+ * Whoever makes it calls remove().
  */
 export class NetworkNamespace {
   readonly name: string
@@ -17,7 +17,10 @@ export class NetworkNamespace {
     this.name = name
   }
 
-  /** Throws with what `ip` said when the system does not let us. The name holds our pid: files run side by side. */
+  /**
+   * Throws with what `ip` said when the system does not let us. The name holds our pid: files run side by
+   * side.
+   */
   static create(purpose: string): NetworkNamespace {
     const namespace = new NetworkNamespace(`spliceway-${process.pid}-${purpose}`)
     ip('netns', 'add', namespace.name)
@@ -31,8 +34,8 @@ export class NetworkNamespace {
   }
 
   /**
-   * Joins two namespaces by a cable. The addresses are `10.99.0.1/24` and the like; IPv6 ones are usable at once, because
-   * nobody looks for a duplicate.
+   * Joins two namespaces by a cable. The addresses are `10.99.0.1/24` and the like; IPv6 ones are usable at
+   * once, because nobody looks for a duplicate.
    */
   connect(other: NetworkNamespace, here: readonly string[], there: readonly string[]): void {
     ip('-n', this.name, 'link', 'add', 'cable', 'type', 'veth', 'peer', 'cable', 'netns', other.name)
@@ -49,8 +52,9 @@ export class NetworkNamespace {
   }
 
   /**
-   * Moves this thread in: sockets that it opens and processes that it starts from now on are in the namespace; open ones
-   * stay where they are. The main thread only, where libuv makes its sockets. Returns the way back.
+   * Moves this thread in: sockets that it opens and processes that it starts from now on are in the
+   * namespace; open ones stay where they are. The main thread only, where libuv makes its sockets. Returns
+   * the way back.
    */
   enter(): () => void {
     if (!isMainThread) throw new Error('only the main thread can enter a network namespace')
@@ -73,12 +77,17 @@ export class NetworkNamespace {
   }
 }
 
-/** null: namespaces work here; otherwise why not. Makes one to find out. */
+/** null: namespaces work here; otherwise why not. Makes one and enters it to find out. */
 export function namespacesMissing(): string | null {
   if (process.platform !== 'linux') return `network namespaces need Linux, this is ${process.platform}`
   if (process.getuid?.() !== 0) return 'network namespaces need root'
   try {
-    NetworkNamespace.create('probe').remove()
+    const namespace = NetworkNamespace.create('probe')
+    try {
+      namespace.enter()()
+    } finally {
+      namespace.remove()
+    }
     return null
   } catch (error) {
     return `network namespaces do not work: ${error instanceof Error ? error.message.trim() : String(error)}`
@@ -90,6 +99,7 @@ function ip(...args: readonly string[]): void {
 }
 
 function setns(descriptor: number): void {
+  const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi') // optional: it may be missing
   const call = koffi.load('libc.so.6').func('int setns(int fd, int nstype)')
   if (call(descriptor, CLONE_NEWNET) !== 0) throw new Error(`setns: errno ${koffi.errno()}`)
 }

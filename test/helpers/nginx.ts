@@ -20,16 +20,19 @@ export interface NginxOptions {
   /** The address it listens on. */
   readonly host: string
   readonly namespace: NetworkNamespace
-  /** For its configuration, pid and temporary files; `www` in it holds what it serves, NAME.pem and NAME.key its certificates. */
+  /**
+   * For its configuration, pid and temporary files; `www` in it holds what it serves, NAME.pem and NAME.key
+   * its certificates.
+   */
   readonly folder: string
   /** Server names with a certificate of their own; the first one is for clients without SNI. */
   readonly names: readonly string[]
 }
 
 /**
- * One gateway node: an nginx with HTTP and TLS, plain and behind a PROXY header. `/` answers `node NAME`; the header
- * `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second. It logs
- * `visit port=… remote=… proxy=… peer=… status=… uri=…` for each request.
+ * One gateway node: an nginx with HTTP and TLS, plain and behind a PROXY header. `/` answers `node NAME`; the
+ * header `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second. It logs `visit port=…
+ * remote=… proxy=… peer=… status=… uri=…` for each request.
  */
 export class Nginx {
   readonly name: string
@@ -101,7 +104,8 @@ pid ${folder}/nginx-${name}.pid;
 error_log stderr notice;
 events { worker_connections 1024; }
 http {
-  log_format visit 'visit port=$server_port remote=$remote_addr proxy=$proxy_protocol_addr peer=$realip_remote_addr status=$status uri=$request_uri';
+  log_format visit 'visit port=$server_port remote=$remote_addr proxy=$proxy_protocol_addr '
+    'peer=$realip_remote_addr status=$status uri=$request_uri';
   access_log /dev/stdout visit;
   keepalive_requests 100000;
   ssl_protocols TLSv1.2 TLSv1.3;

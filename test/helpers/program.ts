@@ -24,7 +24,10 @@ export interface Said extends Exit {
   readonly err: string
 }
 
-/** A running program that was started by a test, in a process group of its own; whoever starts it calls kill() or waits for `exit`. */
+/**
+ * A running program that was started by a test, in a process group of its own; whoever starts it calls kill()
+ * or waits for `exit`.
+ */
 export class Program {
   readonly pid: number
   /** Lines of standard output and standard error, in the order of their arrival. */
@@ -63,7 +66,10 @@ export class Program {
     return program
   }
 
-  /** The first line that matches, past (not before line `from`) or future. Rejects when the program ends or takes too long. */
+  /**
+   * The first line that matches, past (not before line `from`) or future. Rejects when the program ends or
+   * takes too long.
+   */
   async line(pattern: RegExp, from = 0, waitMs = patienceMs): Promise<string> {
     const deadline = performance.now() + waitMs
     for (let at = from; ; at++) {
@@ -90,7 +96,10 @@ export class Program {
     process.kill(this.pid, signal)
   }
 
-  /** SIGKILL to it and all that it forked; resolves when the last of them is gone and holds no socket any more. */
+  /**
+   * SIGKILL to it and all that it forked; resolves when the last of them is gone and holds no socket any
+   * more.
+   */
   async kill(): Promise<void> {
     this.signal('SIGKILL')
     await this.exit
@@ -128,7 +137,7 @@ export class Program {
   }
 
   #missed(pattern: RegExp, from: number): Error {
-    const said = this.lines.slice(Math.max(from, this.lines.length - 30)).join('\n')
+    const said = this.lines.slice(Math.max(from, this.lines.length - 10)).join('\n')
     const state = this.#exited ? 'ended' : 'runs on'
     return new Error(`waited for ${pattern} from "${this.#name}", which ${state}; its last lines:\n${said}`)
   }
@@ -157,7 +166,10 @@ export async function run(argv: readonly string[], options: ProgramOptions = {})
   return { ...said, code, signal }
 }
 
-/** Whether a process of the group lives. A zombie does not: it has closed its sockets, and maybe nobody collects it. */
+/**
+ * Whether a process of the group lives. A zombie does not: it has closed its sockets, and maybe nobody
+ * collects it.
+ */
 function running(group: number): boolean {
   return readdirSync('/proc').some((entry) => {
     if (!/^\d+$/.test(entry)) return false

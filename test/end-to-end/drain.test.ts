@@ -1,0 +1,129 @@
+import { nginxPorts } from '../helpers/nginx.ts'
+import { onStage } from './on-stage.ts'
+import { edgeAddress, type Stage } from './stage.ts'
+import { refused, visit } from './traffic.ts'
+import { Visitor } from './visitor.ts'
+
+const test = onStage(1)
+
+function config(stage: Stage, drain: string): string {
+  return `listeners:
+  - { name: http, listen: "[::]:80", pool: web }
+pools:
+  web: { endpoints: ${stage.endpoints(nginxPorts.http)} }
+drain: ${drain}
+`
+}
+
+test('SIGTERM: a download ends whole, new connections are served during notReadyDelay and refused after it', async (t, stage) => {
+  const deadlineMs = 8_000
+  const drain = `{ notReadyDelay: 500ms, window: 1s, deadline: ${deadlineMs}ms }`
+  const spliceway = await stage.spliceway(t, config(stage, drain))
+  t.is((await spliceway.page('/readyz')).status, 200)
+  const downloader = await Visitor.connect(edgeAddress.v4, 80)
+  t.teardown(() => downloader.close())
+  const download = downloader.get('/slow/file', true)
+  await downloader.received(1)
+
+  const startMs = performance.now()
+  spliceway.program.tell('SIGTERM')
+  await spliceway.log(/draining: not ready any more/)
+  t.like(await visit(edgeAddress.v4, 80), { error: null })
+  t.deepEqual(await spliceway.page('/readyz'), { status: 503, body: 'draining\n' })
+  t.regex(
+    await spliceway.log(/accepting has stopped/),
+    /accepting has stopped, 1 connections? left$/,
+  )
+  await refused(edgeAddress.v4, 80)
+  t.is(downloader.ending, null)
+  t.true((await download).body.equals(stage.file))
+  t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
+  t.true(performance.now() - startMs < deadlineMs, 'it ends when nothing is left, not at the deadline')
+  const [first, ...others] = (await spliceway.told(2)).map(({ cause, bytesDown }) => ({ cause, bytesDown }))
+  t.is(first?.cause, 'none')
+  t.true(others.some(({ cause, bytesDown }) => cause === 'none' && bytesDown > stage.file.length))
+})
+
+test('SIGTERM: in the window silent connections get FIN, at the deadline busy ones a reset, and the exit code is 0', async (t, stage) => {
+  const drain = '{ notReadyDelay: 100ms, window: 600ms, deadline: 1200ms, idleAfter: 200ms }'
+  const spliceway = await stage.spliceway(t, config(stage, drain))
+  const silent = await Visitor.connect(edgeAddress.v4, 80)
+  const busy = await Visitor.connect(edgeAddress.v4, 80)
+  t.teardown(() => {
+    silent.close()
+    busy.close()
+  })
+  await silent.get('/')
+  await busy.get('/')
+
+  const startMs = performance.now()
+  const after = () => performance.now() - startMs
+  spliceway.program.tell('SIGTERM')
+  const silentEnd = silent.ended().then((ending) => ({ ending, ms: after() }))
+  const busyEnd = talk(busy).then(() => ({ ending: busy.ending, ms: after() }))
+  const quiet = await silentEnd
+  t.is(quiet.ending, 'fin')
+  t.true(
+    quiet.ms >= 590,
+    `silent connections are left alone before the window, this one ended after ${quiet.ms} ms`,
+  )
+  t.true(quiet.ms < 1_300)
+  const talked = await busyEnd
+  t.is(talked.ending, 'rst')
+  t.true(talked.ms >= 1_190, `busy connections live until the deadline, this one ended after ${talked.ms} ms`)
+  t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
+  t.true(after() < 3_500, `it ended after ${after()} ms`)
+  t.deepEqual(
+    (await spliceway.told(2)).map(({ cause, closed }) => `${cause} ${closed.first} ${closed.how}`),
+    ['admin proxy fin', 'admin proxy kill'],
+  )
+})
+
+/** Request after request until the connection ends. */
+async function talk(visitor: Visitor): Promise<void> {
+  try {
+    for (;;) await visitor.get('/')
+  } catch {
+    // That is the end.
+  }
+}
+
+for (const [first, second] of [
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGTERM', 'SIGINT'],
+  ['SIGINT', 'SIGTERM'],
+] as const) {
+  test(`${second} after ${first} exits at once`, async (t, stage) => {
+    const spliceway = await stage.spliceway(
+      t,
+      config(stage, '{ notReadyDelay: 20s, window: 5s, deadline: 30s }'),
+    )
+    const client = await Visitor.connect(edgeAddress.v4, 80)
+    t.teardown(() => client.close())
+    await client.get('/')
+    spliceway.program.tell(first)
+    await spliceway.log(/draining: not ready any more/)
+    t.is(client.ending, null)
+    const startMs = performance.now()
+    spliceway.program.tell(second)
+    t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
+    t.true(performance.now() - startMs < 1_000)
+    await client.ended()
+  })
+}
+
+test('spliceway drain does what SIGTERM does and does not wait for the end', async (t, stage) => {
+  const spliceway = await stage.spliceway(
+    t,
+    config(stage, '{ notReadyDelay: 200ms, window: 5s, deadline: 30s }'),
+  )
+  const client = await Visitor.connect(edgeAddress.v4, 80)
+  t.teardown(() => client.close())
+  await client.get('/')
+  const said = await spliceway.command('drain')
+  t.like(said, { code: 0, out: 'draining: ends when the last connection does, within 30000 ms\n', err: '' })
+  await spliceway.log(/accepting has stopped/)
+  t.is((await client.get('/')).status, 200)
+  client.close()
+  t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
+})

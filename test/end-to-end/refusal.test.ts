@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { run, type Said } from '../helpers/program.ts'
+import { cli } from './spliceway.ts'
+
+const good = `listeners:
+  - { name: http, listen: "[::]:80", pool: web }
+pools:
+  web: { endpoints: [127.0.0.2:9080] }
+`
+
+/** The program to its end, which comes before it touches the network. */
+function spliceway(...args: readonly string[]): Promise<Said> {
+  return run([process.execPath, cli, ...args])
+}
+
+function folder(t: ExecutionContext): string {
+  const made = mkdtempSync(join(tmpdir(), 'spliceway-refusal-'))
+  t.teardown(() => rmSync(made, { recursive: true, force: true }))
+  return made
+}
+
+function configFile(t: ExecutionContext, text: string): string {
+  const file = join(folder(t), 'spliceway.yaml')
+  writeFileSync(file, text)
+  return file
+}
+
+const broken = `${good.replace('pool: web', 'pool: wab')}workers: many\n`
+
+function saysBoth(t: ExecutionContext, file: string, said: Said): void {
+  t.is(said.code, 78)
+  t.is(said.out, '')
+  t.true(said.err.includes(`--> ${file}:2:44\n`), said.err)
+  t.true(said.err.includes(`--> ${file}:5:10\n`), said.err)
+}
+
+test('run and check: every problem of a broken configuration with its place, and exit code 78', async (t) => {
+  const file = configFile(t, broken)
+  saysBoth(t, file, await spliceway('run', '-c', file))
+  saysBoth(t, file, await spliceway('check', file))
+})
+
+test('a configuration that is not there is exit code 78', async (t) => {
+  const file = join(folder(t), 'nothing.yaml')
+  for (const args of [
+    ['run', '-c', file],
+    ['check', file],
+  ]) {
+    const said = await spliceway(...args)
+    t.is(said.code, 78)
+    t.regex(said.err, /^error: cannot read .*nothing\.yaml: ENOENT/)
+  }
+})
+
+test('check of a good configuration is exit code 0 and says what is in it', async (t) => {
+  const file = configFile(t, good)
+  t.like(await spliceway('check', file), {
+    code: 0,
+    out: `${file} is valid: 1 listener, 1 pool\n`,
+    err: '',
+  })
+})
+
+for (const args of [
+  ['runn'],
+  ['run', 'now'],
+  ['run', '--fast'],
+  ['check'],
+  ['check', 'one', 'two'],
+  ['forward', '-x'],
+  ['status', 'all'],
+]) {
+  test(`spliceway ${args.join(' ')}: wrong usage is exit code 2 and shows the usage`, async (t) => {
+    const said = await spliceway(...args)
+    t.is(said.code, 2)
+    t.regex(said.err, /^spliceway: .*\n\nspliceway: carries TCP connections/)
+    t.is(said.out, '')
+  })
+}
+
+test('forward with an endpoint that is none is exit code 78 and shows the argument', async (t) => {
+  const said = await spliceway('forward', '80=gateway:none')
+  t.is(said.code, 78)
+  t.regex(said.err, /80=gateway:none/)
+})
+
+/** A Node of the system that is too old for the program; undefined: there is none. */
+function oldNode(): string | undefined {
+  const nodes = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'node'))
+  return nodes
+    .filter((path) => existsSync(path))
+    .find((path) => {
+      const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' })
+      return Number.parseInt(stdout.slice(1), 10) < 26
+    })
+}
+
+const old = oldNode()
+if (old === undefined) console.warn('no test with an old Node: there is none below 26 in PATH')
+const testOldNode = old === undefined ? test.skip : test
+
+testOldNode('an old Node is exit code 78, and the message names it and what to do', async (t) => {
+  const said = await run([old ?? 'node', cli, 'version'])
+  t.is(said.code, 78)
+  t.is(said.out, '')
+  t.regex(said.err, /^spliceway: needs Node\.js 26 or newer, this is v\d+\.\d+\.\d+ \(.*node\)\n.*npm ci/)
+})
