@@ -145,7 +145,7 @@ test('a reload with a listener on a taken port changes nothing and names the hol
   writeFileSync(file, config(stage, [80, 81, 82]))
   const said = await spliceway.command('reload')
   t.is(said.code, 1)
-  const expected = `cannot listen on [::]:82: the port is taken, held by spliceway (pid ${holder.pid}), uid 0;`
+  const expected = `cannot listen on [::]:82: the port is taken, held by node (pid ${holder.pid}), uid 0;`
   t.true(said.err.startsWith(expected), said.err)
   await refused(edgeAddress.v4, 81)
   await serves(t, 80)
