@@ -17,6 +17,7 @@ import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit } from './linux/limits.ts'
+import { holderText } from './linux/port-holder.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -91,7 +92,7 @@ export class App implements AdminSource, AdminActions {
       tally: this.#tally,
       birth: { plane: 'net', idPrefix: `${randomBytes(6).toString('hex')}-` },
       entry: new URL('./worker.ts', import.meta.url),
-      libc: this.#libc.kind === 'loaded' ? this.#libc.libc : null,
+      duplicate: this.#libc.kind === 'loaded' ? this.#libc.libc.duplicate : null,
       log,
       after,
       pools: (version) => registry.pools(version),
@@ -280,7 +281,7 @@ export class App implements AdminSource, AdminActions {
     try {
       opened = this.#dataPlane.rebind(config.listeners)
     } catch (error) {
-      if (error instanceof BindError) return bindErrorText(error, process.getuid?.() ?? 0)
+      if (error instanceof BindError) return bindErrorText(error, process.getuid?.() ?? 0, holderText)
       throw error
     }
     this.#config = config

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { bindErrorText } from '../control/bind-error.ts'
 import { watchConfig } from '../control/config-watch.ts'
 import { BindError } from '../control/sockets.ts'
+import { holderText } from '../linux/port-holder.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
@@ -62,7 +63,7 @@ export async function run(options: RunOptions): Promise<number> {
       return exitCode.config
     }
     if (!(error instanceof BindError)) throw error
-    process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0)}\n`)
+    process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0, holderText)}\n`)
     return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
   }
   return serveUntilDrained(app, options, log, sink, accessLog)
@@ -75,7 +76,8 @@ async function serveUntilDrained(
   sink: Sink,
   accessLog: AccessLog,
 ): Promise<number> {
-  const closings: Closing[] = [listenToSignals(app)]
+  const signals = listenToSignals(app)
+  const closings: Closing[] = [signals.close]
   await app.probe()
   try {
     closings.push(await openAdmin(app, loaded.config, log))
@@ -89,8 +91,9 @@ async function serveUntilDrained(
   if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload()))
   if (sink.terminal) await showStart(app, sink)
   started?.()
-  const { done } = await app.draining
-  await done
+  const drained = app.draining.then(({ done }) => done)
+  const hurried = await Promise.race([drained.then(() => false), signals.second.then(() => true)])
+  if (hurried) return exitCode.ok // the caller exits: what is left ends with the process
   await app.stop()
   for (const close of closings.reverse()) await close()
   log.info({}, 'stopped')
@@ -98,30 +101,30 @@ async function serveUntilDrained(
   return exitCode.ok
 }
 
-/** SIGTERM drains; SIGINT, from a person, without waiting for load balancers; a second one exits at once. */
-function listenToSignals(app: App): Closing {
+/** SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second one. */
+function listenToSignals(app: App): { readonly second: Promise<void>; readonly close: Closing } {
+  const { promise, resolve } = Promise.withResolvers<void>()
   const drain = (signal: NodeJS.Signals): void => {
-    if (app.status().state === 'draining') process.exit(exitCode.ok)
-    app.drain(signal === 'SIGINT')
+    if (app.status().state === 'draining') resolve()
+    else app.drain(signal === 'SIGINT')
   }
   const reload = (): void => void app.reload()
   process.on('SIGTERM', drain)
   process.on('SIGINT', drain)
   process.on('SIGHUP', reload)
-  return () => {
+  const close = (): void => {
     process.off('SIGTERM', drain)
     process.off('SIGINT', drain)
     process.off('SIGHUP', reload)
   }
+  return { second: promise, close }
 }
 
 async function openAdmin(app: App, config: Config, log: Log): Promise<Closing> {
-  const [{ startAdmin }, { adminSocketPath, prepareSocketFolder }, { describeHolder, portHolder }] =
-    await Promise.all([
-      import('../telemetry/admin.ts'),
-      import('../telemetry/admin-socket.ts'),
-      import('../linux/port-holder.ts'),
-    ])
+  const [{ startAdmin }, { adminSocketPath, prepareSocketFolder }] = await Promise.all([
+    import('../telemetry/admin.ts'),
+    import('../telemetry/admin-socket.ts'),
+  ])
   const { socket, listen } = config.admin
   const uid = process.getuid?.() ?? 0
   const automatic = socket.kind === 'auto' ? adminSocketPath(process.env, uid, tmpdir()) : null
@@ -130,10 +133,7 @@ async function openAdmin(app: App, config: Config, log: Log): Promise<Closing> {
     app,
     socketPath: socket.kind === 'path' ? socket.path : automatic,
     listen,
-    holder: async (port) => {
-      const holder = await portHolder(port)
-      return holder && describeHolder(holder)
-    },
+    holder: holderText,
     log,
   })
   return () => admin.close()

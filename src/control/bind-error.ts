@@ -1,16 +1,20 @@
 import { joinHostPort } from '../core/address.ts'
-import { describeHolder, portHolder } from '../linux/port-holder.ts'
 import type { BindError } from './sockets.ts'
 
+/** Says who listens on a port: `held by nginx (pid 12), uid 0`; undefined when nobody does. */
+export type HolderOf = (port: number) => Promise<string | undefined>
+
 /** Why a port cannot be had and what to do, for a person. `uid`: ours. */
-export async function bindErrorText({ address, code }: BindError, uid: number): Promise<string> {
+export async function bindErrorText(
+  { address, code }: BindError,
+  uid: number,
+  holderOf: HolderOf,
+): Promise<string> {
   const { host, port } = address
   const what = `cannot listen on ${joinHostPort(host, port)}`
   switch (code) {
     case 'EADDRINUSE': {
-      const holder = await portHolder(port)
-      const who =
-        holder === undefined ? 'it is held by a process that has gone by now' : describeHolder(holder)
+      const who = (await holderOf(port)) ?? 'it is held by a process that has gone by now'
       return (
         `${what}: the port is taken, ${who}; this process is uid ${uid}\n` +
         `  stop the holder or give the listener another port; "ss -ltnp 'sport = :${port}'" as root shows it too`

@@ -13,12 +13,12 @@ import {
   type Tally,
   workerCell,
 } from '../core/tally.ts'
-import type { Libc } from '../linux/libc.ts'
 import type { After } from './after.ts'
 import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
 import type { Log } from './log.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
+import type { Duplicate } from './sockets.ts'
 import { Threads } from './threads.ts'
 
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
@@ -30,7 +30,7 @@ export interface DataPlaneDeps {
   /** The worker's entry. */
   readonly entry: URL
   /** null: sockets cannot be duplicated. */
-  readonly libc: Libc | null
+  readonly duplicate: Duplicate | null
   readonly log: Log
   readonly after: After
   /** The pools as the snapshot `version` publishes them. */
@@ -52,10 +52,10 @@ export class DataPlane {
   #listeningChanged: () => void = () => {}
 
   constructor(deps: DataPlaneDeps) {
-    const { tally, birth, entry, libc, log, after, acknowledged, reports } = deps
+    const { tally, birth, entry, duplicate, log, after, acknowledged, reports } = deps
     this.#tally = tally
     this.slots = createListenerSlots(tally)
-    this.#listeners = new Listeners(tally.workers, libc)
+    this.#listeners = new Listeners(tally.workers, duplicate)
     this.#threads = new Threads({
       tally,
       birth: { ...birth, workers: tally.workers, rows: tally.buffer },

@@ -1,7 +1,6 @@
 import type { ListenerConfig } from '../config/config.ts'
 import { joinHostPort } from '../core/address.ts'
-import type { Libc } from '../linux/libc.ts'
-import { bindListener, type ListenerSockets } from './sockets.ts'
+import { bindListener, type Duplicate, type ListenerSockets } from './sockets.ts'
 
 /** What a listening socket is known by: its address, so that a listener may be renamed without closing its port. */
 export function listenerKey({ name, host, port }: ListenerConfig): string {
@@ -12,12 +11,12 @@ export function listenerKey({ name, host, port }: ListenerConfig): string {
 /** The bound listening sockets of the program. */
 export class Listeners {
   readonly #workers: number
-  readonly #libc: Libc | null
+  readonly #duplicate: Duplicate | null
   #bound: ReadonlyMap<string, ListenerSockets> = new Map()
 
-  constructor(workers: number, libc: Libc | null) {
+  constructor(workers: number, duplicate: Duplicate | null) {
     this.#workers = workers
-    this.#libc = libc
+    this.#duplicate = duplicate
   }
 
   /** Keys of all bound sockets. */
@@ -49,7 +48,7 @@ export class Listeners {
     const added = new Map<string, ListenerSockets>()
     try {
       for (const [key, config] of wanted) {
-        if (!this.#bound.has(key)) added.set(key, bindListener(config, this.#workers, this.#libc))
+        if (!this.#bound.has(key)) added.set(key, bindListener(config, this.#workers, this.#duplicate))
       }
     } catch (error) {
       for (const sockets of added.values()) sockets.close()

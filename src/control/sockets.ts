@@ -1,5 +1,4 @@
 import { BoundSocket } from 'node:net'
-import type { Libc } from '../linux/libc.ts'
 
 /** What a listening address is, as the configuration says it. */
 export interface ListenAddress {
@@ -20,6 +19,9 @@ export interface ListenerSockets {
   close(): void
 }
 
+/** Makes a second descriptor of the same socket, close-on-exec. */
+export type Duplicate = (descriptor: number) => number
+
 /** A listening address that cannot be had; `cause` is the system's error with its code. */
 export class BindError extends Error {
   readonly code: string
@@ -34,10 +36,14 @@ export class BindError extends Error {
 
 /**
  * Binds `workers` sockets to one address. First it binds once without SO_REUSEPORT: who joins a port without asking
- * shares its connections with a stranger. `libc` null: no duplicates, each socket is lent once and its queue is lost
+ * shares its connections with a stranger. `duplicate` null: there are none, each socket is lent once and its queue is lost
  * with its worker. Throws BindError.
  */
-export function bindListener(wanted: ListenAddress, workers: number, libc: Libc | null): ListenerSockets {
+export function bindListener(
+  wanted: ListenAddress,
+  workers: number,
+  duplicate: Duplicate | null,
+): ListenerSockets {
   const host = bindExclusively(wanted)
   const sockets: BoundSocket[] = []
   let port = wanted.port
@@ -51,17 +57,19 @@ export function bindListener(wanted: ListenAddress, workers: number, libc: Libc 
     for (const socket of sockets) socket.close()
     throw error
   }
-  return libc === null ? lendOnce(sockets, { host, port }) : lendDuplicates(sockets, { host, port }, libc)
+  return duplicate === null
+    ? lendOnce(sockets, { host, port })
+    : lendDuplicates(sockets, { host, port }, duplicate)
 }
 
 function lendDuplicates(
   sockets: readonly BoundSocket[],
   address: ListenAddress,
-  libc: Libc,
+  duplicate: Duplicate,
 ): ListenerSockets {
   return {
     address,
-    lend: (index) => libc.duplicate(socketOf(sockets, index).fd()),
+    lend: (index) => duplicate(socketOf(sockets, index).fd()),
     close() {
       for (const socket of sockets) socket.close()
     },

@@ -93,3 +93,9 @@ async function commandOf(pid: number): Promise<string> {
   // Node names its main thread `node-MainThread`, which is nobody's program.
   return name.replace(/\p{Cc}/gu, '').replace(/-MainThread$/, '') || 'a process that has just ended'
 }
+
+/** describeHolder() of whoever listens on `port`; undefined when nobody does. */
+export async function holderText(port: number): Promise<string | undefined> {
+  const holder = await portHolder(port)
+  return holder && describeHolder(holder)
+}

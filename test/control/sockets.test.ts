@@ -4,19 +4,20 @@ import test from 'ava'
 import { bindErrorText } from '../../src/control/bind-error.ts'
 import { BindError, bindListener } from '../../src/control/sockets.ts'
 import { loadLibc } from '../../src/linux/libc.ts'
+import { holderText } from '../../src/linux/port-holder.ts'
 import { Backend, dialPeer } from '../helpers/peer.ts'
 
 const loaded = loadLibc()
-const libc = loaded.kind === 'loaded' ? loaded.libc : null
+const duplicate = loaded.kind === 'loaded' ? loaded.libc.duplicate : null
 
 test('a port that somebody else holds is refused, and the text names the holder and its uid', async (t) => {
   const holder = await Backend.start()
-  const error = t.throws(() => bindListener({ host: '127.0.0.1', port: holder.port }, 1, libc), {
+  const error = t.throws(() => bindListener({ host: '127.0.0.1', port: holder.port }, 1, duplicate), {
     instanceOf: BindError,
   })
   t.is(error?.code, 'EADDRINUSE')
   if (error) {
-    const text = await bindErrorText(error, 1234)
+    const text = await bindErrorText(error, 1234, holderText)
     t.regex(text, new RegExp(`cannot listen on 127.0.0.1:${holder.port}: the port is taken`))
     t.regex(text, new RegExp(`pid ${process.pid}\\).*uid ${process.getuid?.()}.*this process is uid 1234`))
   }
@@ -24,25 +25,25 @@ test('a port that somebody else holds is refused, and the text names the holder 
 })
 
 test('a port that is held with SO_REUSEPORT by the same uid is refused too', async (t) => {
-  const held = bindListener({ host: '127.0.0.1', port: 0 }, 1, libc)
+  const held = bindListener({ host: '127.0.0.1', port: 0 }, 1, duplicate)
   const server = createServer().listen({ fd: held.lend(1) as number })
   await once(server, 'listening')
-  t.throws(() => bindListener(held.address, 1, libc), { instanceOf: BindError })
+  t.throws(() => bindListener(held.address, 1, duplicate), { instanceOf: BindError })
   server.close()
   held.close()
 })
 
 test('an address that this host has not is refused with what to do', async (t) => {
-  const error = t.throws(() => bindListener({ host: '192.0.2.1', port: 0 }, 1, libc), {
+  const error = t.throws(() => bindListener({ host: '192.0.2.1', port: 0 }, 1, duplicate), {
     instanceOf: BindError,
   })
   t.is(error?.code, 'EADDRNOTAVAIL')
-  if (error) t.regex(await bindErrorText(error, 0), /this host has no such address/)
+  if (error) t.regex(await bindErrorText(error, 0, holderText), /this host has no such address/)
 })
 
 test('a privileged port without the capability says which capability, and where to set it', async (t) => {
   const error = new BindError({ host: '::', port: 80 }, 'EACCES', undefined)
-  const text = await bindErrorText(error, 64080)
+  const text = await bindErrorText(error, 64080, holderText)
   t.regex(
     text,
     /cannot listen on \[::\]:80: ports below 1024 need CAP_NET_BIND_SERVICE, and uid 64080 has it not/,
@@ -51,8 +52,8 @@ test('a privileged port without the capability says which capability, and where 
 })
 
 test('all workers share one port, and a second loan of the same socket keeps its accept queue', async (t) => {
-  if (libc === null) return t.fail('koffi did not load')
-  const sockets = bindListener({ host: '127.0.0.1', port: 0 }, 1, libc)
+  if (duplicate === null) return t.fail('koffi did not load')
+  const sockets = bindListener({ host: '127.0.0.1', port: 0 }, 1, duplicate)
   const first = createServer().listen({ fd: sockets.lend(1) as number })
   await once(first, 'listening')
   first.close()
