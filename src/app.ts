@@ -10,12 +10,12 @@ import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
 import { selfForward } from './control/self-forward.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
-import { BindError } from './control/sockets.ts'
+import { BindError, type Duplicate } from './control/sockets.ts'
 import type { Attempt, Outcome } from './core/outcome.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
-import { loadLibc } from './linux/libc.ts'
+import { type LoadedLibc, loadLibc, must } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit } from './linux/limits.ts'
 import { holderText } from './linux/port-holder.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
@@ -92,7 +92,7 @@ export class App implements AdminSource, AdminActions {
       tally: this.#tally,
       birth: { plane: 'net', idPrefix: `${randomBytes(6).toString('hex')}-` },
       entry: new URL('./worker.ts', import.meta.url),
-      duplicate: this.#libc.kind === 'loaded' ? this.#libc.libc.duplicate : null,
+      duplicate: duplicateBy(this.#libc),
       log,
       after,
       pools: (version) => registry.pools(version),
@@ -340,6 +340,11 @@ export class App implements AdminSource, AdminActions {
       openFileLimit: this.#machine.openFiles,
     })
   }
+}
+
+function duplicateBy(loaded: LoadedLibc): Duplicate | null {
+  if (loaded.kind === 'missing') return null
+  return (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', loaded.libc.duplicate(descriptor)).n
 }
 
 /** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */

@@ -75,7 +75,7 @@ function unknownKey(root: Tree, path: Path, known: readonly string[]): Explained
   }
   const message = `unknown key \`${key}\` ${where}`
   const meant = suggest(key, known)
-  const suggestion = meant === undefined ? `known keys: ${known.join(', ')}` : `did you mean \`${meant}\``
+  const suggestion = meant === undefined ? `known keys: ${known.join(', ')}` : `did you mean \`${meant}\`?`
   return {
     finding: { span, message, hint: missingSpace(found, key) ?? suggestion },
     drop: path,

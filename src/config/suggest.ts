@@ -16,7 +16,7 @@ export function suggest(given: string, words: Iterable<string>): string | undefi
 /** `did you mean ...`, or null when no word is near. */
 export function didYouMean(given: string, words: Iterable<string>): string | null {
   const word = suggest(given, words)
-  return word === undefined ? null : `did you mean \`${word}\``
+  return word === undefined ? null : `did you mean \`${word}\`?`
 }
 
 /** `warn` of `warning`. */

@@ -1,56 +1,266 @@
 import { createRequire } from 'node:module'
+import { Block } from './block.ts'
+import * as c from './constants.ts'
+import { errnoName } from './errno.ts'
+import { Fd } from './fd.ts'
 
-declare const fd: unique symbol
-/** An open descriptor that whoever holds this value must close exactly once. */
-export type Fd = number & { readonly [fd]: true }
-
-/** The few calls that Node does not offer. Each throws a LibcError. */
+/**
+ * The system calls that Node does not offer, or not without a stream around them. Results are zero or more, or a
+ * negative errno; nothing throws but a RangeError for memory outside a Block. Descriptors are non-blocking and
+ * close-on-exec.
+ */
 export interface Libc {
-  /** fcntl(F_DUPFD_CLOEXEC): a second descriptor of the same open file. */
-  duplicate(descriptor: number): Fd
-  close(descriptor: Fd): void
+  block(size: number): Block
+
+  socket(family: 4 | 6): Fd | number
+  bind(fd: Fd, address: Block, length: number): number
+  connect(fd: Fd, address: Block, length: number): number
+  listen(fd: Fd, backlog: number): number
+  /** The peer's address goes into `address`. */
+  accept(fd: Fd, address: Block): Fd | number
+  getsockname(fd: Fd, address: Block): number
+  getpeername(fd: Fd, address: Block): number
+  recv(fd: Fd, block: Block, offset: number, length: number, flags: number): number
+  send(fd: Fd, block: Block, offset: number, length: number, flags: number): number
+  /** No more sending: FIN. */
+  shutdownWrite(fd: Fd): number
+  setOption(fd: Fd, level: number, option: number, value: number): number
+  getOption(fd: Fd, level: number, option: number): number
+  /** Milliseconds since the peer's last ACK (TCP_INFO). */
+  lastAckReceivedMs(fd: Fd): number
+  /** Bytes that the peer has not acknowledged (TCP_INFO, in segments). */
+  unackedSegments(fd: Fd): number
+  /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
+  resetOnClose(fd: Fd): number
+  /** The one place where descriptors are closed. A second call does nothing. */
+  close(fd: Fd): void
+  /** Marks a descriptor that another thread made and gave to this one. */
+  adopt(fd: Fd): void
+  /** A second descriptor of the same open file. */
+  duplicate(descriptor: number): Fd | number
+
+  epoll(): Fd | number
+  /** `low` and `high` come back with each event. */
+  epollAdd(epoll: Fd, fd: Fd, events: number, low: number, high: number): number
+  epollDelete(epoll: Fd, fd: Fd): number
+  /** `events` holds whatever fits: read it with eventAt(). */
+  epollWait(epoll: Fd, events: Block, timeoutMs: number): number
+  eventfd(): Fd | number
+  /** Takes the count out of an eventfd. */
+  clearEventfd(fd: Fd): void
+  /** Adds one: wakes whoever waits. Any thread may call it. */
+  raiseEventfd(descriptor: number): void
+
+  pipe(): { readonly read: Fd; readonly write: Fd } | number
+  /** The new size in bytes. */
+  setPipeSize(fd: Fd, bytes: number): number
+  splice(from: Fd, to: Fd, length: number): number
 }
 
-/** `code` is the errno name. */
-export class LibcError extends Error {
-  readonly code: string
+/** struct epoll_event is packed on x86_64 and nowhere else. */
+const eventSize = process.arch === 'x64' ? 12 : 16
+const eventDataAt = process.arch === 'x64' ? 4 : 8
 
-  constructor(call: string, code: string) {
-    super(`${call}: ${code}`)
-    this.code = code
-  }
+/** How many events a Block holds. */
+export function eventsIn(block: Block): number {
+  return Math.floor(block.size / eventSize)
 }
 
-/** fcntl.h */
-const F_DUPFD_CLOEXEC = 1030
+/** Bits of event `index`. */
+export function eventBits(block: Block, index: number): number {
+  return block.view.getUint32(index * eventSize, true)
+}
+
+export function eventLow(block: Block, index: number): number {
+  return block.view.getUint32(index * eventSize + eventDataAt, true)
+}
+
+export function eventHigh(block: Block, index: number): number {
+  return block.view.getUint32(index * eventSize + eventDataAt + 4, true)
+}
 
 export type LoadedLibc =
   | { readonly kind: 'loaded'; readonly libc: Libc }
   | { readonly kind: 'missing'; readonly reason: string }
 
-/** Loads koffi and libc by soname. Never throws: without them the program runs and says what it cannot do. */
-export function loadLibc(): LoadedLibc {
+/**
+ * Loads koffi and libc by soname. Never throws: without them the program runs and says what it cannot do. `open`: where
+ * this thread's descriptors are marked (1: open), so that another thread can close them when this one is dead.
+ */
+export function loadLibc(open: Uint8Array | null = null): LoadedLibc {
   if (process.platform !== 'linux') return { kind: 'missing', reason: `the platform is ${process.platform}` }
   try {
-    return { kind: 'loaded', libc: bind() }
+    return { kind: 'loaded', libc: bind(open) }
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split('\n')[0] ?? error.name) : String(error)
     return { kind: 'missing', reason: `koffi or libc.so.6 did not load (${reason})` }
   }
 }
 
-function bind(): Libc {
+/** struct tcp_info (linux/tcp.h): tcpi_unacked at 24, tcpi_last_ack_recv at 56. */
+const tcpInfo = { size: 104, unackedAt: 24, lastAckRecvAt: 56 } as const
+/** struct sockaddr_in6. */
+const addressSize = 28
+
+function bind(open: Uint8Array | null): Libc {
   const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi')
-  const libc = koffi.load('libc.so.6')
-  const fcntl = libc.func('int fcntl(int fd, int cmd, int arg)')
-  const close = libc.func('int close(int fd)')
-  const names = new Map(Object.entries(koffi.os.errno).map(([name, value]) => [value, name]))
-  const check = (call: string, result: number): number => {
-    if (result >= 0) return result
-    throw new LibcError(call, names.get(koffi.errno()) ?? `errno ${koffi.errno()}`)
+  const lib = koffi.load('libc.so.6')
+  // Addresses go as numbers: converting a Buffer costs more than the call itself.
+  const call = {
+    socket: lib.func('int socket(int, int, int)'),
+    bind: lib.func('int bind(int, uintptr_t, uint32_t)'),
+    connect: lib.func('int connect(int, uintptr_t, uint32_t)'),
+    listen: lib.func('int listen(int, int)'),
+    accept4: lib.func('int accept4(int, uintptr_t, uintptr_t, int)'),
+    getsockname: lib.func('int getsockname(int, uintptr_t, uintptr_t)'),
+    getpeername: lib.func('int getpeername(int, uintptr_t, uintptr_t)'),
+    recv: lib.func('int64_t recv(int, uintptr_t, size_t, int)'),
+    send: lib.func('int64_t send(int, uintptr_t, size_t, int)'),
+    shutdown: lib.func('int shutdown(int, int)'),
+    setsockopt: lib.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
+    getsockopt: lib.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
+    close: lib.func('int close(int)'),
+    fcntl: lib.func('int fcntl(int, int, int)'),
+    epoll_create1: lib.func('int epoll_create1(int)'),
+    epoll_ctl: lib.func('int epoll_ctl(int, int, int, uintptr_t)'),
+    epoll_wait: lib.func('int epoll_wait(int, uintptr_t, int, int)'),
+    eventfd: lib.func('int eventfd(unsigned int, int)'),
+    pipe2: lib.func('int pipe2(uintptr_t, int)'),
+    splice: lib.func('int64_t splice(int, uintptr_t, int, uintptr_t, size_t, unsigned int)'),
+    read: lib.func('int64_t read(int, uintptr_t, size_t)'),
+    write: lib.func('int64_t write(int, uintptr_t, size_t)'),
   }
+  const block = (size: number): Block => {
+    const bytes = Buffer.from(new ArrayBuffer(size))
+    return new Block(bytes, Number(koffi.address(bytes)))
+  }
+  const result = (value: number): number => (value < 0 ? -koffi.errno() : value)
+  const opened = (value: number): Fd | number => {
+    if (value < 0) return -koffi.errno()
+    if (open !== null) open[value] = 1
+    return new Fd(value)
+  }
+  const scratch = block(tcpInfo.size)
+  const length = block(4)
+  const lengthAt = length.at(0, 4)
+  const option = (fd: Fd, level: number, name: number, size: number): number => {
+    length.view.setUint32(0, size, true)
+    return result(call.getsockopt(fd.n, level, name, scratch.at(0, size), lengthAt))
+  }
+  const tcpInfoField = (fd: Fd, at: number): number => {
+    const code = option(fd, c.IPPROTO_TCP, c.TCP_INFO, tcpInfo.size)
+    return code < 0 ? code : scratch.view.getUint32(at, true)
+  }
+  const event = block(16)
+  const counter = block(8)
+  counter.view.setBigUint64(0, 1n, true)
+  const sink = block(8)
+  const ends = block(8)
+
   return {
-    duplicate: (descriptor) => check('fcntl(F_DUPFD_CLOEXEC)', fcntl(descriptor, F_DUPFD_CLOEXEC, 0)) as Fd,
-    close: (descriptor) => void check('close', close(descriptor)),
+    block,
+    socket: (family) =>
+      opened(
+        call.socket(
+          family === 4 ? c.AF_INET : c.AF_INET6,
+          c.SOCK_STREAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC,
+          c.IPPROTO_TCP,
+        ),
+      ),
+    bind: (fd, address, size) => result(call.bind(fd.n, address.at(0, size), size)),
+    connect: (fd, address, size) => result(call.connect(fd.n, address.at(0, size), size)),
+    listen: (fd, backlog) => result(call.listen(fd.n, backlog)),
+    accept(fd, address) {
+      length.view.setUint32(0, addressSize, true)
+      return opened(
+        call.accept4(fd.n, address.at(0, addressSize), lengthAt, c.SOCK_NONBLOCK | c.SOCK_CLOEXEC),
+      )
+    },
+    getsockname(fd, address) {
+      length.view.setUint32(0, addressSize, true)
+      return result(call.getsockname(fd.n, address.at(0, addressSize), lengthAt))
+    },
+    getpeername(fd, address) {
+      length.view.setUint32(0, addressSize, true)
+      return result(call.getpeername(fd.n, address.at(0, addressSize), lengthAt))
+    },
+    recv: (fd, into, offset, size, flags) => result(call.recv(fd.n, into.at(offset, size), size, flags)),
+    send: (fd, from, offset, size, flags) => result(call.send(fd.n, from.at(offset, size), size, flags)),
+    shutdownWrite: (fd) => result(call.shutdown(fd.n, c.SHUT_WR)),
+    setOption(fd, level, name, value) {
+      scratch.view.setInt32(0, value, true)
+      return result(call.setsockopt(fd.n, level, name, scratch.at(0, 4), 4))
+    },
+    getOption(fd, level, name) {
+      const code = option(fd, level, name, 4)
+      return code < 0 ? code : scratch.view.getInt32(0, true)
+    },
+    lastAckReceivedMs: (fd) => tcpInfoField(fd, tcpInfo.lastAckRecvAt),
+    unackedSegments: (fd) => tcpInfoField(fd, tcpInfo.unackedAt),
+    resetOnClose(fd) {
+      scratch.view.setInt32(0, 1, true)
+      scratch.view.setInt32(4, 0, true)
+      return result(call.setsockopt(fd.n, c.SOL_SOCKET, c.SO_LINGER, scratch.at(0, 8), 8))
+    },
+    close(fd) {
+      const { n } = fd
+      if (n === -1) return
+      fd.n = -1
+      // Unmarked first: from the moment of close() the number may be another thread's.
+      if (open !== null) open[n] = 0
+      call.close(n)
+    },
+    adopt(fd) {
+      if (open !== null) open[fd.n] = 1
+    },
+    duplicate: (descriptor) => opened(call.fcntl(descriptor, c.F_DUPFD_CLOEXEC, 0)),
+
+    epoll: () => opened(call.epoll_create1(c.EPOLL_CLOEXEC)),
+    epollAdd(epoll, fd, events, low, high) {
+      event.view.setUint32(0, events, true)
+      event.view.setUint32(eventDataAt, low, true)
+      event.view.setUint32(eventDataAt + 4, high, true)
+      return result(call.epoll_ctl(epoll.n, c.EPOLL_CTL_ADD, fd.n, event.at(0, eventSize)))
+    },
+    epollDelete: (epoll, fd) =>
+      result(call.epoll_ctl(epoll.n, c.EPOLL_CTL_DEL, fd.n, event.at(0, eventSize))),
+    epollWait: (epoll, events, timeoutMs) =>
+      result(call.epoll_wait(epoll.n, events.at(0, events.size), eventsIn(events), timeoutMs)),
+    eventfd: () => opened(call.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC)),
+    clearEventfd: (fd) => void call.read(fd.n, sink.at(0, 8), 8),
+    raiseEventfd: (descriptor) => void call.write(descriptor, counter.at(0, 8), 8),
+
+    pipe() {
+      const code = result(call.pipe2(ends.at(0, 8), c.O_NONBLOCK | c.O_CLOEXEC))
+      if (code < 0) return code
+      const [read, write] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)]
+      if (open !== null) open[read] = open[write] = 1
+      return { read: new Fd(read), write: new Fd(write) }
+    },
+    setPipeSize: (fd, bytes) => result(call.fcntl(fd.n, c.F_SETPIPE_SZ, bytes)),
+    splice: (from, to, size) =>
+      result(call.splice(from.n, 0, to.n, 0, size, c.SPLICE_F_MOVE | c.SPLICE_F_NONBLOCK)),
   }
+}
+
+/**
+ * Closes what a dead thread has left open, and returns how many. Sockets are reset: their peers must not take the end
+ * for a clean one.
+ */
+export function closeAbandoned(libc: Libc, open: Uint8Array): number {
+  let closed = 0
+  for (let n = open.indexOf(1); n !== -1; n = open.indexOf(1, n + 1)) {
+    const fd = new Fd(n)
+    libc.resetOnClose(fd) // ENOTSOCK for pipes and the like
+    open[n] = 0
+    libc.close(fd)
+    closed++
+  }
+  return closed
+}
+
+/** Throws with the call's name and errno. For calls that can only fail by a bug or at the start. */
+export function must<T>(what: string, value: T | number): T {
+  if (typeof value === 'number' && value < 0) throw new Error(`${what}: ${errnoName(value)}`)
+  return value as T
 }

@@ -9,7 +9,7 @@ const problem: Problem = {
   column: 5,
   length: 7,
   sourceLine: '    balanse: p2c',
-  hint: 'did you mean `balance`',
+  hint: 'did you mean `balance`?',
 }
 
 test('a problem shows the line, the carets and the hint', (t) => {
@@ -20,7 +20,7 @@ test('a problem shows the line, the carets and the hint', (t) => {
       '  --> config/edge.yaml:4:5',
       '   |',
       ' 4 |     balanse: p2c',
-      '   |     ^^^^^^^ did you mean `balance`',
+      '   |     ^^^^^^^ did you mean `balance`?',
     ].join('\n'),
   )
 })
@@ -53,7 +53,7 @@ test('a problem without a position shows the file and the hint', (t) => {
 
 test('the carets stand below their text behind tabs', (t) => {
   const lines = renderProblem({ ...problem, sourceLine: '\t\t  balanse: p2c' }).split('\n')
-  t.is(lines[4], '   | \t\t  ^^^^^^^ did you mean `balance`')
+  t.is(lines[4], '   | \t\t  ^^^^^^^ did you mean `balance`?')
 })
 
 test('control characters and text direction marks of the source do not reach the terminal', (t) => {

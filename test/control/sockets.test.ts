@@ -2,13 +2,14 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import test from 'ava'
 import { bindErrorText } from '../../src/control/bind-error.ts'
-import { BindError, bindListener } from '../../src/control/sockets.ts'
-import { loadLibc } from '../../src/linux/libc.ts'
+import { BindError, bindListener, type Duplicate } from '../../src/control/sockets.ts'
+import { loadLibc, must } from '../../src/linux/libc.ts'
 import { holderText } from '../../src/linux/port-holder.ts'
 import { Backend, dialPeer } from '../helpers/peer.ts'
 
 const loaded = loadLibc()
-const duplicate = loaded.kind === 'loaded' ? loaded.libc.duplicate : null
+const duplicate: Duplicate | null =
+  loaded.kind === 'loaded' ? (fd) => must('fcntl', loaded.libc.duplicate(fd)).n : null
 
 test('a port that somebody else holds is refused, and the text names the holder and its uid', async (t) => {
   const holder = await Backend.start()

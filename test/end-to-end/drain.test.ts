@@ -30,10 +30,7 @@ test('SIGTERM: a download ends whole, new connections are served during notReady
   await spliceway.log(/draining: not ready any more/)
   t.like(await visit(edgeAddress.v4, 80), { error: null })
   t.deepEqual(await spliceway.page('/readyz'), { status: 503, body: 'draining\n' })
-  t.regex(
-    await spliceway.log(/accepting has stopped/),
-    /accepting has stopped, 1 connections? left$/,
-  )
+  t.regex(await spliceway.log(/accepting has stopped/), /accepting has stopped, 1 connections? left$/)
   await refused(edgeAddress.v4, 80)
   t.is(downloader.ending, null)
   t.true((await download).body.equals(stage.file))

@@ -142,7 +142,8 @@ export class Forwarder {
     }
     await this.until(() => this.app.status().connections.active === 0)
     const gauges = await left()
-    if (gauges.bytes !== 0 || gauges.endpoints.length > 0) throw new Error(`gauges: ${JSON.stringify(gauges)}`)
+    if (gauges.bytes !== 0 || gauges.endpoints.length > 0)
+      throw new Error(`gauges: ${JSON.stringify(gauges)}`)
     await this.app.stop()
   }
 }

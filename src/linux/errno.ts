@@ -1,0 +1,18 @@
+import { constants } from 'node:os'
+
+const names = new Map<number, string>(Object.entries(constants.errno).map(([name, value]) => [value, name]))
+
+/** Results of calls are negative errnos, as the kernel has them. */
+export const EAGAIN = -constants.errno.EAGAIN
+export const EINTR = -constants.errno.EINTR
+export const EINPROGRESS = -constants.errno.EINPROGRESS
+export const EPIPE = -constants.errno.EPIPE
+export const ECONNABORTED = -constants.errno.ECONNABORTED
+export const EMFILE = -constants.errno.EMFILE
+export const ENFILE = -constants.errno.ENFILE
+export const EINVAL = -constants.errno.EINVAL
+
+/** `ECONNREFUSED` of a call's negative result. */
+export function errnoName(result: number): string {
+  return names.get(-result) ?? `errno ${-result}`
+}

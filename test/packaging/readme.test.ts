@@ -1,0 +1,110 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test from 'ava'
+import { exitCode } from '../../src/command/client.ts'
+import { parseConfig } from '../../src/config/parse.ts'
+import { renderProblem } from '../../src/config/problem.ts'
+import { Tally } from '../../src/core/tally.ts'
+import { trafficFamilies } from '../../src/telemetry/traffic-families.ts'
+import { checkout } from './image.ts'
+
+const readme = readFileSync(join(checkout, 'README.md'), 'utf8')
+
+/** Texts of the fenced blocks of one language. */
+function blocks(language: string): readonly string[] {
+  return [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+    .filter(([, found]) => found === language)
+    .map(([, , text = '']) => text)
+}
+
+/** Cells in backquotes in the first column of the tables. */
+const firstCells = new Set(
+  [...readme.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text),
+  ),
+)
+
+test('every configuration in the README is valid, and nothing in it is unused', (t) => {
+  const all = blocks('yaml')
+  t.true(all.length >= 3)
+  for (const text of all) {
+    const parsed = parseConfig(text, { file: 'README.md', env: {} })
+    const problems = parsed.kind === 'ok' ? parsed.warnings : parsed.problems
+    t.deepEqual(
+      problems.map((problem) => renderProblem(problem)),
+      [],
+    )
+  }
+})
+
+test('the mistake that the README shows is answered as it says', (t) => {
+  const text =
+    'forward: { 8080: 127.0.0.1:9080 }\npools:\n  web:\n    endpoints: [10.0.0.5:9080]\n    balanse: p2c\n'
+  const parsed = parseConfig(text, { file: 'edge.yaml', env: {} })
+  const problems = parsed.kind === 'invalid' ? parsed.problems : []
+  const [shown] = problems.map((problem) => renderProblem(problem))
+  t.true(
+    blocks('').some((block) => block.trim() === shown?.trim()),
+    shown,
+  )
+})
+
+test('every file that the README links to exists', (t) => {
+  const links = [...readme.matchAll(/\]\(([^)#]+)\)/g)].map(([, link = '']) => link)
+  const local = links.filter((link) => !/^https?:/.test(link))
+  t.true(local.length >= 5)
+  t.deepEqual(
+    local.filter((link) => !existsSync(join(checkout, link))),
+    [],
+  )
+})
+
+test('every file that src/README.md names exists', (t) => {
+  const text = readFileSync(join(checkout, 'src/README.md'), 'utf8')
+  const named = [...text.matchAll(/`([a-z0-9/-]+\.(?:ts|mjs))`/g)].map(([, name = '']) => name)
+  t.true(named.length >= 20)
+  const missing = named.filter(
+    (name) => !existsSync(join(checkout, 'src', name)) && !existsSync(join(checkout, name)),
+  )
+  t.deepEqual(missing, [])
+})
+
+test('the README names every metric of the program and no other', (t) => {
+  const families = trafficFamilies({
+    tally: new Tally(1),
+    listeners: () => [],
+    endpoints: () => [],
+    healthChecks: () => ({ success: 0, failure: 0 }),
+    draining: () => false,
+    lastReloadSuccessful: () => true,
+    logLinesDropped: () => 0,
+    workerRestarts: () => 0,
+    build: { version: '', plane: 'net', node: '' },
+    openFileLimit: 0,
+  })
+  t.deepEqual(
+    [...firstCells].filter((cell) => cell.startsWith('spliceway_')).toSorted(),
+    families.map(({ name }) => name).toSorted(),
+  )
+})
+
+test('the README explains every field of its access log line', (t) => {
+  const [line = '{}'] = blocks('json')
+  const { level, time, msg, ...fields } = JSON.parse(line)
+  t.deepEqual([level, typeof time, msg], ['info', 'string', 'connection'])
+  t.deepEqual(
+    Object.keys(fields).filter((field) => !firstCells.has(field)),
+    [],
+  )
+})
+
+test('the README lists every exit code', (t) => {
+  for (const code of Object.values(exitCode)) t.regex(readme, new RegExp(`^\\| ${code} \\| `, 'm'))
+})
+
+test('every npm script that the README names exists', (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
+  const named = [...readme.matchAll(/\bnpm run ([\w-]+)/g)].map(([, name = '']) => name)
+  t.true(named.length >= 2)
+  for (const name of named) t.true(name in scripts, name)
+})
