@@ -14,10 +14,11 @@ import { BindError, type Duplicate } from './control/sockets.ts'
 import type { Attempt, Outcome } from './core/outcome.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
-import { Tally } from './core/tally.ts'
-import { type LoadedLibc, loadLibc, must } from './linux/libc.ts'
-import { memoryLimitBytes, openFileLimit } from './linux/limits.ts'
+import { Tally, workerCell } from './core/tally.ts'
+import { closeAbandoned, type LoadedLibc, loadLibc, must } from './linux/libc.ts'
+import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { holderText } from './linux/port-holder.ts'
+import { selfTest } from './plane/splice/self-test.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -42,6 +43,8 @@ export interface AppOptions {
   readonly setLogLevel: (level: LogLevel) => void
   readonly outcomes: (outcomes: readonly Outcome[]) => void
   readonly logLinesDropped: () => number
+  /** For tests: bulk goes through pipes on loopback too. */
+  readonly pipesOnLoopback?: boolean
 }
 
 /** A valid configuration that this host cannot run. */
@@ -67,6 +70,7 @@ export class App implements AdminSource, AdminActions {
   readonly #tally: Tally
   readonly #libc = loadLibc()
   readonly #machine = { openFiles: openFileLimit(), memoryBytes: memoryLimitBytes() }
+  readonly #plane: Status['plane']
   readonly #endpoints: Endpoints
   readonly #dataPlane: DataPlane
   readonly #startedMs = nowMs()
@@ -85,12 +89,21 @@ export class App implements AdminSource, AdminActions {
     this.#log = log
     this.#config = config
     const workers = config.workers === 'auto' ? Math.min(mostWorkers, availableParallelism()) : config.workers
+    this.#plane = choosePlane(config.plane, this.#libc)
     this.#tally = new Tally(workers)
     this.#endpoints = new Endpoints({ tally: this.#tally, log, after, nowMs, changed: () => this.#publish() })
     const { registry } = this.#endpoints
     this.#dataPlane = new DataPlane({
       tally: this.#tally,
-      birth: { plane: 'net', idPrefix: `${randomBytes(6).toString('hex')}-` },
+      birth: {
+        plane: this.#plane.name,
+        idPrefix: `${randomBytes(6).toString('hex')}-`,
+        pipeBudgetBytes: pipeBudgetBytes() / workers,
+        pipesOnLoopback: options.pipesOnLoopback ?? false,
+      },
+      openFiles: this.#machine.openFiles,
+      wake: (descriptor) => wakeBy(this.#libc, descriptor),
+      closeAbandoned: (open) => closeBy(this.#libc, open),
       entry: new URL('./worker.ts', import.meta.url),
       duplicate: duplicateBy(this.#libc),
       log,
@@ -122,6 +135,7 @@ export class App implements AdminSource, AdminActions {
       log: this.#log,
       after,
       rejected: () => this.#dataPlane.rejected(),
+      waiting: () => this.#tally.sum(workerCell.heldListeners) > 0,
       limit: () => this.#limit(),
       nameOf: (slot) => this.#nameOf(slot),
     })
@@ -150,7 +164,7 @@ export class App implements AdminSource, AdminActions {
       version: this.#options.version,
       node: process.version,
       pid: process.pid,
-      plane: { name: 'net', why: 'the only one of this version' },
+      plane: this.#plane,
       state: this.#state,
       uptimeMs: nowMs() - this.#startedMs,
       connections: { active: this.#dataPlane.active, limit: this.#limit() },
@@ -336,15 +350,36 @@ export class App implements AdminSource, AdminActions {
       lastReloadSuccessful: () => this.#lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
       workerRestarts: () => this.#dataPlane.workerRestarts,
-      build: { version: this.#options.version, plane: 'net', node: process.version },
+      build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,
     })
   }
 }
 
+/** `auto` takes splice where it works. Throws ConfigError when the plane that is asked for does not. */
+function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status['plane'] {
+  if (wanted === 'net' || (wanted === 'auto' && process.env.SPLICEWAY_AUTO !== 'splice'))
+    return { name: 'net', why: 'as configured' } // TEMPORARY
+  const obstacle = loaded.kind === 'missing' ? loaded.reason : selfTest(loaded.libc)
+  if (obstacle === null)
+    return { name: 'splice', why: wanted === 'auto' ? 'self-test passed' : 'as configured' }
+  if (wanted === 'auto') return { name: 'net', why: obstacle }
+  throw new ConfigError(
+    `error: plane: splice does not work here: ${obstacle}\n = use plane: auto, which falls back to net`,
+  )
+}
+
 function duplicateBy(loaded: LoadedLibc): Duplicate | null {
   if (loaded.kind === 'missing') return null
   return (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', loaded.libc.duplicate(descriptor)).n
+}
+
+function wakeBy(loaded: LoadedLibc, descriptor: number): void {
+  if (loaded.kind === 'loaded') loaded.libc.raiseEventfd(descriptor)
+}
+
+function closeBy(loaded: LoadedLibc, open: Uint8Array): void {
+  if (loaded.kind === 'loaded') closeAbandoned(loaded.libc, open)
 }
 
 /** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */

@@ -3,10 +3,11 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
 import { Tally, workerCell } from './core/tally.ts'
-import { createNetPlane } from './plane/net/net.ts'
+import { loadLibc } from './linux/libc.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { accept } from './session/accept.ts'
 import { type Route, routesOf, type SessionContext } from './session/context.ts'
+import { Gate } from './session/gate.ts'
 import { createLiveSessions } from './session/live.ts'
 import { createReports } from './session/reports.ts'
 
@@ -15,8 +16,21 @@ const heartbeatMs = 1_000
 const lastReportsMs = 10
 
 /** A data-plane thread: owns accept, serve and relay of its share of the connections. */
-function start(port: MessagePort, birth: WorkerBirth): void {
-  run(port, birth, createNetPlane())
+async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
+  if (birth.plane === 'net') {
+    const { createNetPlane } = await import('./plane/net/net.ts')
+    run(port, birth, createNetPlane())
+    return
+  }
+  const { createSplicePlane } = await import('./plane/splice/splice.ts')
+  const loaded = loadLibc(new Uint8Array(birth.openDescriptors))
+  if (loaded.kind === 'missing') throw new Error(loaded.reason)
+  const row = new Tally(birth.workers, birth.rows).row(birth.index)
+  const pipesChanged = (used: number, idle: number): void => {
+    row[workerCell.pipesUsed] = used
+    row[workerCell.pipesIdle] = idle
+  }
+  run(port, birth, createSplicePlane({ ...birth, libc: loaded.libc, pipesChanged }))
 }
 
 function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane<W>): void {
@@ -39,6 +53,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   }
   let routes: ReadonlyMap<string, Route> = new Map()
   const listenings = new Map<string, Listening>()
+  const gate = new Gate(context, (address) => routes.get(address))
 
   const listen = (address: string, socket: unknown, backlog: number): void => {
     if (typeof socket !== 'number' && !(socket instanceof BoundSocket)) {
@@ -48,17 +63,24 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
       const route = routes.get(address)
       if (route === undefined) downstream.reset()
       else accept(context, route, downstream)
+      gate.accepted(address, listening)
     })
     listenings.set(address, listening)
     tell({ kind: 'listening', address })
   }
+  const unlisten = (address: string): void => {
+    gate.forget(address)
+    listenings.get(address)?.close()
+    listenings.delete(address)
+  }
   const stop = (): void => {
-    for (const listening of listenings.values()) listening.close()
+    for (const address of [...listenings.keys()]) unlisten(address)
     context.live.killAll()
     stopBeat()
     plane.after(lastReportsMs, () => {
       context.reports.flush()
       port.close()
+      plane.close()
     })
   }
   const receive = (message: ToWorker): void => {
@@ -71,8 +93,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
         listen(message.address, message.socket, message.backlog)
         return
       case 'unlisten':
-        listenings.get(message.address)?.close()
-        listenings.delete(message.address)
+        unlisten(message.address)
         tell({ kind: 'unlistened', address: message.address })
         return
       case 'retire':
@@ -94,6 +115,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes. Their
   // gauges stay as they are: main reads from them how many it lost.
   process.once('uncaughtException', (error) => {
+    plane.close()
     context.live.dropAll()
     context.reports.flush()
     setImmediate(() => {
@@ -102,8 +124,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   })
   port.on('message', receive)
   beat()
-  tell({ kind: 'started' })
+  tell({ kind: 'started', wakeDescriptor: plane.wakeDescriptor })
 }
 
 if (parentPort === null) throw new Error('worker.ts runs in a worker thread')
-start(parentPort, workerData)
+await start(parentPort, workerData)

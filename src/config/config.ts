@@ -9,7 +9,7 @@ export interface Config {
   readonly limits: { readonly connections: number | 'auto' }
   readonly drain: DrainConfig
   readonly workers: number | 'auto'
-  readonly plane: 'auto' | 'net'
+  readonly plane: 'auto' | 'net' | 'splice'
   readonly admin: AdminConfig
   readonly log: LogConfig
 }

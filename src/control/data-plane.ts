@@ -26,7 +26,10 @@ const backlog = 4096
 
 export interface DataPlaneDeps {
   readonly tally: Tally
-  readonly birth: Pick<WorkerBirth, 'plane' | 'idPrefix'>
+  readonly birth: Pick<WorkerBirth, 'plane' | 'idPrefix' | 'pipeBudgetBytes' | 'pipesOnLoopback'>
+  readonly openFiles: number
+  readonly wake: (descriptor: number) => void
+  readonly closeAbandoned: (openDescriptors: Uint8Array) => void
   /** The worker's entry. */
   readonly entry: URL
   /** null: sockets cannot be duplicated. */
@@ -52,13 +55,28 @@ export class DataPlane {
   #listeningChanged: () => void = () => {}
 
   constructor(deps: DataPlaneDeps) {
-    const { tally, birth, entry, duplicate, log, after, acknowledged, reports } = deps
+    const {
+      tally,
+      birth,
+      entry,
+      duplicate,
+      log,
+      after,
+      acknowledged,
+      reports,
+      openFiles,
+      wake,
+      closeAbandoned,
+    } = deps
     this.#tally = tally
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, duplicate)
     this.#threads = new Threads({
       tally,
       birth: { ...birth, workers: tally.workers, rows: tally.buffer },
+      openFiles,
+      wake,
+      closeAbandoned,
       entry,
       log,
       after,

@@ -17,6 +17,8 @@ export interface ShortageOptions {
   readonly after: After
   /** Connections turned away at accept so far, over all listeners. */
   readonly rejected: () => number
+  /** Connections wait in the kernel's backlog, because a limit is reached. */
+  readonly waiting: () => boolean
   readonly limit: () => number
   /** `pool web: endpoint 10.0.0.5:9443` of a slot. */
   readonly nameOf: (slot: number) => string
@@ -33,7 +35,7 @@ interface Watch {
 
 /** What this machine ran out of, connections, local ports, descriptors: said once with what to change, and once when over. */
 export function watchShortage(options: ShortageOptions): Shortage {
-  const { log, after, rejected, limit, nameOf } = options
+  const { log, after, rejected, waiting, limit, nameOf } = options
   const watches = new Map<string, Watch>()
   let turnedAway = rejected()
 
@@ -49,6 +51,7 @@ export function watchShortage(options: ShortageOptions): Shortage {
     if (now > turnedAway)
       note('limit', limitText(limit()), 'below the connection limit again', now - turnedAway)
     turnedAway = now
+    if (waiting()) note('waiting', waitText(limit()), 'below the connection limit again', 1)
     for (const [key, watch] of watches) {
       if (watch.count > watch.seen) watch.quietIn = quietLooks
       else watch.quietIn--
@@ -74,11 +77,15 @@ export function watchShortage(options: ShortageOptions): Shortage {
 }
 
 function limitText(limit: number): string {
-  return (
-    `a connection limit is reached: new connections are reset (program: ${limit}). ` +
-    "Raise limits.connections or the listener's maxConnections, LimitNOFILE= or the memory limit, or add a node"
-  )
+  return `a connection limit is reached: new connections are reset (program: ${limit}). ${raise}`
 }
+
+function waitText(limit: number): string {
+  return `a connection limit is reached: new connections wait in the backlog (program: ${limit}). ${raise}`
+}
+
+const raise =
+  "Raise limits.connections or the listener's maxConnections, LimitNOFILE= or the memory limit, or add a node"
 
 /** 28,232 ports (32768 to 60999) and 60 s TIME_WAIT: about 470 new connections a second to one endpoint. */
 function portsText(name: string, code: string): string {

@@ -15,7 +15,9 @@ const stopMs = 1_000
 
 export interface ThreadsOptions {
   readonly tally: Tally
-  readonly birth: Omit<WorkerBirth, 'index'>
+  readonly birth: Omit<WorkerBirth, 'index' | 'openDescriptors'>
+  /** Descriptor numbers are below this. */
+  readonly openFiles: number
   /** The worker's entry. */
   readonly entry: URL
   readonly log: Log
@@ -30,11 +32,17 @@ export interface ThreadsOptions {
   readonly reports: (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
   /** A worker is dead; its row still has its gauges. */
   readonly died: (index: number) => void
+  /** Writes to the eventfd of a thread that waits in the kernel. */
+  readonly wake: (descriptor: number) => void
+  /** Closes what a thread that has ended left open; connections are reset. */
+  readonly closeAbandoned: (openDescriptors: Uint8Array) => void
 }
 
 interface Thread {
   readonly index: number
+  readonly openDescriptors: Uint8Array<SharedArrayBuffer>
   worker: Worker | null
+  wakeDescriptor: number | null
   bornMs: number
   version: number
   restarts: number
@@ -51,7 +59,18 @@ export class Threads {
   constructor(options: ThreadsOptions) {
     this.#options = options
     for (let index = 1; index <= options.birth.workers; index++) {
-      this.#threads.push({ index, worker: null, bornMs: 0, version: 0, restarts: 0, delayMs: 0, fault: '' })
+      const openDescriptors = new Uint8Array(new SharedArrayBuffer(options.openFiles))
+      this.#threads.push({
+        index,
+        openDescriptors,
+        worker: null,
+        wakeDescriptor: null,
+        bornMs: 0,
+        version: 0,
+        restarts: 0,
+        delayMs: 0,
+        fault: '',
+      })
     }
   }
 
@@ -61,12 +80,13 @@ export class Threads {
 
   /** Tells every living worker. */
   broadcast(message: ToWorker): void {
-    for (const { worker } of this.#threads) worker?.postMessage(message)
+    for (const thread of this.#threads) this.#post(thread, message)
   }
 
   /** Tells one worker; does nothing when it is dead. `transfer` moves along. */
   send(index: number, message: ToWorker, transfer: readonly object[] = []): void {
-    this.#threads[index - 1]?.worker?.postMessage(message, transfer as [])
+    const thread = this.#threads[index - 1]
+    if (thread !== undefined) this.#post(thread, message, transfer)
   }
 
   get restarts(): number {
@@ -97,20 +117,30 @@ export class Threads {
   async stop(): Promise<void> {
     this.#stopping = true
     await Promise.all(
-      this.#threads.map(async ({ worker }) => {
+      this.#threads.map(async (thread) => {
+        const { worker } = thread
         if (worker === null) return
         const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
         const cancel = this.#options.after(stopMs, () => void worker.terminate())
-        worker.postMessage({ kind: 'stop' } satisfies ToWorker)
+        this.#post(thread, { kind: 'stop' })
         await exited
         cancel()
       }),
     )
   }
 
+  #post({ worker, wakeDescriptor }: Thread, message: ToWorker, transfer: readonly object[] = []): void {
+    worker?.postMessage(message, transfer as [])
+    if (worker !== null && wakeDescriptor !== null) this.#options.wake(wakeDescriptor)
+  }
+
   #spawn(thread: Thread): void {
     const { birth, entry, nowMs } = this.#options
-    const workerData: WorkerBirth = { ...birth, index: thread.index }
+    const workerData: WorkerBirth = {
+      ...birth,
+      index: thread.index,
+      openDescriptors: thread.openDescriptors.buffer,
+    }
     const worker = new Worker(entry, { workerData, name: `spliceway-${thread.index}` })
     thread.worker = worker
     thread.bornMs = nowMs()
@@ -126,6 +156,7 @@ export class Threads {
   #receive(thread: Thread, message: FromWorker): void {
     switch (message.kind) {
       case 'started':
+        thread.wakeDescriptor = message.wakeDescriptor
         this.#options.started(thread.index)
         return
       case 'listening':
@@ -150,6 +181,8 @@ export class Threads {
 
   #exited(thread: Thread): void {
     thread.worker = null
+    thread.wakeDescriptor = null
+    this.#options.closeAbandoned(thread.openDescriptors)
     if (this.#stopping) return
     const { tally, log, after, nowMs, died } = this.#options
     const lost = tally.row(thread.index)[workerCell.active] ?? 0

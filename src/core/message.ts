@@ -25,12 +25,16 @@ export type ToWorker =
 
 /** What a worker tells main. */
 export type FromWorker =
-  | { readonly kind: 'started' }
+  /** `wakeDescriptor`: the eventfd to write to after each message; null: messages wake it by themselves. */
+  | { readonly kind: 'started'; readonly wakeDescriptor: number | null }
   | { readonly kind: 'listening'; readonly address: string }
   | { readonly kind: 'unlistened'; readonly address: string }
   /** A snapshot is in use; sessions of earlier ones may still run. */
   | { readonly kind: 'acknowledged'; readonly version: number }
   | { readonly kind: 'reports'; readonly attempts: readonly Attempt[]; readonly outcomes: readonly Outcome[] }
+
+/** How bytes move. */
+export type PlaneName = 'net' | 'splice'
 
 /** What a worker is born with. */
 export interface WorkerBirth {
@@ -38,7 +42,13 @@ export interface WorkerBirth {
   readonly index: number
   readonly workers: number
   readonly rows: SharedArrayBuffer
-  readonly plane: 'net'
+  readonly plane: PlaneName
+  /** One byte for each descriptor number of this worker, 1: open. Main closes what a dead worker has left. */
+  readonly openDescriptors: SharedArrayBuffer
+  /** What this worker's pipes may hold together. */
+  readonly pipeBudgetBytes: number
+  /** Bulk goes through pipes on loopback too, where it does not pay: for tests. */
+  readonly pipesOnLoopback: boolean
   /** Makes connection ids unique among processes, restarts and nodes. */
   readonly idPrefix: string
 }

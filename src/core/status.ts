@@ -3,7 +3,7 @@ export interface Status {
   readonly version: string
   readonly node: string
   readonly pid: number
-  readonly plane: { readonly name: 'net'; readonly why: string }
+  readonly plane: { readonly name: 'net' | 'splice'; readonly why: string }
   readonly state: 'starting' | 'serving' | 'draining'
   readonly uptimeMs: number
   readonly connections: { readonly active: number; readonly limit: number }

@@ -42,6 +42,11 @@ export const workerCell = {
   active: 1,
   /** Bytes held in user space or pipes. A gauge. */
   bufferedBytes: 2,
+  /** Pipes of the splice plane. Gauges. */
+  pipesUsed: 3,
+  pipesIdle: 4,
+  /** Listeners that leave connections in the kernel's backlog because a limit is reached. A gauge. */
+  heldListeners: 5,
 } as const
 const histogramsAt = 8
 export const connectHistogram: HistogramCells = { at: histogramsAt, bounds: connectBuckets }
@@ -168,7 +173,7 @@ export class Tally {
   retire(index: number): void {
     const dead = this.row(index)
     const base = this.row(0)
-    const gauges = new Set<number>([workerCell.heartbeatMs, workerCell.active, workerCell.bufferedBytes])
+    const gauges = new Set<number>(Object.values(workerCell))
     for (let slot = 0; slot < maxListeners; slot++) gauges.add(listenerCell(slot) + listenerField.active)
     for (let slot = 0; slot < maxEndpoints; slot++) {
       gauges.add(endpointCell(slot) + endpointField.active).add(endpointCell(slot) + endpointField.pending)

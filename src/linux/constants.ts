@@ -13,6 +13,7 @@ export const SO_ERROR = 4
 export const SO_KEEPALIVE = 9
 export const SO_OOBINLINE = 10
 export const SO_LINGER = 13
+export const SO_ACCEPTCONN = 30
 /** bits/in.h */
 export const IPPROTO_IP = 0
 export const IP_BIND_ADDRESS_NO_PORT = 24

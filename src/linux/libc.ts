@@ -251,7 +251,9 @@ export function closeAbandoned(libc: Libc, open: Uint8Array): number {
   let closed = 0
   for (let n = open.indexOf(1); n !== -1; n = open.indexOf(1, n + 1)) {
     const fd = new Fd(n)
-    libc.resetOnClose(fd) // ENOTSOCK for pipes and the like
+    // A listening socket is shared with its other descriptors, and what it accepts would inherit the option.
+    const listens = libc.getOption(fd, c.SOL_SOCKET, c.SO_ACCEPTCONN) === 1
+    if (!listens) libc.resetOnClose(fd) // ENOTSOCK for pipes and the like
     open[n] = 0
     libc.close(fd)
     closed++

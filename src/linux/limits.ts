@@ -46,3 +46,18 @@ function read(file: string): string {
     return ''
   }
 }
+
+/**
+ * What the pipes of this process may hold together: half of what the kernel gives a user before it makes pipes small
+ * (fs.pipe-user-pages-soft, 64 MiB by default), because other processes of the user want some too.
+ */
+export function pipeBudgetBytes(file = '/proc/sys/fs/pipe-user-pages-soft'): number {
+  const pageBytes = 4096
+  try {
+    const pages = Number(readFileSync(file, 'utf8'))
+    // 0: no limit; then the default is as good a number as any.
+    return ((pages > 0 ? pages : 16_384) / 2) * pageBytes
+  } catch {
+    return 0
+  }
+}

@@ -21,8 +21,10 @@ export interface Plane<W extends Wire> {
   after(ms: number, fire: () => void): Cancel
   /** Monotonic milliseconds, the time base of idleMs(). */
   now(): number
-  /** Called from the main thread after it has sent a message to this plane's thread. */
-  wake(): void
+  /** What main writes to after it has sent a message to this plane's thread; null: a message wakes it by itself. */
+  readonly wakeDescriptor: number | null
+  /** Lets the thread end: nothing moves any more. */
+  close(): void
 }
 
 /** Stops what was begun; calling it late or twice does nothing. */
@@ -37,6 +39,9 @@ export interface ListenSpec {
 export interface Listening {
   /** Stops accepting and closes this plane's descriptor. Connections live on. */
   close(): void
+  /** Leaves connections in the kernel's backlog until resume(). False: this plane cannot. */
+  pause(): boolean
+  resume(): void
 }
 
 export interface DialOptions {

@@ -6,7 +6,7 @@ import { serve } from './serve.ts'
 
 /** Admits an accepted connection and serves it, or resets it when a limit is reached. */
 export function accept<W extends Wire>(context: SessionContext<W>, route: Route, downstream: W): void {
-  const rejection = reject(context, route)
+  const rejection = reachedLimit(context, route)
   if (rejection !== null) {
     add(context.row, rejectedCell(route.listener.slot, rejection), 1)
     downstream.reset()
@@ -15,8 +15,11 @@ export function accept<W extends Wire>(context: SessionContext<W>, route: Route,
   serve(context, route, downstream)
 }
 
-/** Other workers' rows are read without a lock: with n workers a limit may be passed by n - 1 connections. */
-function reject<W extends Wire>(
+/**
+ * Which limit is reached, if one is. Other workers' rows are read without a lock: with n workers a limit may be passed by
+ * n - 1 connections.
+ */
+export function reachedLimit<W extends Wire>(
   { tally }: SessionContext<W>,
   { snapshot, listener }: Route,
 ): Rejection | null {

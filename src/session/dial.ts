@@ -4,6 +4,7 @@ import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { add, connectHistogram, endpointCell, endpointField, failureCell, observe } from '../core/tally.ts'
 import type { Cancel, Dialed, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
+import { Pick } from './pick.ts'
 
 /** With no endpoint left, the pool is dialed again after 100, 200, 400, 800, 1000, 1000 ... ms. */
 const firstPauseMs = 100
@@ -31,16 +32,25 @@ export type PoolDialed<W> =
 export function dialPool<W extends Wire>(
   context: SessionContext<W>,
   pool: PoolSnapshot,
-  client: Uint8Array,
+  client: W,
   logged: LoggedAttempt[],
   done: (result: PoolDialed<W>) => void,
-): Cancel {
+): Dialing {
   const dial = new PoolDial(context, pool, client, logged, done)
   dial.round()
-  return () => dial.cancel()
+  return dial
 }
 
-class PoolDial<W extends Wire> {
+/** A pool being dialed. */
+export interface Dialing {
+  /** No endpoint had a place so far: nothing was dialed. */
+  readonly queued: boolean
+  /** Stops; `done` is not called any more. */
+  cancel(): void
+}
+
+class PoolDial<W extends Wire> implements Dialing {
+  queued = true
   readonly #context: SessionContext<W>
   readonly #pool: PoolSnapshot
   readonly #logged: LoggedAttempt[]
@@ -56,23 +66,16 @@ class PoolDial<W extends Wire> {
   constructor(
     context: SessionContext<W>,
     pool: PoolSnapshot,
-    client: Uint8Array,
+    client: W,
     logged: LoggedAttempt[],
     done: (result: PoolDialed<W>) => void,
   ) {
-    const { tally } = context
     this.#context = context
     this.#pool = pool
     this.#logged = logged
     this.#done = done
     this.#deadlineMs = context.plane.now() + pool.connect.budgetMs
-    this.#pick = {
-      health: (slot) => tally.health(slot),
-      load: (slot) => tally.load(slot),
-      random: context.random,
-      client,
-      turns: context.turns,
-    }
+    this.#pick = new Pick(context, client)
   }
 
   /** Tries the pool's endpoints, one after the other. */
@@ -121,6 +124,7 @@ class PoolDial<W extends Wire> {
       this.#done({ kind: 'exhausted', cause: this.#cause })
       return
     }
+    this.queued = false
     const cells = endpointCell(endpoint.slot)
     add(row, cells + endpointField.pending, 1)
     add(row, cells + endpointField.attempts, 1)
@@ -140,11 +144,13 @@ class PoolDial<W extends Wire> {
       cancelDial()
       this.#failed(endpoint, { reason: 'timeout', code: 'ETIMEDOUT' }, settle(), 0)
     })
-    this.#stop = () => {
+    // Named first: V8 puts a function literal that is assigned to a property into the old generation, with all it sees.
+    const stop = (): void => {
       cancelDial()
       cancelTimeout()
       settle()
     }
+    this.#stop = stop
   }
 
   #dialed(endpoint: EndpointSnapshot, dialed: Dialed<W>, ms: number, sourcesLeft: number): void {

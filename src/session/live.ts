@@ -1,7 +1,8 @@
+import { type Member, Roster } from '../core/roster.ts'
 import type { Relay } from '../plane/plane.ts'
 
 /** A connection under way, as drain and the admin see it. */
-export interface LiveSession {
+export interface LiveSession extends Member {
   /** null: still dialing. */
   readonly relay: Relay | null
   /** Slot of the endpoint that it is connected to; -1: none yet. */
@@ -37,12 +38,14 @@ export function createLiveSessions(
   after: (ms: number, fire: () => void) => () => void,
   now: () => number,
 ): LiveSessions {
-  const sessions = new Set<LiveSession>()
+  const sessions = new Roster<LiveSession>()
 
   const retire = (slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void => {
     const retiring = slots === null ? null : new Set(slots)
     const left = new Set<LiveSession>()
-    for (const session of sessions) if (retiring === null || retiring.has(session.slot)) left.add(session)
+    sessions.visit((session) => {
+      if (retiring === null || retiring.has(session.slot)) left.add(session)
+    })
     const total = left.size
     const startMs = now()
     let finished = 0
@@ -51,7 +54,7 @@ export function createLiveSessions(
       const due = windowMs <= stepMs ? total : Math.ceil(total * Math.min(1, elapsedMs / (windowMs - stepMs)))
       for (const session of left) {
         if (finished >= due) break
-        if (!sessions.has(session)) {
+        if (session.seat === -1) {
           left.delete(session)
           finished++
         } else if (session.relay !== null && session.relay.idleMs(now()) >= idleAfterMs) {
@@ -68,14 +71,14 @@ export function createLiveSessions(
     get size() {
       return sessions.size
     },
-    add: (session) => void sessions.add(session),
-    remove: (session) => void sessions.delete(session),
+    add: (session) => sessions.add(session),
+    remove: (session) => sessions.remove(session),
     retire,
     killAll() {
-      for (const session of [...sessions]) session.kill()
+      sessions.visit((session) => session.kill())
     },
     dropAll() {
-      for (const session of [...sessions]) session.drop()
+      sessions.visit((session) => session.drop())
     },
   }
 }

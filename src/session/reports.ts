@@ -16,17 +16,23 @@ export interface Reports {
 
 export type SendReports = (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
 
-/** Collects what goes up to the main thread. Order is kept: earlier successes go with the failure that follows them. */
+/**
+ * Collects what goes up to the main thread. Order is kept: earlier successes go with the failure that follows them. A
+ * success counts as the end of a row of failures, so of successes in a row to one endpoint a batch tells the first.
+ */
 export function createReports(after: (ms: number, fire: () => void) => Cancel, send: SendReports): Reports {
   let attempts: Attempt[] = []
   let outcomes: Outcome[] = []
   let cancel: Cancel | null = null
   let urgent = false
+  /** Slots whose latest Attempt that waits is a success: one more of them would say nothing new. */
+  const connected = new Set<number>()
 
   const flush = (): void => {
     cancel?.()
     cancel = null
     urgent = false
+    connected.clear()
     if (attempts.length + outcomes.length === 0) return
     const batch = { attempts, outcomes }
     attempts = []
@@ -45,9 +51,16 @@ export function createReports(after: (ms: number, fire: () => void) => Cancel, s
   }
   return {
     attempt(attempt) {
+      const { slot, error } = attempt
+      if (error === null && connected.has(slot)) return
       attempts.push(attempt)
-      if (attempt.error === null) wait()
-      else hurry()
+      if (error === null) {
+        connected.add(slot)
+        wait()
+      } else {
+        connected.delete(slot)
+        hurry()
+      }
     },
     outcome(outcome) {
       outcomes.push(outcome)

@@ -15,7 +15,7 @@ import {
 import type { Cancel, Relay, RelayEnd, RelayMeter, Wire } from '../plane/plane.ts'
 import { proxyHeader } from '../protocol/proxy-header.ts'
 import type { Route, SessionContext } from './context.ts'
-import { dialPool, type LoggedAttempt } from './dial.ts'
+import { type Dialing, dialPool, type LoggedAttempt } from './dial.ts'
 import type { LiveSession } from './live.ts'
 import { causeOf } from './verdict.ts'
 
@@ -25,7 +25,7 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
   session.open()
   session.onClientReset(downstream.onReset(() => session.abandon('client')))
   session.onDialing(
-    dialPool(context, route.pool, downstream.remote.bytes, session.attempts, (dialed) => {
+    dialPool(context, route.pool, downstream, session.attempts, (dialed) => {
       if (dialed.kind === 'exhausted') {
         session.giveUp(dialed.cause)
         return
@@ -40,6 +40,7 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
 /** The flat record of a connection, and the meter of its relay. */
 class Session<W extends Wire> implements LiveSession, RelayMeter {
   readonly attempts: LoggedAttempt[] = []
+  seat = -1
   relay: Relay | null = null
   slot = -1
   readonly #context: SessionContext<W>
@@ -51,7 +52,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
   #endpoint: EndpointSnapshot | null = null
   #connectMs: number | null = null
   #cancelReset: Cancel | null = null
-  #cancelDial: Cancel | null = null
+  #dialing: Dialing | null = null
   #over = false
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
@@ -76,13 +77,12 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
     this.#cancelReset = cancel
   }
 
-  onDialing(cancel: Cancel): void {
-    this.#cancelDial = cancel
+  onDialing(dialing: Dialing): void {
+    this.#dialing = dialing
   }
 
   connected(endpoint: EndpointSnapshot): void {
     this.#cancelReset?.()
-    this.#cancelDial = null
     this.#endpoint = endpoint
     this.slot = endpoint.slot
     this.#connectMs = this.#context.plane.now() - this.#startMs
@@ -91,8 +91,9 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
 
   header(): Uint8Array | null {
     const { proxyProtocol } = this.#route.pool
-    const { remote, local } = this.#downstream
-    return proxyProtocol === 'off' ? null : proxyHeader(proxyProtocol, remote, local, this.#id)
+    if (proxyProtocol === 'off') return null
+    const { remote, local } = this.#downstream // two system calls
+    return proxyHeader(proxyProtocol, remote, local, this.#id)
   }
 
   relayOptions(): Route['snapshot']['timeouts'] {
@@ -117,7 +118,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
 
   /** The client is gone, or the program ends, while no endpoint was reached. */
   abandon(cause: 'client' | 'admin'): void {
-    this.#cancelDial?.()
+    this.#dialing?.cancel()
     const closed: Closed =
       cause === 'client' ? { first: 'client', how: 'rst' } : { first: 'proxy', how: 'kill' }
     this.#unserved(cause, closed)
@@ -139,7 +140,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
 
   drop(): void {
     this.#over = true
-    this.#cancelDial?.()
+    this.#dialing?.cancel()
     if (this.relay !== null) this.relay.kill()
     else this.#downstream.reset()
   }
@@ -155,7 +156,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
     if (this.#over) return
     this.#cancelReset?.()
     this.#downstream.reset()
-    this.#close(cause, this.attempts.length === 0 ? 'queue' : 'connect', closed, 0, 0)
+    this.#close(cause, this.#dialing?.queued === true ? 'queue' : 'connect', closed, 0, 0)
   }
 
   #close(cause: Cause, phase: Phase, closed: Closed, bytesUp: number, bytesDown: number): void {

@@ -165,6 +165,10 @@ function programFamilies(source: MetricsSource): readonly Family[] {
     gauge('buffered_bytes', 'Bytes held in user space or in pipes.', () => [
       sample(source.tally.sum(workerCell.bufferedBytes)),
     ]),
+    gauge('pipes', 'Pipes of the splice plane.', () => [
+      sample(source.tally.sum(workerCell.pipesUsed), { state: 'used' }),
+      sample(source.tally.sum(workerCell.pipesIdle), { state: 'idle' }),
+    ]),
     gauge('draining', '1: shutting down.', () => [sample(Number(source.draining()))]),
     gauge(
       'config_last_reload_successful',

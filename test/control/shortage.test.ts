@@ -5,11 +5,12 @@ import { FakeClock, RecordedLog } from './fixture.ts'
 function scene() {
   const clock = new FakeClock()
   const log = new RecordedLog()
-  const state = { rejected: 0 }
+  const state = { rejected: 0, waiting: false }
   const shortage = watchShortage({
     log,
     after: clock.after,
     rejected: () => state.rejected,
+    waiting: () => state.waiting,
     limit: () => 100,
     nameOf: (slot) => `pool web: endpoint ${slot}`,
   })
@@ -53,4 +54,16 @@ test('descriptors that ran out are said with what to raise; faults of endpoints 
   clock.advance(20_000)
   shortage.stop()
   t.is(clock.pending, 0)
+})
+
+test('a plane that leaves connections in the backlog says so once', (t) => {
+  const { clock, log, state } = scene()
+  state.waiting = true
+  clock.advance(3_000)
+  const lines = log.take()
+  t.is(lines.length, 1)
+  t.regex(lines[0] ?? '', /new connections wait in the backlog \(program: 100\)/)
+  state.waiting = false
+  clock.advance(20_000)
+  t.regex(log.take()[0] ?? '', /below the connection limit again/)
 })

@@ -30,6 +30,7 @@ export interface ForwarderOptions {
   /** Probe endpoints as the pool says; off by default, so that a backend sees only what the test does. */
   readonly probe?: boolean
   readonly source?: ConfigSource
+  readonly pipesOnLoopback?: boolean
 }
 
 export interface LogLine {
@@ -73,6 +74,7 @@ export class Forwarder {
         wake.call()
       },
       logLinesDropped: () => 0,
+      pipesOnLoopback: options.pipesOnLoopback ?? false,
     })
     await app.start()
     if (options.probe === true) await app.probe()

@@ -19,11 +19,19 @@ interface Scene {
 
 type Settings = Omit<ForwarderOptions, 'plane'> & { onPeer?: (peer: Peer) => void; host?: string }
 
+export interface Traits {
+  /** What the plane does with connections above a limit. */
+  readonly accepting: 'resets' | 'pauses'
+  /** Options of every program that the suite starts. */
+  readonly variant?: Partial<ForwarderOptions>
+}
+
 /**
  * What users may rely on, case by case (the numbers are those of the behaviour contract), on real sockets. Each test
  * starts a whole program with `plane` in its worker threads, and ends with every gauge at zero and no descriptor left.
  */
-export function contract(plane: PlaneName): void {
+export function contract(plane: PlaneName, traits: Traits): void {
+  const { accepting, variant = {} } = traits
   const scene = (
     title: string,
     settings: Settings,
@@ -34,7 +42,7 @@ export function contract(plane: PlaneName): void {
       const { onPeer, host, ...options } = settings
       const backend = await Backend.start({ ...(onPeer && { onPeer }), ...(host && { host }) })
       const target = host === '::1' ? `[::1]:${backend.port}` : backend.port
-      const forwarder = await Forwarder.start({ plane, endpoints: [target], ...options })
+      const forwarder = await Forwarder.start({ plane, ...variant, endpoints: [target], ...options })
       const clients: Peer[] = []
       const pair = async () => {
         const client = await dialPeer(forwarder.port, options.listen === '::1' ? '::1' : '127.0.0.1')
@@ -57,7 +65,7 @@ export function contract(plane: PlaneName): void {
   }
 
   test.before('descriptors that a process opens once are open', async () => {
-    const forwarder = await Forwarder.start({ plane, endpoints: [await closedPort()] })
+    const forwarder = await Forwarder.start({ plane, ...variant, endpoints: [await closedPort()] })
     await forwarder.metric('spliceway_draining')
     await forwarder.close()
     await silentPort().then(({ close }) => close())
@@ -114,7 +122,7 @@ export function contract(plane: PlaneName): void {
   )
 
   scene(
-    'case 3: a slow reader against a fast writer holds at most 128 KiB in user space',
+    'case 3: a slow reader against a fast writer holds at most 128 KiB in user space, and one pipe',
     {},
     async (t, { pair, forwarder }) => {
       const { client, server } = await pair()
@@ -135,7 +143,9 @@ export function contract(plane: PlaneName): void {
         stalled = written === at
       }
       t.true(buffered > 0, 'nothing was buffered: the writer was never held back')
-      t.true(buffered <= 128 * KiB, `${buffered} bytes were buffered`)
+      // A pipe is not user space, but shows too.
+      const most = 128 * KiB + (variant.pipesOnLoopback === true ? 256 * KiB : 0)
+      t.true(buffered <= most, `${buffered} bytes were buffered`)
       let received = 0
       client.socket.on('data', (data: Buffer) => {
         received += data.length
@@ -461,6 +471,8 @@ export function contract(plane: PlaneName): void {
       const dead = await closedPort()
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [
           { port: dead, priority: 0 },
           { port: backend.port, priority: 1 },
@@ -495,6 +507,8 @@ export function contract(plane: PlaneName): void {
       const silent = await silentPort()
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [
           { port: silent.port, priority: 0 },
           { port: backend.port, priority: 1 },
@@ -520,6 +534,8 @@ export function contract(plane: PlaneName): void {
     async (t, { backend }) => {
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [
           { port: await closedPort(), priority: 0 },
           { port: backend.port, priority: 1 },
@@ -544,6 +560,8 @@ export function contract(plane: PlaneName): void {
       const second = await Backend.start()
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [
           { port: backend.port, priority: 0 },
           { port: second.port, priority: 1 },
@@ -586,7 +604,12 @@ export function contract(plane: PlaneName): void {
     {},
     async (t) => {
       const ports = [await closedPort(), await closedPort()]
-      const forwarder = await Forwarder.start({ plane, endpoints: ports, connect: { budgetMs: 400 } })
+      const forwarder = await Forwarder.start({
+        plane,
+        ...variant,
+        endpoints: ports,
+        connect: { budgetMs: 400 },
+      })
       const client = await dialPeer(forwarder.port)
       await client.write('anyone?')
       t.is(await client.ended(), 'rst')
@@ -610,6 +633,8 @@ export function contract(plane: PlaneName): void {
     async (t, { backend }) => {
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [backend.port],
         connect: { source: ['192.0.2.1'], budgetMs: 300 },
       })
@@ -634,6 +659,7 @@ export function contract(plane: PlaneName): void {
   scene('case 15: the next source address is tried before the next endpoint', {}, async (t, { backend }) => {
     const forwarder = await Forwarder.start({
       plane,
+      ...variant,
       endpoints: [backend.port],
       connect: { source: ['192.0.2.1', '127.0.0.9'] },
     })
@@ -646,42 +672,52 @@ export function contract(plane: PlaneName): void {
     await forwarder.close()
   })
 
+  // At a limit a plane either resets the excess or leaves it in the kernel's backlog.
+  const excess = accepting === 'pauses' ? 'waits in the backlog' : 'is reset and counted'
+  const atLimit = async (t: ExecutionContext, forwarder: Forwarder, reason: string): Promise<void> => {
+    if (accepting === 'pauses') {
+      const waiting = await dialPeer(forwarder.port)
+      await forwarder.line(/connection limit is reached: new connections wait/)
+      t.is(waiting.ending, null)
+      t.is(forwarder.app.status().connections.active, forwarder.app.status().listeners[0]?.accepted ?? -1)
+      waiting.reset()
+      return
+    }
+    for (let i = 0; i < 3; i++) t.is(await turnedAway(forwarder.port), 'rst')
+    t.is(
+      await forwarder.metric(`spliceway_connections_rejected_total{listener="main",reason="${reason}"}`),
+      3,
+    )
+    await forwarder.line(/connection limit is reached: new connections are reset/)
+  }
+
   scene(
-    'case 15: at the limit of the program the excess is reset, counted and said once, and it recovers by itself',
+    `case 15: at the limit of the program the excess ${excess}, it is said once, and it recovers by itself`,
     { config: { limits: { connections: 2 } } },
     async (t, { forwarder, backend, pair }) => {
       const first = await pair()
       await pair()
-      for (let i = 0; i < 3; i++) {
-        t.is(await turnedAway(forwarder.port), 'rst')
-      }
-      t.is(await forwarder.metric('spliceway_connections_rejected_total{listener="main",reason="limit"}'), 3)
-      await forwarder.line(/connection limit is reached/)
+      await atLimit(t, forwarder, 'limit')
       first.client.reset()
       await forwarder.outcome()
-      await forwarder.until(() => forwarder.app.status().connections.active === 1)
       const again = await dialPeer(forwarder.port)
-      const server = await backend.accept()
-      await again.write('in')
-      t.is((await server.read(2)).toString(), 'in')
+      for (;;) {
+        const server = await backend.accept()
+        await again.write('in')
+        // The connection that waited and was reset meanwhile may have come first.
+        if ((await server.read(2).catch(() => null))?.toString() === 'in') break
+      }
       again.reset()
       t.is(forwarder.lines.filter(({ message }) => /connection limit is reached/.test(message)).length, 1)
     },
   )
 
   scene(
-    'case 15: a listener has a limit of its own',
+    `case 15: at the limit of a listener the excess ${excess}`,
     { maxConnections: 1 },
     async (t, { forwarder, pair }) => {
       await pair()
-      const excess = await dialPeer(forwarder.port)
-      t.is(await excess.ended(), 'rst')
-      t.is(
-        await forwarder.metric(
-          'spliceway_connections_rejected_total{listener="main",reason="listener-limit"}',
-        ),
-        1,
-      )
+      await atLimit(t, forwarder, 'listener-limit')
     },
   )
 
@@ -689,6 +725,7 @@ export function contract(plane: PlaneName): void {
     const second = await Backend.start()
     const forwarder = await Forwarder.start({
       plane,
+      ...variant,
       endpoints: [
         { port: backend.port, priority: 0, maxConnections: 1 },
         { port: second.port, priority: 1 },
@@ -710,6 +747,8 @@ export function contract(plane: PlaneName): void {
     async (t, { backend }) => {
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [{ port: backend.port, maxConnections: 1 }],
       })
       const first = await dialPeer(forwarder.port)
@@ -727,6 +766,7 @@ export function contract(plane: PlaneName): void {
   scene('case 15: a client that finds no place within the budget was queued', {}, async (t, { backend }) => {
     const forwarder = await Forwarder.start({
       plane,
+      ...variant,
       endpoints: [{ port: backend.port, maxConnections: 1 }],
       connect: { budgetMs: 250 },
     })
@@ -748,6 +788,8 @@ export function contract(plane: PlaneName): void {
       const dead = await closedPort()
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [dead, backend.port],
         pool: { outlier: { consecutiveFailures: 2, baseEjectionMs: 60_000, maxEjectionMs: 60_000 } },
       })
@@ -781,6 +823,8 @@ export function contract(plane: PlaneName): void {
       await backend.close()
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [
           { port, priority: 0 },
           { port: second.port, priority: 1 },
@@ -812,6 +856,7 @@ export function contract(plane: PlaneName): void {
     const probe = { kind: 'http', port: null, secure: false, path: '/', status: [200], host: null } as const
     const forwarder = await Forwarder.start({
       plane,
+      ...variant,
       endpoints: [backend.port],
       pool: { health: { probe, intervalMs: 60, timeoutMs: 50, fall: 1, rise: 1 } },
       probe: true,
@@ -862,6 +907,8 @@ export function contract(plane: PlaneName): void {
       const second = await Backend.start({ onPeer: echo })
       const forwarder = await Forwarder.start({
         plane,
+        ...variant,
+        ...variant,
         endpoints: [
           { port: backend.port, priority: 0 },
           { port: second.port, priority: 1 },

@@ -1,3 +1,3 @@
 import { contract } from './contract.ts'
 
-contract('net')
+contract('net', { accepting: 'resets' })

@@ -13,6 +13,7 @@ function scene() {
       kill() {},
     }
     const session: LiveSession = {
+      seat: -1,
       relay,
       slot,
       kill: () => live.remove(session),

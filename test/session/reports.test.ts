@@ -57,3 +57,17 @@ test('a failure goes within a millisecond, behind the successes before it', (t) 
   clock.advance(1)
   t.deepEqual(sent, [{ atMs: 6, attempts: [success, failure, failure], outcomes: [] }])
 })
+
+test('of successes in a row a batch tells the first, and each that ends a row of failures', (t) => {
+  const { clock, sent, reports } = scene()
+  const elsewhere: Attempt = { ...success, slot: 2 }
+  for (const attempt of [success, success, elsewhere, failure, success, success, elsewhere])
+    reports.attempt(attempt)
+  clock.advance(1)
+  reports.attempt(success)
+  clock.advance(20)
+  t.deepEqual(
+    sent.map(({ attempts }) => attempts),
+    [[success, elsewhere, failure, success], [success]],
+  )
+})

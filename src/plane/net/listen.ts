@@ -18,5 +18,5 @@ export function listen(buffers: Buffers, spec: ListenSpec, accept: (downstream: 
     wire.attach(new NetSocket(buffers, wire, handle))
     accept(wire)
   })
-  return { close: () => void server.close() }
+  return { close: () => void server.close(), pause: () => false, resume() {} }
 }

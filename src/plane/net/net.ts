@@ -21,6 +21,7 @@ export function createNetPlane(): Plane<NetWire> {
       return () => clearTimeout(timer)
     },
     now,
-    wake() {}, // libuv wakes up for a message by itself
+    wakeDescriptor: null,
+    close() {}, // libuv's loop ends when nothing is left in it
   }
 }

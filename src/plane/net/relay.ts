@@ -19,6 +19,7 @@ type EndKind = RelayEnd['kind']
 
 /** Two sides, each reading for the other, from the hand-over until both descriptors are closed. */
 export class NetRelay implements Relay, Sweepable {
+  seat = -1
   readonly sweepMs: number
   readonly options: RelayOptions
   bytesUp = 0

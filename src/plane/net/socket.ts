@@ -81,7 +81,11 @@ export class NetSocket extends Socket {
   override _destroy(error: NodeJS.ErrnoException | null, done: (error?: Error | null) => void): void {
     super._destroy(error, () => done(null)) // destroyed() tells the error; an 'error' event could be missed
     this.#reader.close()
-    this.#reader.consumer.destroyed(error)
+    const { consumer } = this.#reader
+    // A closed socket may stay in memory until the next full collection: V8 puts `state.onwrite = (er) => ...` of Node's
+    // WritableState into the old generation until that constructor is optimized. The relay must not stay with it.
+    this.#reader.consumer = nobody
+    consumer.destroyed(error)
   }
 
   #settle(error: NodeJS.ErrnoException | null): void {
@@ -100,3 +104,5 @@ export class NetSocket extends Socket {
     if (error !== null && !this.destroyed) this.consumer.written(error)
   }
 }
+
+const nobody: Consumer = { data: () => true, ended() {}, written() {}, destroyed() {} }

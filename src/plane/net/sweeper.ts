@@ -1,5 +1,7 @@
+import { type Member, Roster } from '../../core/roster.ts'
+
 /** Something with deadlines that may be late by a sweep. */
-export interface Sweepable {
+export interface Sweepable extends Member {
   /** The longest time between two sweeps that its deadlines bear. */
   readonly sweepMs: number
   /** Checks its deadlines. */
@@ -16,13 +18,13 @@ export interface Sweeper {
  * connection costs more than looking at all of them once a second.
  */
 export function createSweeper(now: () => number): Sweeper {
-  const entries = new Set<Sweepable>()
+  const entries = new Roster<Sweepable>()
   let timer: NodeJS.Timeout | null = null
   let everyMs = Number.POSITIVE_INFINITY
 
   const sweep = (): void => {
     const nowMs = now()
-    for (const entry of entries) entry.sweep(nowMs)
+    entries.visit((entry) => entry.sweep(nowMs))
   }
   const stop = (): void => {
     if (timer !== null) clearInterval(timer)
@@ -38,7 +40,7 @@ export function createSweeper(now: () => number): Sweeper {
       timer = setInterval(sweep, everyMs)
     },
     remove(entry) {
-      entries.delete(entry)
+      entries.remove(entry)
       if (entries.size === 0) stop()
     },
   }

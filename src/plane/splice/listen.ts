@@ -1,0 +1,84 @@
+import { IPPROTO_TCP, SO_OOBINLINE, SOL_SOCKET, TCP_NODELAY } from '../../linux/constants.ts'
+import { EAGAIN, EMFILE, ENFILE } from '../../linux/errno.ts'
+import { Fd } from '../../linux/fd.ts'
+import { must } from '../../linux/libc.ts'
+import type { Listening, ListenSpec } from '../plane.ts'
+import type { Watcher } from './poller.ts'
+import { readSockaddr } from './sockaddr.ts'
+import { type Shared, SpliceWire } from './wire.ts'
+
+/** Connections taken in one go; one at a time costs 2 µs more each. */
+const batch = 64
+/** Out of descriptors: how long the rest waits in the kernel's backlog. */
+const pauseMs = 100
+
+/** Plane.listen by accept4(2). */
+export class Listener implements Listening, Watcher {
+  place = -1
+  readonly #shared: Shared
+  readonly #fd: Fd
+  readonly #accept: (downstream: SpliceWire) => void
+  readonly #after: (ms: number, fire: () => void) => () => void
+  #paused: (() => void) | null = null
+
+  constructor(
+    shared: Shared,
+    spec: ListenSpec,
+    accept: (downstream: SpliceWire) => void,
+    after: (ms: number, fire: () => void) => () => void,
+  ) {
+    if (typeof spec.socket !== 'number') throw new TypeError('the splice plane listens on a descriptor')
+    const { libc, poller } = shared
+    this.#shared = shared
+    this.#accept = accept
+    this.#after = after
+    this.#fd = new Fd(spec.socket)
+    libc.adopt(this.#fd)
+    // Accepted sockets inherit both: no system call for each of them.
+    must('setsockopt(TCP_NODELAY)', libc.setOption(this.#fd, IPPROTO_TCP, TCP_NODELAY, 1))
+    must('setsockopt(SO_OOBINLINE)', libc.setOption(this.#fd, SOL_SOCKET, SO_OOBINLINE, 1))
+    must('listen', libc.listen(this.#fd, spec.backlog))
+    must('epoll_ctl', poller.watchListener(this.#fd, this))
+  }
+
+  ready(): void {
+    const { libc, poller, address } = this.#shared
+    for (let i = 0; i < batch && this.place !== -1; i++) {
+      const fd = libc.accept(this.#fd, address)
+      if (typeof fd === 'number') {
+        if (fd === EMFILE || fd === ENFILE) this.#pause()
+        if (fd === EAGAIN || fd === EMFILE || fd === ENFILE) return
+        continue // that connection is gone already (ECONNABORTED and the like); the next one may be fine
+      }
+      const wire = new SpliceWire(this.#shared, fd, readSockaddr(address))
+      if (poller.watch(fd, wire) < 0) wire.reset()
+      else this.#accept(wire)
+    }
+  }
+
+  pause(): boolean {
+    this.#shared.poller.mute(this.#fd, this)
+    return true
+  }
+
+  resume(): void {
+    if (this.#fd.n !== -1 && this.place === -1) {
+      must('epoll_ctl', this.#shared.poller.watchListener(this.#fd, this))
+    }
+  }
+
+  close(): void {
+    this.#paused?.()
+    this.#shared.poller.forget(this)
+    this.#shared.libc.close(this.#fd)
+  }
+
+  /** Level-triggered: without this the poller would spin on a queue that cannot be taken. */
+  #pause(): void {
+    this.pause()
+    this.#paused = this.#after(pauseMs, () => {
+      this.#paused = null
+      this.resume()
+    })
+  }
+}

@@ -1,0 +1,80 @@
+import type { Fd } from '../../linux/fd.ts'
+import type { Libc } from '../../linux/libc.ts'
+
+export interface Pipe {
+  readonly read: Fd
+  readonly write: Fd
+}
+
+/** 64 KiB costs a little more on veth; 1 MiB brings nothing. */
+export const pipeBytes = 256 * 1024
+/** A pipe that the kernel made smaller than this is not worth its two descriptors. */
+const leastBytes = 64 * 1024
+/** After a refusal: other processes of this user may have given pages back. */
+const sulkMs = 10_000
+
+/**
+ * Empty pipes of one thread, made when first needed. A user has a budget of pages for all pipes
+ * (fs.pipe-user-pages-soft); beyond it pipes are 8 KiB and no good.
+ */
+export class Pipes {
+  readonly #libc: Libc
+  readonly #most: number
+  readonly #now: () => number
+  readonly #changed: (used: number, idle: number) => void
+  readonly #idle: Pipe[] = []
+  #used = 0
+  #refusedUntilMs = 0
+
+  /** `budgetBytes`: what this thread's pipes may hold together. */
+  constructor(
+    libc: Libc,
+    budgetBytes: number,
+    now: () => number,
+    changed: (used: number, idle: number) => void,
+  ) {
+    this.#libc = libc
+    this.#most = Math.floor(budgetBytes / pipeBytes)
+    this.#now = now
+    this.#changed = changed
+  }
+
+  /** An empty pipe, or null: stay on recv and send. */
+  take(): Pipe | null {
+    const pipe = this.#idle.pop() ?? this.#make()
+    if (pipe === null) return null
+    this.#used++
+    this.#changed(this.#used, this.#idle.length)
+    return pipe
+  }
+
+  /** Takes an empty pipe back. */
+  give(pipe: Pipe): void {
+    this.#used--
+    this.#idle.push(pipe)
+    this.#changed(this.#used, this.#idle.length)
+  }
+
+  /** Takes a pipe that still holds data: it is closed, because the next connection must not read it. */
+  discard(pipe: Pipe): void {
+    this.#used--
+    this.#close(pipe)
+    this.#changed(this.#used, this.#idle.length)
+  }
+
+  #make(): Pipe | null {
+    if (this.#used >= this.#most || this.#now() < this.#refusedUntilMs) return null
+    const pipe = this.#libc.pipe()
+    if (typeof pipe !== 'number') {
+      if (this.#libc.setPipeSize(pipe.write, pipeBytes) >= leastBytes) return pipe
+      this.#close(pipe)
+    }
+    this.#refusedUntilMs = this.#now() + sulkMs
+    return null
+  }
+
+  #close(pipe: Pipe): void {
+    this.#libc.close(pipe.read)
+    this.#libc.close(pipe.write)
+  }
+}

@@ -1,0 +1,145 @@
+import type { Block } from '../../linux/block.ts'
+import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from '../../linux/constants.ts'
+import { EINTR } from '../../linux/errno.ts'
+import type { Fd } from '../../linux/fd.ts'
+import { eventBits, eventHigh, eventLow, type Libc, must } from '../../linux/libc.ts'
+import type { Clock } from './clock.ts'
+
+/** Who is told of a descriptor's edges. */
+export interface Watcher {
+  /** Where it is in the poller's table; -1: nowhere. Only the poller writes it. */
+  place: number
+  /** `events` are bits of EPOLLIN and so on. Each edge is told once: what it allows must be done, or remembered. */
+  ready(events: number): void
+}
+
+/** Edges that every socket is registered for, once and for all: one epoll_ctl a connection. */
+const socketEvents = (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0
+/** Level: a listener that stops accepting for a moment is told again. */
+const listenerEvents = EPOLLIN
+/** What a batch may hold: 60 events a turn were the most under full load. */
+const batchEvents = 256
+/** A turn returns to the event loop after so many batches or so long; each return costs about 3 µs. */
+const batchesATurn = 16
+const turnMs = 1
+/** Never blocked longer: a wake-up that was lost costs no more than this. */
+const longestWaitMs = 1_000
+/** The eventfd's place; real ones begin above it. */
+const wakePlace = 0
+
+/**
+ * Edge-triggered epoll, one turn a macrotask, so that promises and messages go on between turns. A descriptor may be
+ * closed, and its number used again, within one batch: an event is for a place in a generation, not for a number.
+ */
+export class Poller {
+  readonly wakeFd: Fd
+  readonly #libc: Libc
+  readonly #clock: Clock
+  readonly #epoll: Fd
+  readonly #events: Block
+  readonly #watchers: (Watcher | null)[] = [null]
+  readonly #generations: number[] = [0]
+  readonly #free: number[] = []
+  #again: (() => void)[] = []
+  #running = false
+  readonly #turn = (): void => this.#run()
+
+  constructor(libc: Libc, clock: Clock) {
+    this.#libc = libc
+    this.#clock = clock
+    this.#epoll = must('epoll_create1', libc.epoll())
+    this.wakeFd = must('eventfd', libc.eventfd())
+    this.#events = libc.block(batchEvents * 16)
+    must('epoll_ctl', libc.epollAdd(this.#epoll, this.wakeFd, EPOLLIN, wakePlace, 0))
+  }
+
+  /** Begins to turn, for as long as the thread lives. */
+  start(): void {
+    if (this.#running) return
+    this.#running = true
+    setImmediate(this.#turn)
+  }
+
+  stop(): void {
+    this.#running = false
+  }
+
+  /** Tells `watcher` of a socket's edges, beginning with what is there now. A negative errno when the kernel refuses. */
+  watch(fd: Fd, watcher: Watcher): number {
+    return this.#add(fd, watcher, socketEvents)
+  }
+
+  /** Tells `watcher` for as long as connections wait. */
+  watchListener(fd: Fd, watcher: Watcher): number {
+    return this.#add(fd, watcher, listenerEvents)
+  }
+
+  /** Tells nothing more, events of the present batch included. Closing the descriptor takes it out of the kernel's set. */
+  forget(watcher: Watcher): void {
+    const { place } = watcher
+    if (place === -1) return
+    watcher.place = -1
+    this.#watchers[place] = null
+    this.#generations[place] = ((this.#generations[place] ?? 0) + 1) >>> 0
+    this.#free.push(place)
+  }
+
+  /** As forget(), for a descriptor that stays open. */
+  mute(fd: Fd, watcher: Watcher): void {
+    if (watcher.place === -1) return
+    this.forget(watcher)
+    this.#libc.epollDelete(this.#epoll, fd)
+  }
+
+  /** Calls `work` in the next batch: for whoever has more to do than is fair at once. */
+  again(work: () => void): void {
+    this.#again.push(work)
+  }
+
+  #add(fd: Fd, watcher: Watcher, events: number): number {
+    const place = this.#free.pop() ?? this.#watchers.length
+    const generation = this.#generations[place] ?? 0
+    this.#generations[place] = generation
+    this.#watchers[place] = watcher
+    watcher.place = place
+    const result = this.#libc.epollAdd(this.#epoll, fd, events, place, generation)
+    if (result < 0) this.forget(watcher)
+    return result
+  }
+
+  #run(): void {
+    if (!this.#running) return
+    setImmediate(this.#turn) // first, so that a throw below does not end the turning
+    const untilMs = this.#clock.read() + turnMs
+    for (let batch = 0; batch < batchesATurn; batch++) {
+      // Only the first batch of a turn may block: after it, promises and messages may have waited for us.
+      const woken = this.#batch(batch === 0)
+      if (woken || this.#clock.nowMs >= untilMs) return
+    }
+  }
+
+  /** True: main has a message, or nothing happened. */
+  #batch(mayBlock: boolean): boolean {
+    const work = this.#again
+    const waitMs = mayBlock && work.length === 0 ? this.#clock.waitMs(longestWaitMs) : 0
+    const count = this.#libc.epollWait(this.#epoll, this.#events, waitMs)
+    this.#clock.read()
+    if (work.length > 0) {
+      this.#again = []
+      for (const each of work) each()
+    }
+    if (count < 0 && count !== EINTR) must('epoll_wait', count)
+    let woken = count <= 0 && work.length === 0
+    for (let i = 0; i < count; i++) {
+      const place = eventLow(this.#events, i)
+      if (place === wakePlace) {
+        this.#libc.clearEventfd(this.wakeFd)
+        woken = true
+      } else if (this.#generations[place] === eventHigh(this.#events, i)) {
+        this.#watchers[place]?.ready(eventBits(this.#events, i))
+      }
+    }
+    this.#clock.fire()
+    return woken
+  }
+}

@@ -1,0 +1,253 @@
+import type { Closed } from '../../core/outcome.ts'
+import {
+  EPOLLERR,
+  IPPROTO_TCP,
+  SO_KEEPALIVE,
+  SOL_SOCKET,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+} from '../../linux/constants.ts'
+import { EPIPE, errnoName } from '../../linux/errno.ts'
+import type { Relay, RelayEnd, RelayOptions } from '../plane.ts'
+import type { Sweepable, Sweeper } from '../sweeper.ts'
+import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
+import type { Owner, SpliceWire } from './wire.ts'
+
+/** Keepalive is set on connections that have lived this long: shorter ones need none and save eight system calls. */
+const keepaliveAfterMs = 5_000
+/** A peer that acknowledges nothing for so long, though bytes are under way, has vanished. */
+const lastAckMs = 300_000
+const lastAckEveryMs = 30_000
+/** Deadlines may be late by a tenth, but are not looked at more often than every 10 ms or less often than every second. */
+const sweepShare = 10
+const sweepBoundsMs = { least: 10, most: 1_000 } as const
+
+export interface RelayContext extends PumpShared {
+  readonly now: () => number
+  readonly sweeper: Sweeper
+}
+
+type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code'> & { readonly closed: Closed }
+
+/** Two pumps, from the hand-over until both descriptors are closed. */
+export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
+  seat = -1
+  readonly sweepMs: number
+  readonly #context: RelayContext
+  readonly #options: RelayOptions
+  readonly #ended: (end: RelayEnd) => void
+  readonly #up: Pump
+  readonly #down: Pump
+  readonly #keepaliveAtMs: number
+  #bytesUp = 0
+  #bytesDown = 0
+  #movedMs: number
+  #nextAckMs: number
+  #keepalive = false
+  #finishing = false
+  #first: Closed | null = null
+  #over = false
+
+  constructor(
+    context: RelayContext,
+    downstream: SpliceWire,
+    upstream: SpliceWire,
+    options: RelayOptions,
+    ended: (end: RelayEnd) => void,
+  ) {
+    this.#context = context
+    this.#options = options
+    this.#ended = ended
+    const nowMs = context.now()
+    this.#movedMs = nowMs
+    this.#keepaliveAtMs = nowMs + Math.min(keepaliveAfterMs, options.keepalive.idleMs)
+    this.#nextAckMs = nowMs + lastAckEveryMs
+    const shortest = Math.min(options.idleMs, options.halfCloseMs, options.stallMs) / sweepShare
+    this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
+    this.#up = new Pump(context, this, downstream, upstream)
+    this.#down = new Pump(context, this, upstream, downstream)
+    downstream.handTo(this)
+    upstream.handTo(this)
+    context.sweeper.add(this)
+    if (options.header !== null) this.#up.begin(options.header)
+    this.#up.run()
+    this.#down.run()
+  }
+
+  ready(wire: SpliceWire, events: number): void {
+    if ((events & EPOLLERR) !== 0) {
+      const error = wire.takeError()
+      if (error > 0) this.failed(wire, -error)
+    }
+    if (this.#over) return
+    // Both: what this wire sent goes one way, what it can take comes the other.
+    this.#up.run()
+    if (!this.#over) this.#down.run()
+  }
+
+  idleMs(nowMs: number): number {
+    return nowMs - this.#movedMs
+  }
+
+  finish(): void {
+    if (this.#over || this.#finishing) return
+    this.#finishing = true
+    this.#first ??= { first: 'proxy', how: 'fin' }
+    this.#movedMs = this.#context.now()
+    this.#up.seal()
+    if (!this.#over) this.#down.seal()
+  }
+
+  kill(): void {
+    this.#fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
+  }
+
+  moved(pump: Pump, count: number): void {
+    this.#movedMs = this.#context.now()
+    if (pump === this.#up) {
+      this.#bytesUp += count
+      this.#options.meter.up(count)
+    } else {
+      this.#bytesDown += count
+      this.#options.meter.down(count)
+    }
+  }
+
+  held(delta: number): void {
+    this.#options.meter.buffered(delta)
+  }
+
+  sourceEnded(pump: Pump): void {
+    this.#movedMs = this.#context.now()
+    this.#first ??= { first: pump === this.#up ? 'client' : 'server', how: 'fin' }
+  }
+
+  /**
+   * EPIPE: this peer had ended cleanly before it reset (tcp_reset() in CLOSE_WAIT), so what it sent is still read to its
+   * end and delivered, and only then it is over. Anything else is a reset that nothing preceded, or our own trouble.
+   */
+  failed(wire: SpliceWire, errno: number): void {
+    if (this.#over) return
+    const towards = wire === this.#up.to ? this.#up : this.#down
+    if (errno === EPIPE) {
+      towards.breakOff()
+      this.again()
+      return
+    }
+    const side = wire === this.#up.to ? 'upstream' : 'downstream'
+    const code = errnoName(errno)
+    const first = side === 'upstream' ? 'server' : 'client'
+    const vanished = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' // keepalive gave up
+    const kind = vanished ? 'idle' : local.has(code) ? 'fault' : 'reset'
+    this.#fail({ kind, side, code, closed: { first, how: vanished ? 'timeout' : 'rst' } })
+  }
+
+  over(): void {
+    if (this.#up.over && this.#down.over) {
+      this.#close({
+        kind: this.#finishing ? 'finished' : 'clean',
+        side: null,
+        code: null,
+        closed: { first: 'proxy', how: 'fin' },
+      })
+    }
+  }
+
+  again(): void {
+    this.#context.poller.again(() => {
+      if (!this.#over) this.#up.run()
+      if (!this.#over) this.#down.run()
+    })
+  }
+
+  get closesInstead(): boolean {
+    return this.#up.over || this.#down.over
+  }
+
+  sweep(nowMs: number): void {
+    const { idleMs, halfCloseMs, stallMs } = this.#options
+    const silentMs = nowMs - this.#movedMs
+    const stuckMs = Math.max(this.#up.stuckMs(nowMs), this.#down.stuckMs(nowMs))
+    if (stuckMs >= stallMs) this.#expire('stall')
+    else if (silentMs >= idleMs) this.#expire('idle')
+    else if ((this.#halfClosed() || this.#finishing) && silentMs >= halfCloseMs) this.#expire('half-close')
+    else if (!this.#keepalive && nowMs >= this.#keepaliveAtMs) this.#keepAlive()
+    else if (nowMs >= this.#nextAckMs) this.#checkAcks(nowMs)
+  }
+
+  #halfClosed(): boolean {
+    return this.#up.ended || this.#down.ended
+  }
+
+  /** The side that did not read, or else the one whose turn it was: the open one, or else the client. */
+  #expire(kind: 'idle' | 'stall' | 'half-close'): void {
+    const upstreamFaulty = this.#up.heldBytes > 0 || (this.#up.ended && this.#down.heldBytes === 0)
+    const side = upstreamFaulty ? 'upstream' : 'downstream'
+    this.#fail({
+      kind,
+      side,
+      code: null,
+      closed: { first: upstreamFaulty ? 'server' : 'client', how: 'timeout' },
+    })
+  }
+
+  #keepAlive(): void {
+    this.#keepalive = true
+    const { idleMs, intervalMs, count } = this.#options.keepalive
+    const { libc } = this.#context
+    for (const { fd } of [this.#up.from, this.#up.to]) {
+      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.round(idleMs / 1000))
+      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, Math.round(intervalMs / 1000))
+      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, count)
+      libc.setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
+    }
+  }
+
+  /** TCP_USER_TIMEOUT would kill a live peer that does not read, and replace the keepalive count. */
+  #checkAcks(nowMs: number): void {
+    this.#nextAckMs = nowMs + lastAckEveryMs
+    const { libc } = this.#context
+    for (const { from } of [this.#up, this.#down]) {
+      if (libc.unackedSegments(from.fd) <= 0 || libc.lastAckReceivedMs(from.fd) < lastAckMs) continue
+      const side = from === this.#up.from ? 'downstream' : 'upstream'
+      const first = side === 'upstream' ? 'server' : 'client'
+      this.#fail({ kind: 'idle', side, code: 'ETIMEDOUT', closed: { first, how: 'timeout' } })
+      return
+    }
+  }
+
+  /** Ends both sides with RST. */
+  #fail(verdict: Verdict): void {
+    if (this.#over) return
+    const { libc } = this.#context
+    libc.resetOnClose(this.#up.from.fd)
+    libc.resetOnClose(this.#up.to.fd)
+    this.#close(verdict)
+  }
+
+  /** Closes both sockets, once. */
+  #close(verdict: Verdict): void {
+    if (this.#over) return
+    this.#over = true
+    const halfClosed = this.#halfClosed()
+    this.#context.sweeper.remove(this)
+    this.#up.release()
+    this.#down.release()
+    this.#up.from.close()
+    this.#up.to.close()
+    const end: RelayEnd = {
+      kind: verdict.kind,
+      side: verdict.side,
+      code: verdict.code,
+      halfClosed,
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      closed: this.#first ?? verdict.closed,
+    }
+    queueMicrotask(() => this.#ended(end)) // never before the caller has its Relay
+  }
+}
+
+/** Errors that are our own. */
+const local = new Set(['EBADF', 'EINVAL', 'ENOMEM', 'ENOBUFS', 'EFAULT'])

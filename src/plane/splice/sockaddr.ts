@@ -1,0 +1,32 @@
+import type { SocketAddress } from '../../core/address.ts'
+import type { Block } from '../../linux/block.ts'
+import { AF_INET, AF_INET6 } from '../../linux/constants.ts'
+
+/** struct sockaddr_in6, the longer of the two. */
+export const sockaddrSize = 28
+const ipv4Size = 16
+
+/** Writes `address` as the kernel wants it; returns how many bytes that are. */
+export function writeSockaddr(block: Block, address: SocketAddress): number {
+  const { bytes, view } = block
+  bytes.fill(0, 0, sockaddrSize)
+  view.setUint16(0, address.family === 4 ? AF_INET : AF_INET6, true)
+  view.setUint16(2, address.port)
+  bytes.set(address.bytes, address.family === 4 ? 4 : 8)
+  return address.family === 4 ? ipv4Size : sockaddrSize
+}
+
+/** The address that the kernel has written; a v4-mapped one is IPv4. */
+export function readSockaddr({ bytes, view }: Block): SocketAddress {
+  const port = view.getUint16(2)
+  if (view.getUint16(0, true) === AF_INET)
+    return { family: 4, bytes: Uint8Array.from(bytes.subarray(4, 8)), port }
+  return isV4Mapped(bytes)
+    ? { family: 4, bytes: Uint8Array.from(bytes.subarray(20, 24)), port }
+    : { family: 6, bytes: Uint8Array.from(bytes.subarray(8, 24)), port }
+}
+
+function isV4Mapped(bytes: Uint8Array): boolean {
+  for (let i = 8; i < 18; i++) if (bytes[i] !== 0) return false
+  return bytes[18] === 0xff && bytes[19] === 0xff
+}

@@ -1,0 +1,51 @@
+import type { Libc } from '../../linux/libc.ts'
+import type { Plane } from '../plane.ts'
+import { createSweeper } from '../sweeper.ts'
+import { blockSize, createBlocks } from './blocks.ts'
+import { Clock } from './clock.ts'
+import { Dialer } from './dial.ts'
+import { Listener } from './listen.ts'
+import { Pipes } from './pipes.ts'
+import { Poller } from './poller.ts'
+import { SpliceRelay } from './relay.ts'
+import { addressBlockSize, type SpliceWire } from './wire.ts'
+
+export interface SplicePlaneOptions {
+  readonly libc: Libc
+  /** What this thread's pipes may hold together. */
+  readonly pipeBudgetBytes: number
+  /** Bulk goes through pipes on loopback too. */
+  readonly pipesOnLoopback: boolean
+  readonly pipesChanged: (used: number, idle: number) => void
+}
+
+/** The plane over epoll, recv/send and splice(2): Linux only. One per thread, which it blocks while nothing happens. */
+export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire> {
+  const { libc, pipeBudgetBytes, pipesOnLoopback, pipesChanged } = options
+  const clock = new Clock(() => performance.now())
+  const poller = new Poller(libc, clock)
+  const now = (): number => clock.nowMs
+  const after = (ms: number, fire: () => void) => clock.after(ms, fire)
+  const shared = { libc, poller, scratch: libc.block(blockSize), address: libc.block(addressBlockSize) }
+  const pipes = new Pipes(libc, pipeBudgetBytes, now, pipesChanged)
+  const context = {
+    ...shared,
+    pipes,
+    blocks: createBlocks(libc),
+    pipesOnLoopback,
+    now,
+    sweeper: createSweeper(now, after),
+  }
+  const dialer = new Dialer(shared)
+  poller.start()
+  return {
+    listen: (spec, accept) => new Listener(shared, spec, accept, after),
+    dial: (endpoint, options, done) => dialer.dial(endpoint, options, done),
+    relay: (downstream, upstream, options, ended) =>
+      new SpliceRelay(context, downstream, upstream, options, ended),
+    after,
+    now: () => clock.read(),
+    wakeDescriptor: poller.wakeFd.n,
+    close: () => poller.stop(),
+  }
+}

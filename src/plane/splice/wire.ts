@@ -1,0 +1,177 @@
+import type { SocketAddress } from '../../core/address.ts'
+import type { Block } from '../../linux/block.ts'
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDHUP,
+  MSG_PEEK,
+  SO_ERROR,
+  SOL_SOCKET,
+} from '../../linux/constants.ts'
+import type { Fd } from '../../linux/fd.ts'
+import type { Libc } from '../../linux/libc.ts'
+import type { Cancel, Wire } from '../plane.ts'
+import type { Poller, Watcher } from './poller.ts'
+import { readSockaddr, sockaddrSize } from './sockaddr.ts'
+
+/** What every socket of a thread shares. */
+export interface Shared {
+  readonly libc: Libc
+  readonly poller: Poller
+  /** Where reads go; valid until the next call that reads. */
+  readonly scratch: Block
+  readonly address: Block
+}
+
+/** Whoever owns a wire after the session: a dial, then a relay. */
+export interface Owner {
+  /** The wire's flags have changed by `events`. */
+  ready(wire: SpliceWire, events: number): void
+}
+
+interface Peeker {
+  readonly seen: number
+  readonly done: (bytes: Uint8Array, ended: boolean) => void
+}
+
+/**
+ * One socket. Edges are remembered in flags until what they allow is done. Owns no buffer: what it has not been asked
+ * for stays in the kernel.
+ */
+export class SpliceWire implements Wire, Watcher {
+  place = -1
+  readonly fd: Fd
+  owner: Owner | null = null
+  /** There may be bytes, or the end, to read. */
+  readable = false
+  /** The kernel may take bytes. */
+  writable = false
+  /** The peer's FIN has arrived: what is in the kernel now is all there is. */
+  finArrived = false
+  /** Urgent data splits reads: a short one does not mean that there is no more. */
+  urgent = false
+  /** Bytes were sent on it. */
+  sent = false
+  readonly #shared: Shared
+  #remote: SocketAddress | null
+  #local: SocketAddress | null = null
+  #peeker: Peeker | null = null
+  #reset: (() => void) | null = null
+
+  constructor(shared: Shared, fd: Fd, remote: SocketAddress | null) {
+    this.#shared = shared
+    this.fd = fd
+    this.#remote = remote
+  }
+
+  get remote(): SocketAddress {
+    const { libc, address } = this.#shared
+    this.#remote ??= libc.getpeername(this.fd, address) < 0 ? unknown : readSockaddr(address)
+    return this.#remote
+  }
+
+  get local(): SocketAddress {
+    const { libc, address } = this.#shared
+    this.#local ??= libc.getsockname(this.fd, address) < 0 ? unknown : readSockaddr(address)
+    return this.#local
+  }
+
+  /** The bytes never leave this host: a kernel artefact makes some ways of copying slow there. */
+  get loopback(): boolean {
+    const { family, bytes } = this.remote
+    if (family === 4) return bytes[0] === 127
+    return bytes[15] === 1 && bytes.subarray(0, 15).every((byte) => byte === 0)
+  }
+
+  peek(seen: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel {
+    const peeker: Peeker = { seen, done }
+    this.#peeker = peeker
+    this.#shared.poller.again(() => this.#show(peeker))
+    return () => {
+      if (this.#peeker === peeker) this.#peeker = null
+    }
+  }
+
+  discard(count: number): void {
+    const { libc, scratch } = this.#shared
+    for (let left = count; left > 0; ) {
+      const taken = libc.recv(this.fd, scratch, 0, Math.min(left, scratch.size), 0)
+      if (taken <= 0) return
+      left -= taken
+    }
+  }
+
+  onReset(fire: () => void): Cancel {
+    this.#reset = fire
+    return () => {
+      if (this.#reset === fire) this.#reset = null
+    }
+  }
+
+  close(): void {
+    this.#release()
+    this.#shared.libc.close(this.fd)
+  }
+
+  reset(): void {
+    this.#release()
+    if (this.fd.n !== -1) this.#shared.libc.resetOnClose(this.fd)
+    this.#shared.libc.close(this.fd)
+  }
+
+  /** The owner takes over: nobody is told of a reset or of bytes any more. */
+  handTo(owner: Owner): void {
+    this.#peeker = null
+    this.#reset = null
+    this.owner = owner
+  }
+
+  /** The socket's error, which this clears: 0 or a positive errno. */
+  takeError(): number {
+    return this.#shared.libc.getOption(this.fd, SOL_SOCKET, SO_ERROR)
+  }
+
+  ready(events: number): void {
+    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0) this.readable = true
+    if ((events & (EPOLLRDHUP | EPOLLHUP)) !== 0) this.finArrived = true
+    if ((events & EPOLLOUT) !== 0) this.writable = true
+    if ((events & EPOLLPRI) !== 0) this.urgent = true
+    if (this.owner !== null) this.owner.ready(this, events)
+    else if ((events & EPOLLERR) !== 0) this.#failed()
+    else if (this.#peeker !== null) this.#show(this.#peeker)
+  }
+
+  #failed(): void {
+    const fire = this.#reset
+    this.#peeker = null
+    this.#reset = null
+    fire?.()
+  }
+
+  #show(peeker: Peeker): void {
+    if (this.#peeker !== peeker || this.fd.n === -1) return
+    const { libc, scratch } = this.#shared
+    const count = Math.max(0, libc.recv(this.fd, scratch, 0, scratch.size, MSG_PEEK))
+    // MSG_PEEK does not tell the end while there are bytes; with FIN here and the buffer not full, these are the last.
+    const ended = this.finArrived && count < scratch.size
+    if (count <= peeker.seen && !ended) return
+    this.#peeker = null
+    peeker.done(Uint8Array.from(scratch.bytes.subarray(0, count)), ended)
+  }
+
+  #release(): void {
+    this.#peeker = null
+    this.#reset = null
+    this.owner = null
+    this.#shared.poller.forget(this)
+  }
+}
+
+/** A socket that was reset before anyone asked has no address any more. */
+const unknown: SocketAddress = { family: 4, bytes: new Uint8Array(4), port: 0 }
+
+/** For listeners and dials: a block that holds any address. */
+export const addressBlockSize = sockaddrSize

@@ -1,0 +1,39 @@
+import type { Turns } from '../core/balance/round-robin.ts'
+import type { PickContext } from '../core/candidates.ts'
+import type { Wire } from '../plane/plane.ts'
+import type { SessionContext } from './context.ts'
+
+/**
+ * What one session's choice of an endpoint depends on. A class, because a getter in an object literal becomes part of a
+ * hidden class of its own: that one is born old, and keeps alive whatever the getter sees until the next full collection.
+ */
+export class Pick<W extends Wire> implements PickContext {
+  readonly #context: SessionContext<W>
+  readonly #client: W
+
+  constructor(context: SessionContext<W>, client: W) {
+    this.#context = context
+    this.#client = client
+  }
+
+  health(slot: number): number {
+    return this.#context.tally.health(slot)
+  }
+
+  load(slot: number): number {
+    return this.#context.tally.load(slot)
+  }
+
+  random(): number {
+    return this.#context.random()
+  }
+
+  /** Costs a system call the first time: only source-hash asks. */
+  get client(): Uint8Array {
+    return this.#client.remote.bytes
+  }
+
+  get turns(): Turns {
+    return this.#context.turns
+  }
+}
