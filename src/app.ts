@@ -11,7 +11,7 @@ import type { Log } from './control/log.ts'
 import { selfForward } from './control/self-forward.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { BindError, type Duplicate } from './control/sockets.ts'
-import type { Attempt, Outcome } from './core/outcome.ts'
+import type { Attempt } from './core/outcome.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
 import { Tally, workerCell } from './core/tally.ts'
@@ -41,7 +41,8 @@ export interface AppOptions {
   readonly version: string
   readonly log: Log
   readonly setLogLevel: (level: LogLevel) => void
-  readonly outcomes: (outcomes: readonly Outcome[]) => void
+  /** `lines`: `count` lines of the access log. */
+  readonly accessLines: (lines: string, count: number) => void
   readonly logLinesDropped: () => number
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
@@ -110,7 +111,7 @@ export class App implements AdminSource, AdminActions {
       after,
       pools: (version) => registry.pools(version),
       acknowledged: (version) => registry.acknowledged(version),
-      reports: (attempts, outcomes) => this.#reports(attempts, outcomes),
+      reports: (attempts, lines, count) => this.#reports(attempts, lines, count),
     })
   }
 
@@ -321,12 +322,12 @@ export class App implements AdminSource, AdminActions {
     if (left.length > 0) this.#dataPlane.retire(left, this.#config.drain.windowMs, 0)
   }
 
-  #reports(attempts: readonly Attempt[], outcomes: readonly Outcome[]): void {
+  #reports(attempts: readonly Attempt[], lines: string, count: number): void {
     for (const attempt of attempts) {
       this.#endpoints.registry.attempt(attempt)
       if (attempt.error !== null) this.#shortage?.attempt(attempt)
     }
-    if (outcomes.length > 0) this.#options.outcomes(outcomes)
+    if (count > 0) this.#options.accessLines(lines, count)
   }
 
   #limit(): number {
@@ -358,8 +359,7 @@ export class App implements AdminSource, AdminActions {
 
 /** `auto` takes splice where it works. Throws ConfigError when the plane that is asked for does not. */
 function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status['plane'] {
-  if (wanted === 'net' || (wanted === 'auto' && process.env.SPLICEWAY_AUTO !== 'splice'))
-    return { name: 'net', why: 'as configured' } // TEMPORARY
+  if (wanted === 'net') return { name: 'net', why: 'as configured' }
   const obstacle = loaded.kind === 'missing' ? loaded.reason : selfTest(loaded.libc)
   if (obstacle === null)
     return { name: 'splice', why: wanted === 'auto' ? 'self-test passed' : 'as configured' }

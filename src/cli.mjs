@@ -14,7 +14,7 @@ if (found < wanted) {
   process.exit(78)
 }
 
-// Stripped and compiled modules are kept between starts: about 40 ms and 30 MB less a start (bench/startup.ts).
+// Stripped and compiled modules are kept between starts: about 190 ms and 50 MB less a start (bench/startup.ts).
 // Only in a folder that belongs to the installation or to the service: in a shared folder such as /tmp anyone could plant code.
 const cache =
   process.env.NODE_COMPILE_CACHE ??

@@ -44,7 +44,9 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     plane,
     tally,
     row,
-    reports: createReports(after, (attempts, outcomes) => tell({ kind: 'reports', attempts, outcomes })),
+    reports: createReports(after, Date.now, (attempts, lines, count) =>
+      tell({ kind: 'reports', attempts, lines, count }),
+    ),
     live: createLiveSessions(after, () => plane.now()),
     turns: new Turns(),
     random: Math.random,

@@ -7,8 +7,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
   protocol: ['core'],
   'plane/plane.ts': ['core'],
-  'plane/net': ['core', 'plane/plane.ts'],
-  'plane/splice': ['core', 'plane/plane.ts', 'linux'],
+  // One wheel of deadlines serves both planes.
+  'plane/sweeper.ts': ['core', 'plane/plane.ts'],
+  'plane/net': ['core', 'plane/plane.ts', 'plane/sweeper.ts'],
+  'plane/splice': ['core', 'plane/plane.ts', 'plane/sweeper.ts', 'linux'],
   session: ['core', 'protocol', 'plane/plane.ts'],
   linux: [],
   config: ['core'],
@@ -17,7 +19,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['core'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
   'worker.ts': ['core', 'plane/plane.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
-  'app.ts': ['core', 'config', 'control', 'telemetry', 'linux', 'version.ts'],
+  // The self-test of the splice plane chooses the plane before any worker is born.
+  'app.ts': ['core', 'config', 'control', 'telemetry', 'linux', 'plane/splice', 'version.ts'],
   command: ['app.ts', 'core', 'config', 'control', 'telemetry', 'linux', 'version.ts'],
   demo: ['command', 'app.ts', 'config'],
   'main.ts': ['command', 'demo', 'app.ts', 'config', 'telemetry', 'version.ts'],
@@ -29,9 +32,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
  * What breaks a rule and is known, each with why it stands. An entry that no longer applies fails the test, so this list
  * only gets shorter.
  */
-const known: Readonly<Record<string, string>> = {
-  'plane/net/relay.ts → plane/net/side.ts → plane/net/relay.ts': 'two halves of one thing; one way is a type',
-}
+const known: Readonly<Record<string, string>> = {}
 
 /** Who may import a package, beside the folders that it is for. */
 const owners: Readonly<Record<string, RegExp>> = {

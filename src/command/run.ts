@@ -50,7 +50,7 @@ export async function run(options: RunOptions): Promise<number> {
     setLogLevel: (level) => {
       log.level = level
     },
-    outcomes: (outcomes) => accessLog.write(outcomes),
+    accessLines: (lines, count) => accessLog.write(lines, count),
     logLinesDropped: () => sink.dropped(),
   })
   for (const warning of loaded.warnings) log.warn({}, warning)

@@ -11,7 +11,6 @@ import {
   sourceAddress,
 } from './address-field.ts'
 import { autoOr, choice, duration, integer, offOrMapping } from './field.ts'
-import { refuse } from './refusal.ts'
 
 /**
  * The configuration file: every key, its default and what it means. config/schema.json is made from this. Rules that
@@ -230,10 +229,6 @@ const admin = mapping({
     .describe('Pools that need a usable endpoint for /readyz to say ready.'),
 })
 
-const unsupportedPlanes = new Map([
-  ['splice', refuse('cannot be `splice`: it is not supported by this version', 'write auto or net')],
-])
-
 const log = mapping({
   level: choice(['debug', 'info', 'warn', 'error'])
     .prefault('info')
@@ -267,9 +262,11 @@ export const schema = mapping({
   workers: autoOr(1, 256)
     .prefault('auto')
     .describe('Threads that carry connections. auto: the cores, at most 4.'),
-  plane: choice(['auto', 'net'], unsupportedPlanes)
+  plane: choice(['auto', 'net', 'splice'])
     .prefault('auto')
-    .describe('How bytes are moved: net is node:net, which runs everywhere.'),
+    .describe(
+      'How bytes are moved: net is node:net, which runs everywhere; splice is epoll and splice(2), Linux only. auto: splice where its self-test passes.',
+    ),
   admin: admin.prefault({}).describe('Health, metrics and control.'),
   log: log.prefault({}).describe('What is logged.'),
 })

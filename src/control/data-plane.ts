@@ -1,6 +1,6 @@
 import type { Config, ListenerConfig } from '../config/config.ts'
 import type { WorkerBirth } from '../core/message.ts'
-import type { Attempt, Outcome } from '../core/outcome.ts'
+import type { Attempt } from '../core/outcome.ts'
 import { rejections } from '../core/outcome.ts'
 import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
 import type { ListenerStatus, WorkerStatus } from '../core/status.ts'
@@ -39,7 +39,7 @@ export interface DataPlaneDeps {
   /** The pools as the snapshot `version` publishes them. */
   readonly pools: (version: number) => readonly PoolSnapshot[]
   readonly acknowledged: (version: number) => void
-  readonly reports: (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
+  readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
 }
 
 /** What the main thread holds of the data plane: the workers, their listening sockets, and what they were told. */

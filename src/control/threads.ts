@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { FromWorker, ToWorker, WorkerBirth } from '../core/message.ts'
-import type { Attempt, Outcome } from '../core/outcome.ts'
+import type { Attempt } from '../core/outcome.ts'
 import type { WorkerStatus } from '../core/status.ts'
 import { type Tally, workerCell } from '../core/tally.ts'
 import type { After } from './after.ts'
@@ -29,7 +29,7 @@ export interface ThreadsOptions {
   readonly unlistened: (index: number, address: string) => void
   /** Every living worker uses this snapshot or a later one. */
   readonly acknowledged: (version: number) => void
-  readonly reports: (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
+  readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
   /** A worker is dead; its row still has its gauges. */
   readonly died: (index: number) => void
   /** Writes to the eventfd of a thread that waits in the kernel. */
@@ -170,7 +170,7 @@ export class Threads {
         this.#options.acknowledged(this.#oldestVersion())
         return
       case 'reports':
-        this.#options.reports(message.attempts, message.outcomes)
+        this.#options.reports(message.attempts, message.lines, message.count)
         return
     }
   }

@@ -1,4 +1,4 @@
-import type { Attempt, Outcome } from './outcome.ts'
+import type { Attempt } from './outcome.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What main tells a worker. Snapshots go down, reports come up; nothing else crosses the threads but shared rows. */
@@ -31,7 +31,13 @@ export type FromWorker =
   | { readonly kind: 'unlistened'; readonly address: string }
   /** A snapshot is in use; sessions of earlier ones may still run. */
   | { readonly kind: 'acknowledged'; readonly version: number }
-  | { readonly kind: 'reports'; readonly attempts: readonly Attempt[]; readonly outcomes: readonly Outcome[] }
+  /** `lines`: `count` lines of the access log. */
+  | {
+      readonly kind: 'reports'
+      readonly attempts: readonly Attempt[]
+      readonly lines: string
+      readonly count: number
+    }
 
 /** How bytes move. */
 export type PlaneName = 'net' | 'splice'

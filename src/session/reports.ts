@@ -1,3 +1,4 @@
+import { accessLines } from '../core/access-line.ts'
 import type { Attempt, Outcome } from '../core/outcome.ts'
 import type { Cancel } from '../plane/plane.ts'
 
@@ -14,15 +15,22 @@ export interface Reports {
   flush(): void
 }
 
-export type SendReports = (attempts: readonly Attempt[], outcomes: readonly Outcome[]) => void
+/** `lines`: `count` lines of the access log. */
+export type SendReports = (attempts: readonly Attempt[], lines: string, count: number) => void
 
 /**
  * Collects what goes up to the main thread. Order is kept: earlier successes go with the failure that follows them. A
  * success counts as the end of a row of failures, so of successes in a row to one endpoint a batch tells the first.
  */
-export function createReports(after: (ms: number, fire: () => void) => Cancel, send: SendReports): Reports {
+export function createReports(
+  after: (ms: number, fire: () => void) => Cancel,
+  unixMs: () => number,
+  send: SendReports,
+): Reports {
   let attempts: Attempt[] = []
-  let outcomes: Outcome[] = []
+  let lines = ''
+  let count = 0
+  const lineOf = accessLines()
   let cancel: Cancel | null = null
   let urgent = false
   /** Slots whose latest Attempt that waits is a success: one more of them would say nothing new. */
@@ -33,11 +41,12 @@ export function createReports(after: (ms: number, fire: () => void) => Cancel, s
     cancel = null
     urgent = false
     connected.clear()
-    if (attempts.length + outcomes.length === 0) return
-    const batch = { attempts, outcomes }
+    if (attempts.length + count === 0) return
+    const batch = { attempts, lines, count }
     attempts = []
-    outcomes = []
-    send(batch.attempts, batch.outcomes)
+    lines = ''
+    count = 0
+    send(batch.attempts, batch.lines, batch.count)
   }
   const hurry = (): void => {
     if (urgent) return
@@ -46,7 +55,7 @@ export function createReports(after: (ms: number, fire: () => void) => Cancel, s
     cancel = after(urgentMs, flush)
   }
   const wait = (): void => {
-    if (attempts.length + outcomes.length >= batchSize) flush()
+    if (attempts.length + count >= batchSize) flush()
     else cancel ??= after(batchMs, flush)
   }
   return {
@@ -63,7 +72,8 @@ export function createReports(after: (ms: number, fire: () => void) => Cancel, s
       }
     },
     outcome(outcome) {
-      outcomes.push(outcome)
+      lines += lineOf(outcome, unixMs())
+      count++
       wait()
     },
     flush,

@@ -1,12 +1,10 @@
-import { pino } from 'pino'
-import type { Outcome } from '../core/outcome.ts'
-import { lineOptions } from './log.ts'
 import { readable } from './readable.ts'
 import { openSink, type Sink } from './sink.ts'
 
-/** One line for each connection that ended. Never blocks: it drops lines and counts them. */
+/** One line for each connection that ended (core/access-line.ts). Never blocks: it drops lines and counts them. */
 export interface AccessLog {
-  write(outcomes: readonly Outcome[]): void
+  /** `lines`: `count` whole lines. */
+  write(lines: string, count: number): void
   /** Lines dropped since the start; of a shared sink, those of the program's log included. */
   dropped(): number
   /** Blocks until what is kept is written, at most a quarter of a second. */
@@ -32,26 +30,18 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
   const { destination, maxBufferedBytes } = options
   const shared = typeof destination === 'object'
   const sink = shared ? destination : openSink({ destination, maxBufferedBytes })
-  const format = sink.terminal ? readable : (line: string) => line
-  const batch = { text: '', lines: 0 }
-  const log = pino(lineOptions, {
-    write(line) {
-      batch.text += format(line)
-      batch.lines += 1
-    },
-  })
-  const handOver = () => {
-    if (batch.lines > 0) sink.write(batch.text, batch.lines)
-    batch.text = ''
-    batch.lines = 0
-  }
   return {
-    write(outcomes) {
-      for (const outcome of outcomes) {
-        log.info(record(outcome))
-        if (batch.text.length >= batchChars) handOver()
-      }
-      handOver()
+    write(lines, count) {
+      if (sink.terminal)
+        sink.write(
+          lines
+            .split(/(?<=\n)/)
+            .map(readable)
+            .join(''),
+          count,
+        )
+      else if (lines.length <= batchChars) sink.write(lines, count)
+      else for (const part of parts(lines)) sink.write(part.text, part.count)
     },
     dropped: () => sink.dropped(),
     flush: () => sink.flushSync(),
@@ -59,26 +49,15 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
   }
 }
 
-/** The stable fields in their stable order. */
-function record(outcome: Outcome) {
-  return {
-    msg: 'connection', // tells these lines from the program's own
-    id: outcome.id,
-    listener: outcome.listener,
-    client: outcome.client,
-    endpoint: outcome.endpoint,
-    attempts: outcome.attempts.map(({ endpoint, ms, error }) => ({ endpoint, ms: rounded(ms), error })),
-    connectMs: outcome.connectMs === null ? null : rounded(outcome.connectMs),
-    durationMs: rounded(outcome.durationMs),
-    bytesUp: outcome.bytesUp,
-    bytesDown: outcome.bytesDown,
-    cause: outcome.cause,
-    phase: outcome.phase,
-    closed: { first: outcome.closed.first, how: outcome.closed.how },
+/** Whole lines, about `batchChars` at a time. */
+function* parts(lines: string): Generator<{ readonly text: string; readonly count: number }> {
+  let from = 0
+  let count = 0
+  for (let to = lines.indexOf('\n') + 1; to > 0; to = lines.indexOf('\n', to) + 1) {
+    count++
+    if (to - from < batchChars && to < lines.length) continue
+    yield { text: lines.slice(from, to), count }
+    from = to
+    count = 0
   }
-}
-
-/** Microseconds are all that the clock is good for. */
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000
 }

@@ -69,8 +69,8 @@ export class Forwarder {
       version: 'test',
       log: { info: told('info'), warn: told('warn'), error: told('error') },
       setLogLevel() {},
-      outcomes(batch) {
-        outcomes.push(...batch)
+      accessLines(lines) {
+        for (const line of lines.trimEnd().split('\n')) outcomes.push(JSON.parse(line))
         wake.call()
       },
       logLinesDropped: () => 0,

@@ -22,9 +22,9 @@ const outcome: Outcome = {
 
 function scene() {
   const clock = new FakeClock()
-  const sent: { atMs: number; attempts: readonly Attempt[]; outcomes: readonly Outcome[] }[] = []
-  const reports = createReports(clock.after, (attempts, outcomes) =>
-    sent.push({ atMs: clock.nowMs(), attempts, outcomes }),
+  const sent: { atMs: number; attempts: readonly Attempt[]; count: number; lines: string }[] = []
+  const reports = createReports(clock.after, clock.nowMs, (attempts, lines, count) =>
+    sent.push({ atMs: clock.nowMs(), attempts, count, lines }),
   )
   return { clock, sent, reports }
 }
@@ -37,7 +37,14 @@ test('successes and outcomes wait 20 ms for company', (t) => {
   t.is(sent.length, 0)
   reports.outcome(outcome)
   clock.advance(1)
-  t.deepEqual(sent, [{ atMs: 20, attempts: [success], outcomes: [outcome, outcome] }])
+  t.is(sent.length, 1)
+  t.is(sent[0]?.atMs, 20)
+  t.deepEqual(sent[0]?.attempts, [success])
+  const ids = sent[0]?.lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line).id)
+  t.deepEqual(ids, ['a', 'a'])
   t.is(clock.pending, 0)
 })
 
@@ -45,7 +52,7 @@ test('a batch of 256 goes at once', (t) => {
   const { sent, reports } = scene()
   for (let i = 0; i < 256; i++) reports.outcome(outcome)
   t.is(sent.length, 1)
-  t.is(sent[0]?.outcomes.length, 256)
+  t.is(sent[0]?.count, 256)
 })
 
 test('a failure goes within a millisecond, behind the successes before it', (t) => {
@@ -55,7 +62,7 @@ test('a failure goes within a millisecond, behind the successes before it', (t) 
   reports.attempt(failure)
   reports.attempt(failure)
   clock.advance(1)
-  t.deepEqual(sent, [{ atMs: 6, attempts: [success, failure, failure], outcomes: [] }])
+  t.deepEqual(sent, [{ atMs: 6, attempts: [success, failure, failure], count: 0, lines: '' }])
 })
 
 test('of successes in a row a batch tells the first, and each that ends a row of failures', (t) => {

@@ -3,8 +3,9 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { accessLines } from '../../src/core/access-line.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
-import { createAccessLog } from '../../src/telemetry/access-log.ts'
+import { type AccessLog, createAccessLog } from '../../src/telemetry/access-log.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { openSink } from '../../src/telemetry/sink.ts'
 
@@ -33,10 +34,15 @@ function logFile(t: { teardown: (fn: () => void) => void }) {
   return join(folder, 'access.log')
 }
 
+function write(log: AccessLog, outcomes: readonly Outcome[]): void {
+  const lineOf = accessLines()
+  log.write(outcomes.map((each) => lineOf(each, Date.now())).join(''), outcomes.length)
+}
+
 test('a line has the documented fields in the documented order', (t) => {
   const destination = logFile(t)
   const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
-  log.write([outcome])
+  write(log, [outcome])
   log.close()
   const line = readFileSync(destination, 'utf8')
   t.is(
@@ -51,7 +57,7 @@ test('a line has the documented fields in the documented order', (t) => {
 test('a connection that reached no endpoint says null', (t) => {
   const destination = logFile(t)
   const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
-  log.write([{ ...outcome, endpoint: null, connectMs: null, attempts: [], cause: 'endpoint-down' }])
+  write(log, [{ ...outcome, endpoint: null, connectMs: null, attempts: [], cause: 'endpoint-down' }])
   log.close()
   const line = JSON.parse(readFileSync(destination, 'utf8'))
   t.is(line.endpoint, null)
@@ -62,7 +68,10 @@ test('a connection that reached no endpoint says null', (t) => {
 test('every outcome of a large batch is a line', (t) => {
   const destination = logFile(t)
   const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
-  log.write(Array.from({ length: 500 }, (_, n) => ({ ...outcome, id: String(n) })))
+  write(
+    log,
+    Array.from({ length: 500 }, (_, n) => ({ ...outcome, id: String(n) })),
+  )
   log.close()
   const ids = readFileSync(destination, 'utf8')
     .trimEnd()
@@ -82,7 +91,11 @@ test('lines, not batches, are counted when a reader stalls', (t) => {
   t.teardown(() => closeSync(reader))
   const log = createAccessLog({ destination: path, maxBufferedBytes: 20_000 })
   const total = 5_000
-  for (let n = 0; n < total; n += 100) log.write(Array.from({ length: 100 }, () => outcome))
+  for (let n = 0; n < total; n += 100)
+    write(
+      log,
+      Array.from({ length: 100 }, () => outcome),
+    )
   const lineBytes = 420 // at least
   t.true(log.dropped() >= total - (65_536 + 20_000 + 20_000) / lineBytes, `${log.dropped()} dropped`)
   t.true(log.dropped() < total)
@@ -97,7 +110,7 @@ test('the program log and the access log share one sink', (t) => {
   const program = createLog('info', sink)
   const access = createAccessLog({ destination: sink, maxBufferedBytes: 0 })
   program.info('first')
-  access.write([outcome])
+  write(access, [outcome])
   access.close()
   program.info('last')
   sink.close()

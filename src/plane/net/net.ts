@@ -1,25 +1,26 @@
-import type { Plane } from '../plane.ts'
+import type { Cancel, Plane } from '../plane.ts'
+import { createSweeper } from '../sweeper.ts'
 import { createBuffers } from './buffers.ts'
 import { dial } from './dial.ts'
 import { listen } from './listen.ts'
 import { NetRelay } from './relay.ts'
-import { createSweeper } from './sweeper.ts'
 import type { NetWire } from './wire.ts'
 
 /** The plane over node:net: runs everywhere, the reference for correctness and the fallback. One per thread. */
 export function createNetPlane(): Plane<NetWire> {
   const now = (): number => performance.now()
+  const after = (ms: number, fire: () => void): Cancel => {
+    const timer = setTimeout(fire, ms)
+    return () => clearTimeout(timer)
+  }
   const buffers = createBuffers()
-  const context = { now, sweeper: createSweeper(now) }
+  const context = { now, sweeper: createSweeper(now, after) }
   return {
     listen: (spec, accept) => listen(buffers, spec, accept),
     dial: (endpoint, options, done) => dial(buffers, endpoint, options, done),
     relay: (downstream, upstream, options, ended) =>
       new NetRelay(context, downstream, upstream, options, ended),
-    after(ms, fire) {
-      const timer = setTimeout(fire, ms)
-      return () => clearTimeout(timer)
-    },
+    after,
     now,
     wakeDescriptor: null,
     close() {}, // libuv's loop ends when nothing is left in it

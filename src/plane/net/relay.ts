@@ -1,7 +1,7 @@
 import type { Closed } from '../../core/outcome.ts'
 import type { Relay, RelayEnd, RelayOptions } from '../plane.ts'
-import { Side } from './side.ts'
-import type { Sweepable, Sweeper } from './sweeper.ts'
+import type { Sweepable, Sweeper } from '../sweeper.ts'
+import { Side, type SideOwner } from './side.ts'
 import type { NetWire } from './wire.ts'
 
 /** Keepalive is set on connections that have lived this long: shorter ones need none and save eight system calls. */
@@ -15,15 +15,13 @@ export interface RelayContext {
   readonly sweeper: Sweeper
 }
 
-type EndKind = RelayEnd['kind']
-
 /** Two sides, each reading for the other, from the hand-over until both descriptors are closed. */
-export class NetRelay implements Relay, Sweepable {
+export class NetRelay implements Relay, Sweepable, SideOwner {
   seat = -1
   readonly sweepMs: number
-  readonly options: RelayOptions
-  bytesUp = 0
-  bytesDown = 0
+  readonly #options: RelayOptions
+  #bytesUp = 0
+  #bytesDown = 0
   readonly #context: RelayContext
   readonly #downstream: Side
   readonly #upstream: Side
@@ -46,7 +44,7 @@ export class NetRelay implements Relay, Sweepable {
     ended: (end: RelayEnd) => void,
   ) {
     this.#context = context
-    this.options = options
+    this.#options = options
     this.#ended = ended
     this.#movedMs = this.#settledMs = context.now()
     this.#keepaliveAtMs = this.#movedMs + Math.min(keepaliveAfterMs, options.keepalive.idleMs)
@@ -79,26 +77,28 @@ export class NetRelay implements Relay, Sweepable {
     this.fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
   }
 
-  /** Told by a side for each chunk that the kernel has taken. */
   moved(from: 'downstream' | 'upstream', count: number): void {
     this.#movedMs = this.#context.now()
     if (from === 'downstream') {
-      this.bytesUp += count
-      this.options.meter.up(count)
+      this.#bytesUp += count
+      this.#options.meter.up(count)
     } else {
-      this.bytesDown += count
-      this.options.meter.down(count)
+      this.#bytesDown += count
+      this.#options.meter.down(count)
     }
   }
 
-  /** A side's FIN was read. */
+  buffered(delta: number): void {
+    this.#options.meter.buffered(delta)
+  }
+
   finRead(side: Side): void {
     this.#movedMs = this.#context.now()
     this.#first ??= { first: side.name === 'downstream' ? 'client' : 'server', how: 'fin' }
   }
 
   /** Ends both sides with RST. Only the first call counts. */
-  fail(end: { kind: EndKind; side: RelayEnd['side']; code: string | null; closed: Closed }): void {
+  fail(end: Parameters<SideOwner['fail']>[0]): void {
     if (this.#over || this.#verdict !== null) return
     this.#verdict = { kind: end.kind, side: end.side, code: end.code, halfClosed: this.#halfClosed() }
     this.#first ??= end.closed
@@ -116,15 +116,15 @@ export class NetRelay implements Relay, Sweepable {
     const verdict = this.#verdict ?? { kind, side: null, code: null, halfClosed: this.#halfClosed() }
     const end: RelayEnd = {
       ...verdict,
-      bytesUp: this.bytesUp,
-      bytesDown: this.bytesDown,
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
       closed: this.#first ?? { first: 'proxy', how: 'fin' },
     }
     queueMicrotask(() => this.#ended(end)) // never before the caller has its Relay
   }
 
   sweep(nowMs: number): void {
-    const { idleMs, halfCloseMs, stallMs } = this.options
+    const { idleMs, halfCloseMs, stallMs } = this.#options
     const unsent = this.#downstream.unsentBytes + this.#upstream.unsentBytes
     // libuv writes a pending chunk piece by piece; what the kernel took of it is movement too.
     if (unsent < this.#unsentBytes) this.#movedMs = nowMs
@@ -142,7 +142,7 @@ export class NetRelay implements Relay, Sweepable {
     const banner = upstream.release()
     this.#downstream.take()
     this.#upstream.take()
-    this.#downstream.begin(early.held, early.ended, this.options.header)
+    this.#downstream.begin(early.held, early.ended, this.#options.header)
     this.#upstream.begin(banner.held, banner.ended, null)
   }
 
@@ -152,7 +152,7 @@ export class NetRelay implements Relay, Sweepable {
 
   #keepAlive(): void {
     this.#keepalive = true
-    const { idleMs, intervalMs, count } = this.options.keepalive
+    const { idleMs, intervalMs, count } = this.#options.keepalive
     const options = { enable: true, initialDelay: idleMs, interval: intervalMs, count }
     this.#downstream.socket.setKeepAlive(options)
     this.#upstream.socket.setKeepAlive(options)

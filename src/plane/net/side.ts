@@ -1,5 +1,19 @@
-import type { NetRelay } from './relay.ts'
+import type { RelayEnd } from '../plane.ts'
 import type { Consumer, NetSocket } from './socket.ts'
+
+/** What a side tells its relay. */
+export interface SideOwner {
+  /** The kernel has taken `count` bytes that were read from `from`. */
+  moved(from: 'downstream' | 'upstream', count: number): void
+  /** Bytes that wait for the kernel changed. */
+  buffered(delta: number): void
+  /** A side's FIN was read. */
+  finRead(side: Side): void
+  /** Ends both sides with RST. Only the first call counts. */
+  fail(end: Omit<RelayEnd, 'bytesUp' | 'bytesDown' | 'halfClosed'>): void
+  /** A descriptor was closed. */
+  check(): void
+}
 
 /**
  * One socket of a relay. What it reads goes to its peer; what the peer reads is written here.
@@ -15,7 +29,7 @@ export class Side implements Consumer {
   readEnded = false
   /** The descriptor is closed. */
   closed = false
-  readonly #relay: NetRelay
+  readonly #relay: SideOwner
   #sealed = false
   #pendingBytes = 0
   /** How many of the pending bytes are the relay's own header. */
@@ -29,7 +43,7 @@ export class Side implements Consumer {
   /** The peer takes no more bytes: a write has failed. */
   #broken = false
 
-  constructor(relay: NetRelay, name: 'downstream' | 'upstream', socket: NetSocket) {
+  constructor(relay: SideOwner, name: 'downstream' | 'upstream', socket: NetSocket) {
     this.#relay = relay
     this.name = name
     this.socket = socket
@@ -107,7 +121,7 @@ export class Side implements Consumer {
       this.#settle(true)
       return true
     }
-    this.#relay.options.meter.buffered(chunk.length)
+    this.#relay.buffered(chunk.length)
     this.#bufferedBytes = chunk.length
     return false
   }
@@ -117,7 +131,7 @@ export class Side implements Consumer {
     this.#pendingBytes = 0
     this.#headerBytes = 0
     if (delivered) this.#relay.moved(this.peer.name, count)
-    if (this.#bufferedBytes > 0) this.#relay.options.meter.buffered(-this.#bufferedBytes)
+    if (this.#bufferedBytes > 0) this.#relay.buffered(-this.#bufferedBytes)
     this.#bufferedBytes = 0
   }
 
@@ -153,7 +167,7 @@ export class Side implements Consumer {
     if (this.#broken && this.readEnded) this.socket.destroy()
   }
 
-  #resetEnd(error: NodeJS.ErrnoException): Parameters<NetRelay['fail']>[0] {
+  #resetEnd(error: NodeJS.ErrnoException): Parameters<SideOwner['fail']>[0] {
     const first = this.name === 'downstream' ? 'client' : 'server'
     const code = error.code ?? 'ECONNRESET'
     const vanished = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' // keepalive gave up

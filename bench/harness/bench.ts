@@ -1,0 +1,20 @@
+import type { Children } from './children.ts'
+import type { Pins } from './pins.ts'
+import type { Report } from './report.ts'
+
+/** What every part is given. */
+export interface Bench {
+  readonly children: Children
+  readonly pins: Pins
+  readonly report: Report
+  readonly rounds: number
+  /** Length of one measurement of one contender. */
+  readonly sliceSeconds: number
+  /** Smaller volumes, for a first impression. */
+  readonly quick: boolean
+  /** A folder of this run, removed at its end. */
+  readonly folder: string
+}
+
+/** A part of the benchmark. Ends the children that it started. */
+export type Part = (bench: Bench) => Promise<void>

@@ -1,0 +1,93 @@
+import { appendFileSync, mkdirSync } from 'node:fs'
+import type { Machine } from './machine.ts'
+import type { Sample, Samples } from './rounds.ts'
+import { median, pairedRatio } from './statistics.ts'
+
+/** A column of a part's table. Figures that a contender does not have show as a dash. */
+export interface Column {
+  readonly key: string
+  readonly title: string
+  readonly digits: number
+  /** Shows the least and the greatest, and the ratio to the baseline. One column a table. */
+  readonly main?: boolean
+}
+
+export interface Table {
+  /** `requests`: names the file. */
+  readonly part: string
+  /** What was done, in one sentence. */
+  readonly title: string
+  /** Which contender the ratio is paired with; null: no ratio. */
+  readonly baseline: string | null
+  readonly columns: readonly Column[]
+  readonly samples: Samples
+}
+
+/** Prints Markdown, and appends a JSON line a contender to `<folder>/<date>-<part>.jsonl`. */
+export class Report {
+  readonly #folder: URL
+  readonly #machine: Machine
+  readonly #print: (text: string) => void
+
+  constructor(folder: URL, machine: Machine, print: (text: string) => void) {
+    this.#folder = folder
+    this.#machine = machine
+    this.#print = print
+  }
+
+  say(text: string): void {
+    this.#print(`${text}\n`)
+  }
+
+  table(table: Table): void {
+    const { columns, samples, baseline } = table
+    const base = baseline === null ? [] : (samples.get(baseline) ?? [])
+    const heads = columns.flatMap(({ title, main }) => (main ? [title, ...mainHeads(baseline)] : [title]))
+    const rows = [...samples].map(([name, own]) => [
+      name,
+      ...columns.flatMap((column) => cells(column, own, baseline === null ? null : base)),
+    ])
+    const lines = [['', ...heads], ['---', ...heads.map(() => '---:')], ...rows]
+    this.say(`\n### ${table.title}\n\n${lines.map((line) => `| ${line.join(' | ')} |`).join('\n')}\n`)
+    this.#record(table)
+  }
+
+  #record({ part, title, samples, columns, baseline }: Table): void {
+    const file = new URL(`${this.#machine.date.slice(0, 10)}-${part}.jsonl`, this.#folder)
+    mkdirSync(this.#folder, { recursive: true })
+    for (const [contender, own] of samples) {
+      const medians = Object.fromEntries(columns.map(({ key }) => [key, median(valuesOf(own, key))]))
+      const main = columns.find((column) => column.main)?.key
+      const ratio =
+        main === undefined || baseline === null
+          ? null
+          : pairedRatio(valuesOf(own, main), valuesOf(samples.get(baseline) ?? [], main))
+      const line = { part, title, contender, medians, ratio, baseline, samples: own, machine: this.#machine }
+      appendFileSync(file, `${JSON.stringify(line)}\n`)
+    }
+  }
+}
+
+function mainHeads(baseline: string | null): string[] {
+  return baseline === null ? ['min..max'] : ['min..max', `to ${baseline}`, '95 %']
+}
+
+function cells(
+  { key, digits, main }: Column,
+  own: readonly Sample[],
+  base: readonly Sample[] | null,
+): string[] {
+  const values = valuesOf(own, key)
+  const show = (value: number): string => (Number.isFinite(value) ? value.toFixed(digits) : '–')
+  if (!main) return [show(median(values))]
+  const range = values.length === 0 ? '–' : `${show(Math.min(...values))}..${show(Math.max(...values))}`
+  if (base === null) return [show(median(values)), range]
+  if (values.length === 0) return ['–', '–', '–', '–']
+  const ratio = pairedRatio(values, valuesOf(base, key))
+  const interval = `${ratio.low.toFixed(2)}..${ratio.high.toFixed(2)}`
+  return [show(median(values)), range, ratio.median.toFixed(2), interval]
+}
+
+function valuesOf(samples: readonly Sample[], key: string): number[] {
+  return samples.map((sample) => sample[key]).filter((value) => value !== undefined)
+}

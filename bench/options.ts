@@ -1,0 +1,60 @@
+import { parseArgs } from 'node:util'
+
+export const partNames = [
+  'requests',
+  'connections',
+  'bulk',
+  'memory',
+  'startup',
+  'spread',
+  'net-plane',
+] as const
+export type PartName = (typeof partNames)[number]
+
+export interface Options {
+  readonly parts: readonly PartName[]
+  readonly rounds: number
+  readonly sliceSeconds: number
+  readonly quick: boolean
+}
+
+export const usage = `usage: npm run bench -- [PART...] [--rounds N] [--quick]
+parts: ${partNames.join(', ')}; all of them when none is named
+--rounds N   measurements of each contender, 7 by default
+--quick      3 shorter rounds, for a first impression
+`
+
+const defaultRounds = 7
+const quickRounds = 3
+/** A part of more rounds takes longer than anyone waits. */
+const mostRounds = 99
+const sliceSeconds = 1
+const quickSliceSeconds = 0.5
+
+/** The options, or what is wrong with the arguments. */
+export function parseOptions(args: readonly string[]): Options | string {
+  let parsed: ReturnType<typeof parse>
+  try {
+    parsed = parse(args)
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+  const { positionals, values } = parsed
+  const parts = partNames.filter((name) => positionals.length === 0 || positionals.includes(name))
+  const unknown = positionals.find((given) => !partNames.some((name) => name === given))
+  if (unknown !== undefined) return `there is no part \`${unknown}\``
+  const quick = values.quick === true
+  const rounds = values.rounds === undefined ? (quick ? quickRounds : defaultRounds) : Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > mostRounds) {
+    return `--rounds: expected 1 to ${mostRounds}, got \`${values.rounds}\``
+  }
+  return { parts, rounds, quick, sliceSeconds: quick ? quickSliceSeconds : sliceSeconds }
+}
+
+function parse(args: readonly string[]) {
+  return parseArgs({
+    args: [...args],
+    options: { rounds: { type: 'string' }, quick: { type: 'boolean' } },
+    allowPositionals: true,
+  })
+}

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bulk } from './bulk.ts'
+import { connectionsPart } from './connections.ts'
+import type { Part } from './harness/bench.ts'
+import { Children } from './harness/children.ts'
+import { machine } from './harness/machine.ts'
+import { choosePins } from './harness/pins.ts'
+import { Report } from './harness/report.ts'
+import { memory } from './memory.ts'
+import { netPlane } from './net-plane.ts'
+import { type Options, type PartName, parseOptions, usage } from './options.ts'
+import { requests } from './requests.ts'
+import { spread } from './spread.ts'
+import { startup } from './startup.ts'
+
+const parts: Readonly<Record<PartName, Part>> = {
+  requests: (bench) => requests(bench),
+  connections: (bench) => connectionsPart(bench),
+  bulk: (bench) => bulk(bench),
+  memory,
+  startup,
+  spread,
+  'net-plane': netPlane,
+}
+
+const options = parseOptions(process.argv.slice(2))
+if (typeof options === 'string') {
+  process.stderr.write(`bench: ${options}\n\n${usage}`)
+  process.exitCode = 2
+} else {
+  await run(options)
+}
+
+/** Runs the parts one after the other. Whatever happens, no process is left. */
+async function run({ parts: chosen, ...shared }: Options): Promise<void> {
+  const children = new Children()
+  const folder = mkdtempSync(join(tmpdir(), 'spliceway-bench-'))
+  const clean = (): void => {
+    children.kill()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', clean)
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => process.exit(code))
+  }
+  const pins = choosePins()
+  const facts = machine(pins.note)
+  const report = new Report(new URL('./results/', import.meta.url), facts, (text) =>
+    process.stdout.write(text),
+  )
+  const { cpu, cores, memoryGiB, kernel, node, commit, date } = facts
+  report.say(
+    `${cpu}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}, Node ${node}, commit ${commit}, ${date}`,
+  )
+  report.say(
+    `${pins.note}; medians of ${shared.rounds} interleaved rounds; the log goes through a pipe that is read`,
+  )
+  try {
+    for (const name of chosen) await parts[name]({ ...shared, children, pins, report, folder })
+  } catch (error) {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  } finally {
+    await children.end()
+  }
+}
