@@ -53,6 +53,8 @@ export class ConfigError extends Error {}
 
 /** Who wants more says so: with 64 idle workers a process held 719 MB. */
 const mostWorkers = 4
+/** fs.nr_open by default; a limit may also say `unlimited`. */
+const mostDescriptors = 1_048_576
 /** `/livez` fails when a worker has not beaten for so long. */
 const heartbeatLimitMs = 10_000
 /** What only a restart can change: threads are born with it, and the admin pages are how one would fix it. */
@@ -102,7 +104,7 @@ export class App implements AdminSource, AdminActions {
         pipeBudgetBytes: pipeBudgetBytes() / workers,
         pipesOnLoopback: options.pipesOnLoopback ?? false,
       },
-      openFiles: this.#machine.openFiles,
+      openFiles: Math.min(this.#machine.openFiles, mostDescriptors),
       wake: (descriptor) => wakeBy(this.#libc, descriptor),
       closeAbandoned: (open) => closeBy(this.#libc, open),
       entry: new URL('./worker.ts', import.meta.url),

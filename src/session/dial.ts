@@ -10,6 +10,8 @@ import { Pick } from './pick.ts'
 const firstPauseMs = 100
 /** Not longer: a gateway that is back is found within a second. */
 const longestPauseMs = 1_000
+/** Of the budget, kept for the dials of the last round. */
+const lastRoundMs = 50
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
 
@@ -106,12 +108,13 @@ class PoolDial<W extends Wire> implements Dialing {
   }
 
   #pause(): void {
-    const leftMs = this.#deadlineMs - this.#context.plane.now()
-    if (leftMs <= this.#pauseMs) {
+    const leftMs = this.#deadlineMs - this.#context.plane.now() - lastRoundMs
+    if (leftMs <= 0) {
       this.#done({ kind: 'exhausted', cause: this.#cause })
       return
     }
-    this.#stop = this.#context.plane.after(this.#pauseMs, () => this.round())
+    // The last pause is shorter: what is left of the budget is used, for a gateway that is back just in time.
+    this.#stop = this.#context.plane.after(Math.min(leftMs, this.#pauseMs), () => this.round())
     this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2)
   }
 

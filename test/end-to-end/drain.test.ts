@@ -4,7 +4,7 @@ import { edgeAddress, type Stage } from './stage.ts'
 import { refused, visit } from './traffic.ts'
 import { Visitor } from './visitor.ts'
 
-const test = onStage(1)
+const test = onStage(1, ['splice', 'net'])
 
 function config(stage: Stage, drain: string): string {
   return `listeners:

@@ -4,7 +4,7 @@ import { edgeAddress, type Stage } from './stage.ts'
 import { errors, nodeOf, Traffic, type Visit, visit, visits } from './traffic.ts'
 import { Visitor } from './visitor.ts'
 
-const test = onStage(3)
+const test = onStage(3, ['splice', 'net'])
 
 const budgetMs = 2_000
 const connectionsPerSecond = 300

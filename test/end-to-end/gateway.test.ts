@@ -6,7 +6,7 @@ import { run } from '../helpers/program.ts'
 import { onStage } from './on-stage.ts'
 import { clientAddress, edgeAddress, type Stage, siteNames } from './stage.ts'
 
-const test = onStage(3)
+const test = onStage(3, ['splice', 'net'])
 
 const autocannon = fileURLToPath(import.meta.resolve('autocannon'))
 

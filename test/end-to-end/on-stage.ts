@@ -10,10 +10,10 @@ export type OnStage = (claim: string, body: (t: ExecutionContext, stage: Stage) 
 
 /**
  * Opens a stage with `nodes` gateways before the tests of a file and closes it after them, also when they
- * fail. The tests run one after the other. Where namespaces or programs are missing it says which, once, and
+ * fail. The tests run one after the other, each once for each plane. Where namespaces or programs are missing it says which, once, and
  * skips them all.
  */
-export function onStage(nodes: number): OnStage {
+export function onStage(nodes: number, planes: readonly Stage['plane'][] = ['auto']): OnStage {
   const nginx = findNginx()
   if (nginx === null) return skip('nginx is not installed')
   const reason = missing()
@@ -30,7 +30,15 @@ export function onStage(nodes: number): OnStage {
     await open().start()
   })
   test.after.always(() => opened[0]?.close())
-  return (claim, body) => test.serial(claim, (t) => body(t, open()))
+  return (claim, body) => {
+    for (const plane of planes) {
+      test.serial(planes.length === 1 ? claim : `${plane}: ${claim}`, (t) => {
+        const stage = open()
+        stage.plane = plane
+        return body(t, stage)
+      })
+    }
+  }
 }
 
 /** Declares tests that do not run, and says why, once. */

@@ -67,10 +67,13 @@ export class Stage {
     return spliceway
   }
 
+  /** How the programs of the test under way move bytes. */
+  plane: 'auto' | 'net' | 'splice' = 'auto'
+
   /** Writes a configuration into a folder of its own. */
   configFile(config: string): string {
     const file = join(mkdtempSync(join(this.folder, 'config-')), 'spliceway.yaml')
-    writeFileSync(file, config)
+    writeFileSync(file, `${config}\nplane: ${this.plane}\n`)
     return file
   }
 
