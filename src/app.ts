@@ -145,6 +145,10 @@ export class App implements AdminSource, AdminActions {
     for (const { name, address, pool } of this.#dataPlane.listeners()) {
       this.#log.info({ listener: name, address, pool }, `listening on ${address} for pool ${pool}`)
     }
+    this.#log.info(
+      { plane: this.#plane.name },
+      `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
+    )
     const warning = capacityWarning(this.#config.limits.connections, this.#machine)
     if (warning !== null) this.#log.warn({}, warning)
     if (this.#libc.kind === 'missing') {

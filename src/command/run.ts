@@ -42,31 +42,37 @@ export async function run(options: RunOptions): Promise<number> {
   const sink = openSink({ destination: 1, maxBufferedBytes: maxLogBytes })
   const log = createLog(config.log.level, sink)
   const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
-  const app = new App({
-    config,
-    source,
-    version: version(),
-    log,
-    setLogLevel: (level) => {
-      log.level = level
-    },
-    accessLines: (lines, count) => accessLog.write(lines, count),
-    logLinesDropped: () => sink.dropped(),
-  })
   for (const warning of loaded.warnings) log.warn({}, warning)
+  let app: App
   try {
+    app = new App({
+      config,
+      source,
+      version: version(),
+      log,
+      setLogLevel: (level) => {
+        log.level = level
+      },
+      accessLines: (lines, count) => accessLog.write(lines, count),
+      logLinesDropped: () => sink.dropped(),
+    })
     await app.start()
   } catch (error) {
     sink.flushSync()
-    if (error instanceof ConfigError) {
-      process.stderr.write(`${error.message}\n`)
-      return exitCode.config
-    }
-    if (!(error instanceof BindError)) throw error
-    process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0, holderText)}\n`)
-    return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
+    return refuse(error)
   }
   return serveUntilDrained(app, options, log, sink, accessLog)
+}
+
+/** Says why the program cannot run here. Throws what is not expected. */
+async function refuse(error: unknown): Promise<number> {
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.message}\n`)
+    return exitCode.config
+  }
+  if (!(error instanceof BindError)) throw error
+  process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0, holderText)}\n`)
+  return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
 }
 
 async function serveUntilDrained(

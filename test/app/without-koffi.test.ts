@@ -1,0 +1,58 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
+import { Backend, dialPeer, echo } from '../helpers/peer.ts'
+import { Program, run } from '../helpers/program.ts'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The program as an installation without koffi has it: another libc, another CPU, --omit=optional. */
+function installation(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'spliceway-'))
+  cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true })
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'))
+  mkdirSync(join(folder, 'node_modules'))
+  for (const name of readdirSync(join(root, 'node_modules'))) {
+    if (/^(koffi|@koromix|\.)/.test(name)) continue
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
+  }
+  return folder
+}
+
+function configFile(folder: string, port: number, plane: string): string {
+  const file = join(folder, `${plane}.yaml`)
+  const listener = '{ name: main, listen: "127.0.0.1:0", pool: main }'
+  const admin = `admin: { listen: off, socket: ${join(folder, 'admin.sock')} }`
+  const pool = `pools: { main: { endpoints: ["127.0.0.1:${port}"] } }`
+  writeFileSync(file, `listeners: [${listener}]\n${pool}\n${admin}\nplane: ${plane}\n`)
+  return file
+}
+
+test('without koffi plane: auto is net, says why, and forwards', async (t) => {
+  const folder = installation()
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const backend = await Backend.start({ onPeer: echo })
+  t.teardown(() => backend.close())
+  const cli = join(folder, 'src', 'cli.mjs')
+  const file = configFile(folder, backend.port, 'auto')
+  const program = await Program.start([process.execPath, cli, 'run', '-c', file], {})
+  t.teardown(() => program.kill())
+  t.regex(await program.line(/bytes move by/), /by the net plane: koffi or libc\.so\.6 did not load/)
+  t.regex(await program.line(/accept queue/), /"level":"warn"/)
+  const { address } = JSON.parse(await program.line(/listening on/))
+  const client = await dialPeer(Number(address.slice(address.lastIndexOf(':') + 1)))
+  client.end('hello')
+  t.is((await client.readAll()).bytes.toString(), 'hello')
+})
+
+test('without koffi plane: splice is refused with the reason', async (t) => {
+  const folder = installation()
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const file = configFile(folder, 9, 'splice')
+  const said = await run([process.execPath, join(folder, 'src', 'cli.mjs'), 'run', '-c', file], {})
+  t.is(said.code, 78)
+  t.regex(said.err, /^error: plane: splice does not work here: koffi or libc\.so\.6 did not load/)
+  t.notRegex(said.err, /\n {4}at /)
+})
