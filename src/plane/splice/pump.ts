@@ -117,8 +117,9 @@ export class Pump {
     const { libc, scratch } = this.#shared
     scratch.bytes.set(header)
     const room = scratch.size - header.length
-    const count = Math.max(0, libc.recv(this.from.fd, scratch, header.length, room, 0))
-    this.#send(header.length + count, header.length, 0)
+    const count = libc.recv(this.from.fd, scratch, header.length, room, 0)
+    if (count < 0 && count !== EAGAIN) this.#owner.failed(this.from, count)
+    else this.#send(header.length + Math.max(0, count), header.length, 0)
   }
 
   /** FIN to the target after what is held; what the source sends from now on is dropped. */
