@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { ConfigSource, Loaded } from './app.ts'
-import { exitCode } from './command/client.ts'
+import { exitCode } from './command/exit-code.ts'
 import type { renderProblem } from './config/problem.ts'
 import type { Parsed } from './config/resolve.ts'
 

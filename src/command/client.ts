@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { exitCode } from './exit-code.ts'
 
 /** What every command against a running process needs. */
 export interface CommandOptions {
@@ -11,9 +12,6 @@ export interface CommandOptions {
 export interface Writer {
   write(text: string): unknown
 }
-
-/** The program's exit codes; scripts depend on them. */
-export const exitCode = { ok: 0, failure: 1, usage: 2, portBusy: 75, config: 78 } as const
 
 export type AdminReply =
   | { readonly kind: 'answered'; readonly status: number; readonly body: string }

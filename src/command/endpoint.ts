@@ -1,4 +1,5 @@
-import { type CommandOptions, change, exitCode } from './client.ts'
+import { type CommandOptions, change } from './client.ts'
+import { exitCode } from './exit-code.ts'
 
 export interface EndpointOptions extends CommandOptions {
   /** `POOL ENDPOINT drain|ready`, as typed. */

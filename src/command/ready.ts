@@ -1,4 +1,5 @@
-import { ask, type CommandOptions, complain, exitCode } from './client.ts'
+import { ask, type CommandOptions, complain } from './client.ts'
+import { exitCode } from './exit-code.ts'
 
 /** `spliceway ready`: exit code 0 and `ready`, or 1 and the reasons. */
 export async function ready(options: CommandOptions): Promise<number> {

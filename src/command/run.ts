@@ -10,7 +10,7 @@ import { createAccessLog } from '../telemetry/access-log.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
 import { version } from '../version.ts'
-import { exitCode } from './client.ts'
+import { exitCode } from './exit-code.ts'
 
 /** The reader of our log may be this far behind; more is dropped and counted. */
 const maxLogBytes = 4 * 1024 * 1024

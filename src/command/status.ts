@@ -1,6 +1,7 @@
 import type { Status } from '../core/status.ts'
-import { ask, type CommandOptions, complain, exitCode } from './client.ts'
+import { ask, type CommandOptions, complain } from './client.ts'
 import { shortDuration } from './duration.ts'
+import { exitCode } from './exit-code.ts'
 import { table } from './table.ts'
 
 export interface StatusOptions extends CommandOptions {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { exitCode } from '../../src/command/client.ts'
+import { exitCode } from '../../src/command/exit-code.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
 import { Tally } from '../../src/core/tally.ts'
