@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { BoundSocket } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Turns } from './core/balance/round-robin.ts'
@@ -12,6 +13,8 @@ import { createLiveSessions } from './session/live.ts'
 import { createReports } from './session/reports.ts'
 
 const heartbeatMs = 1_000
+/** By then all of the worker's modules are loaded. */
+const settledMs = 500
 /** From the reset of the last connections until all have told their end. */
 const lastReportsMs = 10
 
@@ -125,6 +128,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     })
   })
   port.on('message', receive)
+  plane.after(settledMs, () => flushCompileCache()) // what the thread has compiled helps the next start
   beat()
   tell({ kind: 'started', wakeDescriptor: plane.wakeDescriptor })
 }

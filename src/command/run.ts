@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
 import { App, ConfigError, type ConfigSource, type Loaded } from '../app.ts'
 import type { Config } from '../config/config.ts'
@@ -97,6 +98,7 @@ async function serveUntilDrained(
   if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload()))
   if (sink.terminal) await showStart(app, sink)
   started?.()
+  flushCompileCache() // Node writes it at the end otherwise, and a process that is killed has no end
   const drained = app.draining.then(({ done }) => done)
   const hurried = await Promise.race([drained.then(() => false), signals.second.then(() => true)])
   if (hurried) return exitCode.ok // the caller exits: what is left ends with the process
