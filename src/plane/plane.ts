@@ -57,12 +57,17 @@ export type Dialed<W> =
 export interface RelayOptions {
   /** Bytes for upstream ahead of the client's (a PROXY header); null: none. */
   readonly header: Uint8Array | null
+  readonly timeouts: RelayTimeouts
+  /** Told of every relayed chunk; must be cheap. */
+  readonly meter: RelayMeter
+}
+
+/** Shared by many relays; milliseconds. */
+export interface RelayTimeouts {
   readonly idleMs: number
   readonly halfCloseMs: number
   readonly stallMs: number
   readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
-  /** Told of every relayed chunk; must be cheap. */
-  readonly meter: RelayMeter
 }
 
 /** Live numbers of one connection. */

@@ -12,14 +12,17 @@ const firstPauseMs = 100
 const longestPauseMs = 1_000
 /** Of the budget, kept for the dials of the last round. */
 const lastRoundMs = 50
-/** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
-const maxLogged = 32
 
 /** One line of the access log's `attempts`. */
 export interface LoggedAttempt {
   readonly endpoint: string
   readonly ms: number
   readonly error: string | null
+}
+
+/** Told of each dial when it is over. */
+export interface AttemptLog {
+  attempted(attempt: LoggedAttempt): void
 }
 
 export type PoolDialed<W> =
@@ -35,10 +38,10 @@ export function dialPool<W extends Wire>(
   context: SessionContext<W>,
   pool: PoolSnapshot,
   client: W,
-  logged: LoggedAttempt[],
+  log: AttemptLog,
   done: (result: PoolDialed<W>) => void,
 ): Dialing {
-  const dial = new PoolDial(context, pool, client, logged, done)
+  const dial = new PoolDial(context, pool, client, log, done)
   dial.round()
   return dial
 }
@@ -55,7 +58,7 @@ class PoolDial<W extends Wire> implements Dialing {
   queued = true
   readonly #context: SessionContext<W>
   readonly #pool: PoolSnapshot
-  readonly #logged: LoggedAttempt[]
+  readonly #attempts: AttemptLog
   readonly #done: (result: PoolDialed<W>) => void
   readonly #pick: PickContext
   readonly #deadlineMs: number
@@ -69,12 +72,12 @@ class PoolDial<W extends Wire> implements Dialing {
     context: SessionContext<W>,
     pool: PoolSnapshot,
     client: W,
-    logged: LoggedAttempt[],
+    log: AttemptLog,
     done: (result: PoolDialed<W>) => void,
   ) {
     this.#context = context
     this.#pool = pool
-    this.#logged = logged
+    this.#attempts = log
     this.#done = done
     this.#deadlineMs = context.plane.now() + pool.connect.budgetMs
     this.#pick = new Pick(context, client)
@@ -180,7 +183,7 @@ class PoolDial<W extends Wire> implements Dialing {
   }
 
   #log(endpoint: EndpointSnapshot, ms: number, error: string | null): void {
-    if (this.#logged.length < maxLogged) this.#logged.push({ endpoint: endpoint.id, ms, error })
+    this.#attempts.attempted({ endpoint: endpoint.id, ms, error })
   }
 }
 

@@ -1,4 +1,4 @@
-import { formatAddress } from '../core/address.ts'
+import { formatAddress, type SocketAddress } from '../core/address.ts'
 import type { Cause, Closed, Outcome, Phase } from '../core/outcome.ts'
 import type { EndpointSnapshot } from '../core/snapshot.ts'
 import {
@@ -15,7 +15,7 @@ import {
 import type { Cancel, Relay, RelayEnd, RelayMeter, Wire } from '../plane/plane.ts'
 import { proxyHeader } from '../protocol/proxy-header.ts'
 import type { Route, SessionContext } from './context.ts'
-import { type Dialing, dialPool, type LoggedAttempt } from './dial.ts'
+import { type AttemptLog, type Dialing, dialPool, type LoggedAttempt } from './dial.ts'
 import type { LiveSession } from './live.ts'
 import { causeOf } from './verdict.ts'
 
@@ -25,21 +25,25 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
   session.open()
   session.onClientReset(downstream.onReset(() => session.abandon('client')))
   session.onDialing(
-    dialPool(context, route.pool, downstream, session.attempts, (dialed) => {
+    dialPool(context, route.pool, downstream, session, (dialed) => {
       if (dialed.kind === 'exhausted') {
         session.giveUp(dialed.cause)
         return
       }
       session.connected(dialed.endpoint)
-      const options = { ...session.relayOptions(), header: session.header(), meter: session }
+      const { timeouts } = route.snapshot
+      const options = { header: session.header(), timeouts, meter: session }
       session.relaying(context.plane.relay(downstream, dialed.wire, options, (end) => session.relayed(end)))
     }),
   )
 }
 
+const none: readonly LoggedAttempt[] = []
+/** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
+const maxLogged = 32
+
 /** The flat record of a connection, and the meter of its relay. */
-class Session<W extends Wire> implements LiveSession, RelayMeter {
-  readonly attempts: LoggedAttempt[] = []
+class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
   seat = -1
   relay: Relay | null = null
   slot = -1
@@ -48,7 +52,9 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
   readonly #downstream: W
   readonly #id: string
   readonly #startMs: number
-  readonly #client: string
+  /** null: nobody will ask. */
+  readonly #client: SocketAddress | null
+  #attempts: readonly LoggedAttempt[] = none
   #endpoint: EndpointSnapshot | null = null
   #connectMs: number | null = null
   #cancelReset: Cancel | null = null
@@ -61,7 +67,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
     this.#downstream = downstream
     this.#id = context.nextId()
     this.#startMs = context.plane.now()
-    this.#client = route.snapshot.access === 'none' ? '' : formatAddress(downstream.remote)
+    this.#client = route.snapshot.access === 'none' ? null : downstream.remote
   }
 
   open(): void {
@@ -81,8 +87,15 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
     this.#dialing = dialing
   }
 
+  /** A new array each time is one of the right size: growing one leaves room for seventeen. */
+  attempted(attempt: LoggedAttempt): void {
+    if (this.#attempts.length < maxLogged) this.#attempts = [...this.#attempts, attempt]
+  }
+
   connected(endpoint: EndpointSnapshot): void {
     this.#cancelReset?.()
+    this.#cancelReset = null
+    this.#dialing = null // a connection may last for days; what dialed it need not
     this.#endpoint = endpoint
     this.slot = endpoint.slot
     this.#connectMs = this.#context.plane.now() - this.#startMs
@@ -94,10 +107,6 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
     if (proxyProtocol === 'off') return null
     const { remote, local } = this.#downstream // two system calls
     return proxyHeader(proxyProtocol, remote, local, this.#id)
-  }
-
-  relayOptions(): Route['snapshot']['timeouts'] {
-    return this.#route.snapshot.timeouts
   }
 
   relaying(relay: Relay): void {
@@ -172,9 +181,9 @@ class Session<W extends Wire> implements LiveSession, RelayMeter {
     this.#tell({
       id: this.#id,
       listener: listener.name,
-      client: this.#client,
+      client: this.#client === null ? '' : formatAddress(this.#client),
       endpoint: this.#endpoint?.id ?? null,
-      attempts: this.attempts,
+      attempts: this.#attempts,
       connectMs: this.#connectMs,
       durationMs,
       bytesUp,

@@ -1,5 +1,5 @@
 import type { Closed } from '../../core/outcome.ts'
-import type { Relay, RelayEnd, RelayOptions } from '../plane.ts'
+import type { Relay, RelayEnd, RelayMeter, RelayOptions, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Side, type SideOwner } from './side.ts'
 import type { NetWire } from './wire.ts'
@@ -19,7 +19,8 @@ export interface RelayContext {
 export class NetRelay implements Relay, Sweepable, SideOwner {
   seat = -1
   readonly sweepMs: number
-  readonly #options: RelayOptions
+  readonly #timeouts: RelayTimeouts
+  readonly #meter: RelayMeter
   #bytesUp = 0
   #bytesDown = 0
   readonly #context: RelayContext
@@ -44,11 +45,13 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     ended: (end: RelayEnd) => void,
   ) {
     this.#context = context
-    this.#options = options
+    this.#timeouts = options.timeouts
+    this.#meter = options.meter
     this.#ended = ended
     this.#movedMs = this.#settledMs = context.now()
-    this.#keepaliveAtMs = this.#movedMs + Math.min(keepaliveAfterMs, options.keepalive.idleMs)
-    const shortest = Math.min(options.idleMs, options.halfCloseMs, options.stallMs) / sweepShare
+    this.#keepaliveAtMs = this.#movedMs + Math.min(keepaliveAfterMs, options.timeouts.keepalive.idleMs)
+    const { idleMs, halfCloseMs, stallMs } = options.timeouts
+    const shortest = Math.min(idleMs, halfCloseMs, stallMs) / sweepShare
     this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
     this.#downstream = new Side(this, 'downstream', downstream.socket)
     this.#upstream = new Side(this, 'upstream', upstream.socket)
@@ -56,8 +59,9 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     this.#upstream.peer = this.#downstream
     context.sweeper.add(this)
     // With a header: bytes that the client has sent are in this turn's reads at the latest, and join it in one write.
-    if (options.header === null) this.#begin(downstream, upstream)
-    else setImmediate(() => this.#begin(downstream, upstream))
+    const { header } = options
+    if (header === null) this.#begin(downstream, upstream, header)
+    else setImmediate(() => this.#begin(downstream, upstream, header))
   }
 
   idleMs(nowMs: number): number {
@@ -81,15 +85,15 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     this.#movedMs = this.#context.now()
     if (from === 'downstream') {
       this.#bytesUp += count
-      this.#options.meter.up(count)
+      this.#meter.up(count)
     } else {
       this.#bytesDown += count
-      this.#options.meter.down(count)
+      this.#meter.down(count)
     }
   }
 
   buffered(delta: number): void {
-    this.#options.meter.buffered(delta)
+    this.#meter.buffered(delta)
   }
 
   finRead(side: Side): void {
@@ -124,7 +128,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   sweep(nowMs: number): void {
-    const { idleMs, halfCloseMs, stallMs } = this.#options
+    const { idleMs, halfCloseMs, stallMs } = this.#timeouts
     const unsent = this.#downstream.unsentBytes + this.#upstream.unsentBytes
     // libuv writes a pending chunk piece by piece; what the kernel took of it is movement too.
     if (unsent < this.#unsentBytes) this.#movedMs = nowMs
@@ -137,12 +141,12 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     else if (!this.#keepalive && nowMs >= this.#keepaliveAtMs) this.#keepAlive()
   }
 
-  #begin(downstream: NetWire, upstream: NetWire): void {
+  #begin(downstream: NetWire, upstream: NetWire, header: Uint8Array | null): void {
     const early = downstream.release()
     const banner = upstream.release()
     this.#downstream.take()
     this.#upstream.take()
-    this.#downstream.begin(early.held, early.ended, this.#options.header)
+    this.#downstream.begin(early.held, early.ended, header)
     this.#upstream.begin(banner.held, banner.ended, null)
   }
 
@@ -152,7 +156,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
 
   #keepAlive(): void {
     this.#keepalive = true
-    const { idleMs, intervalMs, count } = this.#options.keepalive
+    const { idleMs, intervalMs, count } = this.#timeouts.keepalive
     const options = { enable: true, initialDelay: idleMs, interval: intervalMs, count }
     this.#downstream.socket.setKeepAlive(options)
     this.#upstream.socket.setKeepAlive(options)

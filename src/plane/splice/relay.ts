@@ -9,7 +9,7 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { EPIPE, errnoName } from '../../linux/errno.ts'
-import type { Relay, RelayEnd, RelayOptions } from '../plane.ts'
+import type { Relay, RelayEnd, RelayMeter, RelayOptions, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
@@ -35,7 +35,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   seat = -1
   readonly sweepMs: number
   readonly #context: RelayContext
-  readonly #options: RelayOptions
+  readonly #timeouts: RelayTimeouts
+  readonly #meter: RelayMeter
   readonly #ended: (end: RelayEnd) => void
   readonly #up: Pump
   readonly #down: Pump
@@ -57,13 +58,15 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     ended: (end: RelayEnd) => void,
   ) {
     this.#context = context
-    this.#options = options
+    this.#timeouts = options.timeouts
+    this.#meter = options.meter
     this.#ended = ended
     const nowMs = context.now()
     this.#movedMs = nowMs
-    this.#keepaliveAtMs = nowMs + Math.min(keepaliveAfterMs, options.keepalive.idleMs)
+    this.#keepaliveAtMs = nowMs + Math.min(keepaliveAfterMs, options.timeouts.keepalive.idleMs)
     this.#nextAckMs = nowMs + lastAckEveryMs
-    const shortest = Math.min(options.idleMs, options.halfCloseMs, options.stallMs) / sweepShare
+    const { idleMs, halfCloseMs, stallMs } = options.timeouts
+    const shortest = Math.min(idleMs, halfCloseMs, stallMs) / sweepShare
     this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
     this.#up = new Pump(context, this, downstream, upstream)
     this.#down = new Pump(context, this, upstream, downstream)
@@ -107,15 +110,15 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     this.#movedMs = this.#context.now()
     if (pump === this.#up) {
       this.#bytesUp += count
-      this.#options.meter.up(count)
+      this.#meter.up(count)
     } else {
       this.#bytesDown += count
-      this.#options.meter.down(count)
+      this.#meter.down(count)
     }
   }
 
   held(delta: number): void {
-    this.#options.meter.buffered(delta)
+    this.#meter.buffered(delta)
   }
 
   sourceEnded(pump: Pump): void {
@@ -166,7 +169,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   }
 
   sweep(nowMs: number): void {
-    const { idleMs, halfCloseMs, stallMs } = this.#options
+    const { idleMs, halfCloseMs, stallMs } = this.#timeouts
     const silentMs = nowMs - this.#movedMs
     const stuckMs = Math.max(this.#up.stuckMs(nowMs), this.#down.stuckMs(nowMs))
     if (stuckMs >= stallMs) this.#expire('stall')
@@ -194,7 +197,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
 
   #keepAlive(): void {
     this.#keepalive = true
-    const { idleMs, intervalMs, count } = this.#options.keepalive
+    const { idleMs, intervalMs, count } = this.#timeouts.keepalive
     const { libc } = this.#context
     for (const { fd } of [this.#up.from, this.#up.to]) {
       libc.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.round(idleMs / 1000))
