@@ -2,13 +2,13 @@ import { connect, createServer, type Socket } from 'node:net'
 import { serving } from './harness/answering.ts'
 
 // As pipe-proxy.ts, but by hand: 'data' events, write, pause until the drain. What stream.pipe() itself costs.
-const [host = '127.0.0.1', port = '0'] = process.argv.slice(2)
+const [host = '127.0.0.1', port = '0', listen = '127.0.0.1'] = process.argv.slice(2)
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
   const endpoint = connect({ host, port: Number(port), allowHalfOpen: true, noDelay: true })
   carry(client, endpoint)
   carry(endpoint, client)
 })
-server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => serving(server.address()))
+server.listen({ host: listen, port: 0, backlog: 4096 }, () => serving(server.address()))
 
 function carry(from: Socket, to: Socket): void {
   from.on('data', (chunk) => {

@@ -9,7 +9,7 @@ const names: readonly ContenderName[] = ['pipe', 'pipe (A/A)', 'data', 'plane']
 
 /** What do the net plane's shared read buffers bring, without any policy around them? */
 export async function netPlane(bench: Bench): Promise<void> {
-  await requests(bench, names)
-  await connectionsPart(bench, names)
-  await bulk(bench, names)
+  await requests(bench, names, 'pipe')
+  await connectionsPart(bench, names, 'pipe')
+  await bulk(bench, names, 'pipe')
 }

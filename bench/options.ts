@@ -4,7 +4,12 @@ export const partNames = [
   'requests',
   'connections',
   'bulk',
+  'bulk-veth',
+  'latency',
+  'banner',
   'memory',
+  'workers',
+  'autocannon',
   'startup',
   'spread',
   'net-plane',
@@ -16,15 +21,21 @@ export interface Options {
   readonly rounds: number
   readonly sliceSeconds: number
   readonly quick: boolean
+  /** Everyone, or only whom a target is about. */
+  readonly everyone: boolean
+  /** Draw the chart from the latest results. */
+  readonly chart: boolean
 }
 
-export const usage = `usage: npm run bench -- [PART...] [--rounds N] [--quick]
+export const usage = `usage: npm run bench -- [PART...] [--rounds N] [--quick] [--judged] [--chart]
 parts: ${partNames.join(', ')}; all of them when none is named
---rounds N   measurements of each contender, 7 by default
+--rounds N   measurements of each contender, 15 by default
 --quick      3 shorter rounds, for a first impression
+--judged     only the contenders that a target is about
+--chart      draw chart.svg from the latest results of all parts; without a part, measure nothing
 `
 
-const defaultRounds = 7
+const defaultRounds = 15
 const quickRounds = 3
 /** A part of more rounds takes longer than anyone waits. */
 const mostRounds = 99
@@ -40,7 +51,9 @@ export function parseOptions(args: readonly string[]): Options | string {
     return error instanceof Error ? error.message : String(error)
   }
   const { positionals, values } = parsed
-  const parts = partNames.filter((name) => positionals.length === 0 || positionals.includes(name))
+  const chart = values.chart === true
+  const every = positionals.length === 0 && !chart
+  const parts = partNames.filter((name) => every || positionals.includes(name))
   const unknown = positionals.find((given) => !partNames.some((name) => name === given))
   if (unknown !== undefined) return `there is no part \`${unknown}\``
   const quick = values.quick === true
@@ -48,13 +61,19 @@ export function parseOptions(args: readonly string[]): Options | string {
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > mostRounds) {
     return `--rounds: expected 1 to ${mostRounds}, got \`${values.rounds}\``
   }
-  return { parts, rounds, quick, sliceSeconds: quick ? quickSliceSeconds : sliceSeconds }
+  const everyone = values.judged !== true
+  return { parts, rounds, quick, everyone, chart, sliceSeconds: quick ? quickSliceSeconds : sliceSeconds }
 }
 
 function parse(args: readonly string[]) {
   return parseArgs({
     args: [...args],
-    options: { rounds: { type: 'string' }, quick: { type: 'boolean' } },
+    options: {
+      rounds: { type: 'string' },
+      quick: { type: 'boolean' },
+      judged: { type: 'boolean' },
+      chart: { type: 'boolean' },
+    },
     allowPositionals: true,
   })
 }

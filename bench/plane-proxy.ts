@@ -4,15 +4,16 @@ import { createNetPlane } from '../src/plane/net/net.ts'
 import { serving } from './harness/answering.ts'
 
 // The net plane without any policy: what is left to spliceway's own figures is the price of sessions, counting and threads.
-const [host = '127.0.0.1', port = '0'] = process.argv.slice(2)
+const [host = '127.0.0.1', port = '0', listen = '127.0.0.1'] = process.argv.slice(2)
 const endpoint = socketAddress(host, Number(port))
 if (endpoint === undefined) throw new Error(`${host}: not a literal address`)
 const hour = 3_600_000
 const meter = { up() {}, down() {}, buffered() {} }
 const keepalive = { idleMs: 60_000, intervalMs: 15_000, count: 4 }
-const options = { header: null, idleMs: hour, halfCloseMs: 60_000, stallMs: hour, keepalive, meter }
+const timeouts = { idleMs: hour, halfCloseMs: 60_000, stallMs: hour, keepalive }
+const options = { header: null, timeouts, meter }
 const plane = createNetPlane()
-const socket = new BoundSocket({ host: '127.0.0.1', port: 0 })
+const socket = new BoundSocket({ host: listen, port: 0 })
 const address = socket.address()
 plane.listen({ socket, backlog: 4096 }, (client) => {
   plane.dial(endpoint, { source: null }, (dialed) => {

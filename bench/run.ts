@@ -1,25 +1,36 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bulk } from './bulk.ts'
+import { autocannonPart } from './autocannon.ts'
+import { banner } from './banner.ts'
+import { bulk, bulkVeth } from './bulk.ts'
+import { drawChart } from './chart.ts'
 import { connectionsPart } from './connections.ts'
 import type { Part } from './harness/bench.ts'
 import { Children } from './harness/children.ts'
 import { machine } from './harness/machine.ts'
+import { Namespaces } from './harness/namespaces.ts'
 import { choosePins } from './harness/pins.ts'
 import { Report } from './harness/report.ts'
+import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { netPlane } from './net-plane.ts'
 import { type Options, type PartName, parseOptions, usage } from './options.ts'
 import { requests } from './requests.ts'
 import { spread } from './spread.ts'
 import { startup } from './startup.ts'
+import { workers } from './workers.ts'
 
 const parts: Readonly<Record<PartName, Part>> = {
   requests: (bench) => requests(bench),
   connections: (bench) => connectionsPart(bench),
   bulk: (bench) => bulk(bench),
+  'bulk-veth': bulkVeth,
+  latency,
+  banner,
   memory,
+  workers,
+  autocannon: autocannonPart,
   startup,
   spread,
   'net-plane': netPlane,
@@ -34,11 +45,13 @@ if (typeof options === 'string') {
 }
 
 /** Runs the parts one after the other. Whatever happens, no process is left. */
-async function run({ parts: chosen, ...shared }: Options): Promise<void> {
+async function run({ parts: chosen, chart, ...shared }: Options): Promise<void> {
   const children = new Children()
+  const namespaces = new Namespaces()
   const folder = mkdtempSync(join(tmpdir(), 'spliceway-bench-'))
   const clean = (): void => {
     children.kill()
+    namespaces.remove()
     rmSync(folder, { recursive: true, force: true })
   }
   process.once('exit', clean)
@@ -50,9 +63,8 @@ async function run({ parts: chosen, ...shared }: Options): Promise<void> {
   }
   const pins = choosePins()
   const facts = machine(pins.note)
-  const report = new Report(new URL('./results/', import.meta.url), facts, (text) =>
-    process.stdout.write(text),
-  )
+  const results = new URL('./results/', import.meta.url)
+  const report = new Report(results, facts, (text) => process.stdout.write(text))
   const { cpu, cores, memoryGiB, kernel, node, commit, date } = facts
   report.say(
     `${cpu}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}, Node ${node}, commit ${commit}, ${date}`,
@@ -61,11 +73,13 @@ async function run({ parts: chosen, ...shared }: Options): Promise<void> {
     `${pins.note}; medians of ${shared.rounds} interleaved rounds; the log goes through a pipe that is read`,
   )
   try {
-    for (const name of chosen) await parts[name]({ ...shared, children, pins, report, folder })
+    for (const name of chosen) await parts[name]({ ...shared, children, namespaces, pins, report, folder })
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1
   } finally {
+    report.targets()
     await children.end()
   }
+  if (chart) drawChart(results, new URL('./chart.svg', import.meta.url))
 }

@@ -1,6 +1,7 @@
 import { ask } from '../src/command/client.ts'
 import type { Bench } from './harness/bench.ts'
 import { startLoad } from './harness/http-load.ts'
+import { loopback } from './harness/place.ts'
 import type { Sample } from './harness/rounds.ts'
 import { startSpliceway } from './harness/spliceway.ts'
 
@@ -15,12 +16,8 @@ export async function spread(bench: Bench): Promise<void> {
   for (const workers of [2, 4]) {
     const own: Sample[] = []
     samples.set(`${workers} workers`, own)
-    const { child, port, socket } = await startSpliceway(bench, {
-      backend,
-      workers,
-      access: 'none',
-      core: null,
-    })
+    const place = { ...loopback(bench), workers, core: null }
+    const { child, port, socket } = await startSpliceway(bench, { backend, access: 'none' }, place)
     const holder = await startLoad(bench, 'idle-client.ts')
     for (let round = 0; round < bench.rounds; round++) {
       await holder.ask({ open: connections, host: '127.0.0.1', port })

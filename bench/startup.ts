@@ -1,6 +1,7 @@
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bench } from './harness/bench.ts'
+import { loopback } from './harness/place.ts'
 import { residentBytes } from './harness/process-cost.ts'
 import { inRounds, type Sample } from './harness/rounds.ts'
 import { startSpliceway } from './harness/spliceway.ts'
@@ -48,7 +49,8 @@ async function emptyNode({ children }: Bench): Promise<Sample> {
 /** The cache is written at the exit, so the start is ended as a user would. */
 async function start(bench: Bench, env: NodeJS.ProcessEnv): Promise<Sample> {
   const startMs = performance.now()
-  const { child } = await startSpliceway(bench, { backend, workers, access: 'none', env, core: null })
+  const place = { ...loopback(bench), workers, core: null }
+  const { child } = await startSpliceway(bench, { backend, access: 'none', env }, place)
   const ms = performance.now() - startMs
   const residentMiB = residentBytes(child.pid).now / 2 ** 20
   await child.end('SIGINT')

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { BoundSocket, connect } from 'node:net'
 import { join } from 'node:path'
 import type { Bench } from './bench.ts'
-import type { Target } from './contenders.ts'
+import { freePort, listening } from './listening.ts'
+import type { Target } from './place.ts'
 
 export interface Backend {
   /** Which program it is. */
@@ -13,10 +13,8 @@ export interface Backend {
 }
 
 /** As many contenders as a table may have. */
-const addresses = 8
+const addresses = 16
 const hostOf = (index: number): string => `127.0.1.${index + 1}`
-/** About the time of a fork. */
-const patienceMs = 5_000
 
 /** An HTTP server with a small answer: nginx when it is installed, because one in Node would be the bottleneck. */
 export async function startHttpBackend(bench: Bench): Promise<Backend> {
@@ -34,8 +32,10 @@ export async function startHttpBackend(bench: Bench): Promise<Backend> {
   const listens = [first, ...others].map((host) => `listen ${host}:${port} backlog=4096;`).join(' ')
   const file = join(bench.folder, 'nginx.conf')
   writeFileSync(file, nginxConf(bench.folder, listens))
-  bench.children.start('nginx', ['-p', bench.folder, '-e', 'stderr', '-c', file], { core: bench.pins.load })
-  await accepting(first, port)
+  const child = bench.children.start('nginx', ['-p', bench.folder, '-e', 'stderr', '-c', file], {
+    core: bench.pins.load,
+  })
+  await listening(child, 'nginx', port)
   return { name: version, at: (index) => ({ host: hostOf(index), port }) }
 }
 
@@ -58,27 +58,4 @@ http {
   server { ${listens} location / { default_type text/plain; return 200 "hello, world\\n"; } }
 }
 `
-}
-
-/** Free at this moment; nginx cannot choose one by itself. */
-function freePort(host: string): number {
-  const socket = new BoundSocket({ host, port: 0 })
-  const { port } = socket.address()
-  socket.close()
-  return Number(port)
-}
-
-async function accepting(host: string, port: number): Promise<void> {
-  const deadlineMs = performance.now() + patienceMs
-  while (!(await connects(host, port))) {
-    if (performance.now() > deadlineMs) throw new Error(`nginx does not listen on ${host}:${port}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-}
-
-function connects(host: string, port: number): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>()
-  const socket = connect({ host, port }, () => resolve(true))
-  socket.on('error', () => resolve(false))
-  return promise.finally(() => socket.destroy())
 }

@@ -1,4 +1,5 @@
 import type { Children } from './children.ts'
+import type { Namespaces } from './namespaces.ts'
 import type { Pins } from './pins.ts'
 import type { Report } from './report.ts'
 
@@ -12,6 +13,10 @@ export interface Bench {
   readonly sliceSeconds: number
   /** Smaller volumes, for a first impression. */
   readonly quick: boolean
+  /** Removed at the end of the run. */
+  readonly namespaces: Namespaces
+  /** Everyone, or only whom a target is about. */
+  readonly everyone: boolean
   /** A folder of this run, removed at its end. */
   readonly folder: string
 }

@@ -8,6 +8,8 @@ export type Answer = Readonly<Record<string, string | number>>
 
 export interface ChildOptions {
   readonly core: number | null
+  /** A network namespace of ip-netns(8); null or nothing: ours. */
+  readonly namespace?: string | null
   readonly env?: NodeJS.ProcessEnv
   /** Told of what the child prints; nobody: it is dropped. */
   readonly printed?: (text: string) => void
@@ -92,8 +94,8 @@ export class Children {
 
   /** Starts any program. Its standard error is ours. */
   start(command: string, args: readonly string[], options: ChildOptions): Child {
-    const { core, env = process.env, printed } = options
-    const whole = pinned(core, command, args)
+    const { core, namespace = null, env = process.env, printed } = options
+    const whole = pinned(core, ...within(namespace, command, args))
     const ipc = command === process.execPath
     const child = spawn(whole.command, whole.args, {
       env,
@@ -125,6 +127,15 @@ export class Children {
   kill(): void {
     for (const child of this.#all) child.kill()
   }
+}
+
+/** ip execs the program, as taskset does: the process id stays. */
+function within(
+  namespace: string | null,
+  command: string,
+  args: readonly string[],
+): [command: string, args: readonly string[]] {
+  return namespace === null ? [command, args] : ['ip', ['netns', 'exec', namespace, command, ...args]]
 }
 
 function checked(message: unknown): Answer {

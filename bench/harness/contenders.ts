@@ -1,12 +1,12 @@
 import type { Bench } from './bench.ts'
 import type { Child } from './children.ts'
+import { freePort } from './listening.ts'
+import { redirect } from './namespaces.ts'
+import { missing, type PeerName, peerNames, startPeer } from './peers.ts'
+import { loopback, type Place, type Target } from './place.ts'
 import { startSpliceway } from './spliceway.ts'
 
-/** Somewhere to connect to. */
-export interface Target {
-  readonly host: string
-  readonly port: number
-}
+export type { Target } from './place.ts'
 
 /** One way from the load to the backend. */
 export interface Contender {
@@ -14,69 +14,116 @@ export interface Contender {
   /** null: there is no forwarder. */
   readonly forwarder: Child | null
   readonly target: Target
+  /** A load of its own, where the common one cannot reach it. */
+  readonly load: Child | null
 }
 
-/** `pipe (A/A)` is `pipe` once more: its ratio to `pipe` is the noise of the run. */
 export type ContenderName =
+  | PeerName
   | 'direct'
   | 'pipe'
   | 'pipe (A/A)'
   | 'data'
   | 'plane'
-  | 'spliceway, log off'
+  | 'spliceway'
   | 'spliceway, log on'
+  | 'spliceway, net'
+  | 'iptables REDIRECT'
 
-/** What the program is compared with, and what everything is compared to. */
-export const baseline: ContenderName = 'pipe'
-export const standard: readonly ContenderName[] = [
+/** Everyone. `spliceway` is the splice plane; nobody writes an access log unless the name says so. */
+export const all: readonly ContenderName[] = [
   'direct',
+  'iptables REDIRECT',
+  'spliceway',
+  'spliceway, net',
   'pipe',
-  'pipe (A/A)',
-  'spliceway, log off',
-  'spliceway, log on',
+  ...peerNames,
 ]
-/** One worker each, so that like is compared with like. */
-const workers = 1
+/** Whoever a ratio with a target needs. */
+export const judged: readonly ContenderName[] = ['spliceway', 'HAProxy', 'nginx', 'nginx (A/A)']
 
-/** Starts one forwarder a name; the i-th goes to `backend(i)`, so that none uses up the local ports of another. */
+/**
+ * Starts one forwarder a name; the i-th goes to `backend(i)`, so that none uses up the local ports of another. What is
+ * not installed or not permitted is named and left out.
+ */
 export async function startContenders(
   bench: Bench,
   names: readonly ContenderName[],
   backend: (index: number) => Target,
+  place: Place = loopback(bench),
 ): Promise<Contender[]> {
   const contenders: Contender[] = []
-  for (const [index, name] of names.entries()) contenders.push(await start(bench, name, backend(index)))
+  for (const [index, name] of names.entries()) {
+    const contender = await start(bench, name, backend(index), place)
+    if (typeof contender !== 'string') contenders.push(contender)
+    else bench.report.say(`left out: ${name} (${contender})`)
+  }
   return contenders
 }
 
-async function start(bench: Bench, name: ContenderName, backend: Target): Promise<Contender> {
+async function start(
+  bench: Bench,
+  name: ContenderName,
+  backend: Target,
+  place: Place,
+): Promise<Contender | string> {
+  const reached = (forwarder: Child, port: number): Contender => {
+    return { name, forwarder, target: { host: place.host, port }, load: null }
+  }
   switch (name) {
     case 'direct':
-      return { name, forwarder: null, target: backend }
+      return { name, forwarder: null, target: backend, load: null }
+    case 'iptables REDIRECT':
+      return startRedirect(bench)
     case 'pipe':
     case 'pipe (A/A)':
-      return script(bench, name, new URL('../pipe-proxy.ts', import.meta.url), backend)
     case 'data':
-      return script(bench, name, new URL('../data-proxy.ts', import.meta.url), backend)
-    case 'plane':
-      return script(bench, name, new URL('../plane-proxy.ts', import.meta.url), backend)
-    case 'spliceway, log off':
-    case 'spliceway, log on': {
+    case 'plane': {
+      const script = name === 'data' || name === 'plane' ? name : 'pipe'
+      const url = new URL(`../${script}-proxy.ts`, import.meta.url)
+      const { child, ready } = await bench.children.script(
+        url,
+        [backend.host, String(backend.port), place.host],
+        place,
+      )
+      return reached(child, Number(ready.port))
+    }
+    case 'spliceway':
+    case 'spliceway, log on':
+    case 'spliceway, net': {
       const access = name === 'spliceway, log on' ? 'all' : 'none'
-      const { port, child } = await startSpliceway(bench, { backend, workers, access })
-      return { name, forwarder: child, target: { host: '127.0.0.1', port } }
+      const plane = name === 'spliceway, net' ? 'net' : 'splice'
+      const { port, child } = await startSpliceway(bench, { backend, access, plane }, place)
+      return reached(child, port)
+    }
+    case 'HAProxy':
+    case 'HAProxy, splice-auto':
+    case 'nginx':
+    case 'nginx (A/A)':
+    case 'nginx, half-close off':
+    case 'socat': {
+      const lacking = missing(name)
+      if (lacking !== null) return `${lacking} is not installed`
+      const { port, child } = await startPeer(bench, name, backend, place)
+      return reached(child, port)
     }
   }
 }
 
-async function script(
-  bench: Bench,
-  name: ContenderName,
-  url: URL,
-  { host, port }: Target,
-): Promise<Contender> {
-  const { child, ready } = await bench.children.script(url, [host, String(port)], {
-    core: bench.pins.forwarder,
-  })
-  return { name, forwarder: child, target: { host: '127.0.0.1', port: Number(ready.port) } }
+/**
+ * The rule has a namespace and a load of its own: where there is one rule, the kernel tracks every connection, and the
+ * others would pay for it.
+ */
+async function startRedirect(bench: Bench): Promise<Contender | string> {
+  const name = 'iptables REDIRECT'
+  try {
+    const namespace = bench.namespaces.make('redirect')
+    const url = new URL('../load/wire-load.ts', import.meta.url)
+    const { child, ready } = await bench.children.script(url, [], { core: bench.pins.load, namespace })
+    const port = freePort()
+    redirect(namespace, port, Number(ready.port))
+    return { name, forwarder: null, target: { host: '127.0.0.1', port }, load: child }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }

@@ -1,5 +1,5 @@
 import type { Bench } from './bench.ts'
-import type { Answer, Child } from './children.ts'
+import type { Answer, Child, Question } from './children.ts'
 import type { Contender } from './contenders.ts'
 import { cpuNs } from './process-cost.ts'
 import type { Sample } from './rounds.ts'
@@ -13,26 +13,24 @@ interface Run {
 /** More failures than one in a thousand, and the figures are about something else. */
 const tolerated = 1e-3
 
-/** A client for HTTP load; `script` is a file of bench/load. */
+/** A client for load; `script` is a file of bench/load. */
 export async function startLoad(bench: Bench, script: string): Promise<Child> {
   const url = new URL(`../load/${script}`, import.meta.url)
   return (await bench.children.script(url, [], { core: bench.pins.load })).child
 }
 
-/** One slice of HTTP load through a contender: CPU per unit of work, rate and latencies. */
-export async function slice(
-  load: Child,
-  contender: Contender,
-  question: { readonly mode?: string; readonly seconds: number; readonly connections: number },
-): Promise<Sample> {
+/** One slice of load through a contender: CPU per unit of work of forwarder and load, rate and latencies. */
+export async function slice(common: Child, contender: Contender, question: Question): Promise<Sample> {
   const { forwarder, target } = contender
-  const beforeNs = forwarder === null ? 0 : cpuNs(forwarder.pid)
-  const answer = await load.ask({ mode: 'keep-alive', sampleMs: 250, ...question, ...target })
+  const load = contender.load ?? common
+  const used = (): number => (forwarder === null ? 0 : cpuNs(forwarder.pid))
+  const [beforeNs, loadBeforeNs] = [used(), cpuNs(load.pid)]
+  const answer = await load.ask({ ...question, ...target })
+  const [usedNs, loadNs] = [used() - beforeNs, cpuNs(load.pid) - loadBeforeNs]
   const { count, seconds } = runOf(contender, answer)
   const latencies = { p50: Number(answer.p50), p99: Number(answer.p99), p999: Number(answer.p999) }
-  const rates = { perSecond: count / seconds, ...latencies }
+  const rates = { perSecond: count / seconds, loadUs: loadNs / 1e3 / count, ...latencies }
   if (forwarder === null) return rates
-  const usedNs = cpuNs(forwarder.pid) - beforeNs
   return { cpuUs: usedNs / 1e3 / count, busy: (usedNs / 1e9 / seconds) * 100, ...rates }
 }
 

@@ -1,7 +1,8 @@
 import { appendFileSync, mkdirSync } from 'node:fs'
 import type { Machine } from './machine.ts'
 import type { Sample, Samples } from './rounds.ts'
-import { median, pairedRatio } from './statistics.ts'
+import { median, pairedRatio, type Ratio } from './statistics.ts'
+import { judge, type Measure, type Verdict } from './verdict.ts'
 
 /** A column of a part's table. Figures that a contender does not have show as a dash. */
 export interface Column {
@@ -21,6 +22,8 @@ export interface Table {
   readonly baseline: string | null
   readonly columns: readonly Column[]
   readonly samples: Samples
+  /** What of it has a target. */
+  readonly measures?: readonly Measure[]
 }
 
 /** Prints Markdown, and appends a JSON line a contender to `<folder>/<date>-<part>.jsonl`. */
@@ -28,6 +31,7 @@ export class Report {
   readonly #folder: URL
   readonly #machine: Machine
   readonly #print: (text: string) => void
+  readonly #verdicts: Verdict[] = []
 
   constructor(folder: URL, machine: Machine, print: (text: string) => void) {
     this.#folder = folder
@@ -50,11 +54,34 @@ export class Report {
     const lines = [['', ...heads], ['---', ...heads.map(() => '---:')], ...rows]
     this.say(`\n### ${table.title}\n\n${lines.map((line) => `| ${line.join(' | ')} |`).join('\n')}\n`)
     this.#record(table)
+    for (const measure of table.measures ?? []) {
+      const verdict = judge(measure, samples)
+      if (verdict === null) continue
+      this.#verdicts.push(verdict)
+      this.#append('targets', {
+        ...verdict,
+        rounds: samples.get(measure.ours)?.length,
+        machine: this.#machine,
+      })
+    }
+  }
+
+  /** All that was judged so far. */
+  targets(): void {
+    if (this.#verdicts.length === 0) return
+    const rows = this.#verdicts.map((verdict) => {
+      const { title, ours, theirs, peer, ratio, noise, better, target, most, met } = verdict
+      const itself = most === null ? '' : `, itself ≤ ${most}`
+      const wanted = `${better === 'less' ? '≤' : '≥'} ${target.toFixed(2)}${itself}`
+      const figures = [figure(ours), `${figure(theirs)} (${peer})`, inWords(ratio)]
+      return [title, ...figures, noise === null ? '–' : inWords(noise), wanted, met ? 'met' : 'missed']
+    })
+    const head = ['', 'ours', 'best peer', 'ratio, 95 %', 'A/A, 95 %', 'target', '']
+    const lines = [head, ['---', ...head.slice(1).map(() => '---:')], ...rows]
+    this.say(`\n### Targets\n\n${lines.map((line) => `| ${line.join(' | ')} |`).join('\n')}\n`)
   }
 
   #record({ part, title, samples, columns, baseline }: Table): void {
-    const file = new URL(`${this.#machine.date.slice(0, 10)}-${part}.jsonl`, this.#folder)
-    mkdirSync(this.#folder, { recursive: true })
     for (const [contender, own] of samples) {
       const medians = Object.fromEntries(columns.map(({ key }) => [key, median(valuesOf(own, key))]))
       const main = columns.find((column) => column.main)?.key
@@ -63,9 +90,24 @@ export class Report {
           ? null
           : pairedRatio(valuesOf(own, main), valuesOf(samples.get(baseline) ?? [], main))
       const line = { part, title, contender, medians, ratio, baseline, samples: own, machine: this.#machine }
-      appendFileSync(file, `${JSON.stringify(line)}\n`)
+      this.#append(part, line)
     }
   }
+
+  #append(part: string, line: unknown): void {
+    const file = new URL(`${this.#machine.date.slice(0, 10)}-${part}.jsonl`, this.#folder)
+    mkdirSync(this.#folder, { recursive: true })
+    appendFileSync(file, `${JSON.stringify(line)}\n`)
+  }
+}
+
+function inWords({ median, low, high }: Ratio): string {
+  return `${median.toFixed(2)} (${low.toFixed(2)}..${high.toFixed(2)})`
+}
+
+/** Three significant digits. */
+function figure(value: number): string {
+  return Number.isFinite(value) ? value.toPrecision(3) : '–'
 }
 
 function mainHeads(baseline: string | null): string[] {

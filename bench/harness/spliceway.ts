@@ -3,17 +3,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Bench } from './bench.ts'
 import type { Child } from './children.ts'
-import type { Target } from './contenders.ts'
+import type { Place, Target } from './place.ts'
 
 export interface SplicewayOptions {
+  readonly plane?: 'splice' | 'net' | 'auto'
   readonly backend: Target
-  readonly workers: number
   /** `all` goes through a pipe; the benchmark reads it and drops it. */
   readonly access: 'all' | 'none'
   /** Beside our own. */
   readonly env?: NodeJS.ProcessEnv
-  /** Default: the forwarder's. */
-  readonly core?: number | null
 }
 
 export interface Spliceway {
@@ -28,16 +26,21 @@ const cli = fileURLToPath(new URL('../../src/cli.mjs', import.meta.url))
 const patienceMs = 10_000
 
 /** Starts the program as a user does; resolves when it says that it listens. */
-export async function startSpliceway(bench: Bench, options: SplicewayOptions): Promise<Spliceway> {
-  const { backend, workers, access, env = {}, core = bench.pins.forwarder } = options
+export async function startSpliceway(
+  bench: Bench,
+  options: SplicewayOptions,
+  { host, namespace, core, workers }: Place,
+): Promise<Spliceway> {
+  const { backend, access, plane = 'auto', env = {} } = options
   const folder = mkdtempSync(join(bench.folder, 'spliceway-'))
   const socket = join(folder, 'admin.sock')
   const file = join(folder, 'spliceway.yaml')
   writeFileSync(
     file,
-    `listeners: [{ name: bench, listen: "127.0.0.1:0", pool: bench }]
+    `listeners: [{ name: bench, listen: "${host}:0", pool: bench }]
 pools: { bench: { endpoints: ["${backend.host}:${backend.port}"] } }
 workers: ${workers}
+plane: ${plane}
 drain: { notReadyDelay: 0s, window: 0s, deadline: 0s }
 admin: { socket: "${socket}", listen: off }
 log: { access: ${access} }
@@ -51,11 +54,12 @@ log: { access: ${access} }
   let said: string | null = ''
   const child = bench.children.start(process.execPath, [cli, 'run', '-c', file], {
     core,
+    namespace,
     env: { ...process.env, ...env },
     printed(text) {
       if (said === null) return
       said += text
-      const port = /"address":"127\.0\.0\.1:(\d+)"/.exec(said)?.[1]
+      const port = /"address":"[\d.]+:(\d+)"/.exec(said)?.[1]
       if (port === undefined) return
       said = null
       resolve(Number(port))
