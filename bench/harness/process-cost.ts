@@ -69,5 +69,5 @@ function orNothing<T>(read: () => T, nothing: T): T {
 
 /** Sets the peak back to what is resident now (proc(5), clear_refs). */
 export function forgetPeak(pid: number): void {
-  writeFileSync(`/proc/${pid}/clear_refs`, '5')
+  for (const one of family(pid)) writeFileSync(`/proc/${one}/clear_refs`, '5')
 }

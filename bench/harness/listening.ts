@@ -1,0 +1,36 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { BoundSocket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Child } from './children.ts'
+
+/** About the time of a fork. */
+const patienceMs = 5_000
+/** TCP_LISTEN in /proc/net/tcp. */
+const listen = '0A'
+
+/** A port that is free at this moment: for programs that cannot choose one by themselves. */
+export function freePort(host = '127.0.0.1'): number {
+  const socket = new BoundSocket({ host, port: 0 })
+  const { port } = socket.address()
+  socket.close()
+  return Number(port)
+}
+
+/** Resolves when somebody listens on `port` in the child's network namespace. No connection is made. */
+export async function listening(child: Child, name: string, port: number): Promise<void> {
+  const deadlineMs = performance.now() + patienceMs
+  while (!listens(child.pid, port)) {
+    if (!child.running) throw new Error(`${name} ended before it listened; its standard error says why`)
+    if (performance.now() > deadlineMs) throw new Error(`${name} does not listen on port ${port}`)
+    await sleep(10)
+  }
+}
+
+function listens(pid: number, port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const file = `/proc/${pid}/net/tcp`
+  // A process that has just ended has none; listening() looks again and sees that.
+  return (
+    existsSync(file) && new RegExp(`:${hex} [0-9A-F]{8}:0000 ${listen} `).test(readFileSync(file, 'utf8'))
+  )
+}

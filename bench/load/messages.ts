@@ -1,0 +1,7 @@
+/** What is said over one connection of the load. The first letter of a request says whether it is the last one. */
+export const closing = 'c'.charCodeAt(0)
+export const requestSize = 64
+export const answerSize = 160
+export const request = Buffer.alloc(requestSize, 'k')
+export const lastRequest = Buffer.alloc(requestSize, 'c')
+export const answer = Buffer.alloc(answerSize, 'a')
