@@ -1,6 +1,9 @@
 import { constants } from 'node:os'
 
-const names = new Map<number, string>(Object.entries(constants.errno).map(([name, value]) => [value, name]))
+const names = new Map<number, string>()
+// Two errnos have two names each (EAGAIN is EWOULDBLOCK): the first in the alphabet is the one that people know.
+for (const [name, value] of Object.entries(constants.errno).sort())
+  if (!names.has(value)) names.set(value, name)
 
 /** Results of calls are negative errnos, as the kernel has them. */
 export const EAGAIN = -constants.errno.EAGAIN

@@ -68,7 +68,7 @@ export class Dialer {
   /** `done` is never called before dial() has returned. */
   #later(code: number, done: (result: Dialed<SpliceWire>) => void): Cancel {
     let cancelled = false
-    this.#shared.poller.again(() => {
+    this.#shared.poller.later(() => {
       if (!cancelled) done({ kind: 'failed', code: errnoName(code) })
     })
     return () => {
@@ -77,10 +77,10 @@ export class Dialer {
   }
 
   #connected(wire: SpliceWire): void {
-    if (this.#quiet.push(wire) === 1) this.#shared.poller.again(this.#flush)
+    if (this.#quiet.push(wire) === 1) this.#shared.poller.later(this.#flush)
   }
 
-  /** A server that speaks first waits for that ACK: where the client had nothing to say within a batch, it goes alone. */
+  /** A server that speaks first waits for that ACK: where the client had nothing to say by the end of the batch, it goes alone. */
   #acknowledge(): void {
     const quiet = this.#quiet
     this.#quiet = []

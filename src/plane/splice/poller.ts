@@ -20,15 +20,15 @@ const listenerEvents = EPOLLIN
 /** What a batch may hold: 60 events a turn were the most under full load. */
 const batchEvents = 256
 /** A turn returns to the event loop after so many batches or so long; each return costs about 3 µs. */
-const batchesATurn = 16
-const turnMs = 1
+const batchesATurn = 64
+const turnMs = 2
 /** Never blocked longer: a wake-up that was lost costs no more than this. */
 const longestWaitMs = 1_000
 /** The eventfd's place; real ones begin above it. */
 const wakePlace = 0
 
 /**
- * Edge-triggered epoll, one turn a macrotask, so that promises and messages go on between turns. A descriptor may be
+ * Edge-triggered epoll, one turn a macrotask, so that messages go on between turns. A descriptor may be
  * closed, and its number used again, within one batch: an event is for a place in a generation, not for a number.
  */
 export class Poller {
@@ -40,7 +40,8 @@ export class Poller {
   readonly #watchers: (Watcher | null)[] = [null]
   readonly #generations: number[] = [0]
   readonly #free: number[] = []
-  #again: (() => void)[] = []
+  #later: (() => void)[] = []
+  #spare: (() => void)[] = []
   #running = false
   readonly #turn = (): void => this.#run()
 
@@ -91,9 +92,9 @@ export class Poller {
     this.#libc.epollDelete(this.#epoll, fd)
   }
 
-  /** Calls `work` in the next batch: for whoever has more to do than is fair at once. */
-  again(work: () => void): void {
-    this.#again.push(work)
+  /** Calls `work` when all events of this batch have been told, or those of the next: never before this returns. */
+  later(work: () => void): void {
+    this.#later.push(work)
   }
 
   #add(fd: Fd, watcher: Watcher, events: number): number {
@@ -111,25 +112,20 @@ export class Poller {
     if (!this.#running) return
     setImmediate(this.#turn) // first, so that a throw below does not end the turning
     const untilMs = this.#clock.read() + turnMs
+    // Every batch may block: nothing of a connection waits for libuv or for a promise, and main's messages wake us.
     for (let batch = 0; batch < batchesATurn; batch++) {
-      // Only the first batch of a turn may block: after it, promises and messages may have waited for us.
-      const woken = this.#batch(batch === 0)
+      const woken = this.#batch()
       if (woken || this.#clock.nowMs >= untilMs) return
     }
   }
 
   /** True: main has a message, or nothing happened. */
-  #batch(mayBlock: boolean): boolean {
-    const work = this.#again
-    const waitMs = mayBlock && work.length === 0 ? this.#clock.waitMs(longestWaitMs) : 0
+  #batch(): boolean {
+    const waitMs = this.#later.length === 0 ? this.#clock.waitMs(longestWaitMs) : 0
     const count = this.#libc.epollWait(this.#epoll, this.#events, waitMs)
     this.#clock.read()
-    if (work.length > 0) {
-      this.#again = []
-      for (const each of work) each()
-    }
     if (count < 0 && count !== EINTR) must('epoll_wait', count)
-    let woken = count <= 0 && work.length === 0
+    let woken = count <= 0
     for (let i = 0; i < count; i++) {
       const place = eventLow(this.#events, i)
       if (place === wakePlace) {
@@ -140,6 +136,16 @@ export class Poller {
       }
     }
     this.#clock.fire()
+    if (this.#later.length > 0) this.#work()
     return woken
+  }
+
+  /** What is asked for while it works is for the next batch. */
+  #work(): void {
+    const now = this.#later
+    this.#later = this.#spare
+    for (const each of now) each()
+    now.length = 0
+    this.#spare = now
   }
 }

@@ -25,7 +25,7 @@ export interface PumpOwner {
   failed(wire: SpliceWire, errno: number): void
   /** FIN was sent, or nothing can be sent any more, and the source has ended. */
   over(pump: Pump): void
-  /** It has more to do, in the next batch. */
+  /** It has more to do, after others had their turn. */
   again(): void
   /** The other direction is over: closing both sockets sends the FIN that this one owes. */
   readonly closesInstead: boolean

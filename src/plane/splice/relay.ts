@@ -158,7 +158,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   }
 
   again(): void {
-    this.#context.poller.again(() => {
+    this.#context.poller.later(() => {
       if (!this.#over) this.#up.run()
       if (!this.#over) this.#down.run()
     })
@@ -248,7 +248,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
       bytesDown: this.#bytesDown,
       closed: this.#first ?? verdict.closed,
     }
-    queueMicrotask(() => this.#ended(end)) // never before the caller has its Relay
+    this.#context.poller.later(() => this.#ended(end)) // never before the caller has its Relay
   }
 }
 

@@ -19,11 +19,17 @@ export function writeSockaddr(block: Block, address: SocketAddress): number {
 /** The address that the kernel has written; a v4-mapped one is IPv4. */
 export function readSockaddr({ bytes, view }: Block): SocketAddress {
   const port = view.getUint16(2)
-  if (view.getUint16(0, true) === AF_INET)
-    return { family: 4, bytes: Uint8Array.from(bytes.subarray(4, 8)), port }
+  if (view.getUint16(0, true) === AF_INET) return { family: 4, bytes: copy(bytes, 4, 4), port }
   return isV4Mapped(bytes)
-    ? { family: 4, bytes: Uint8Array.from(bytes.subarray(20, 24)), port }
-    : { family: 6, bytes: Uint8Array.from(bytes.subarray(8, 24)), port }
+    ? { family: 4, bytes: copy(bytes, 20, 4), port }
+    : { family: 6, bytes: copy(bytes, 8, 16), port }
+}
+
+/** By hand: Uint8Array.from() costs ten times as much for four bytes. */
+function copy(bytes: Uint8Array, from: number, length: number): Uint8Array {
+  const part = new Uint8Array(length)
+  for (let i = 0; i < length; i++) part[i] = bytes[from + i] ?? 0
+  return part
 }
 
 function isV4Mapped(bytes: Uint8Array): boolean {

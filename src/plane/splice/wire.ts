@@ -89,7 +89,7 @@ export class SpliceWire implements Wire, Watcher {
   peek(seen: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel {
     const peeker: Peeker = { seen, done }
     this.#peeker = peeker
-    this.#shared.poller.again(() => this.#show(peeker))
+    this.#shared.poller.later(() => this.#show(peeker))
     return () => {
       if (this.#peeker === peeker) this.#peeker = null
     }
