@@ -52,7 +52,8 @@ export class DataPlane {
   readonly #started = new Set<number>()
   /** Workers that listen, by address. */
   readonly #listening = new Map<string, Set<number>>()
-  #listeningChanged: () => void = () => {}
+  /** A reload and a drain may wait at the same time. */
+  #waiting: (() => void)[] = []
 
   constructor(deps: DataPlaneDeps) {
     const {
@@ -121,13 +122,16 @@ export class DataPlane {
 
   /** Resolves when every worker accepts on every bound address, and none on any other. */
   async settled(): Promise<void> {
-    const bound = new Set(this.#listeners.keys())
-    const settled = () =>
-      bound.values().every((address) => this.#listening.get(address)?.size === this.#tally.workers) &&
-      this.#listening.entries().every(([address, workers]) => bound.has(address) || workers.size === 0)
+    const settled = () => {
+      const bound = new Set(this.#listeners.keys()) // now: a drain may have closed what a reload has opened
+      return (
+        bound.values().every((address) => this.#listening.get(address)?.size === this.#tally.workers) &&
+        this.#listening.entries().every(([address, workers]) => bound.has(address) || workers.size === 0)
+      )
+    }
     while (!settled()) {
       await new Promise<void>((resolve) => {
-        this.#listeningChanged = resolve
+        this.#waiting.push(resolve)
       })
     }
   }
@@ -220,7 +224,9 @@ export class DataPlane {
     this.#listening.set(address, workers)
     if (listening) workers.add(index)
     else workers.delete(index)
-    this.#listeningChanged()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
   }
 
   /** Its connections ended with it: counted as our fault, in the row that nobody else writes. */

@@ -10,6 +10,7 @@ export const EAGAIN = -constants.errno.EAGAIN
 export const EINTR = -constants.errno.EINTR
 export const EINPROGRESS = -constants.errno.EINPROGRESS
 export const EPIPE = -constants.errno.EPIPE
+export const ECONNRESET = -constants.errno.ECONNRESET
 export const ECONNABORTED = -constants.errno.ECONNABORTED
 export const EMFILE = -constants.errno.EMFILE
 export const ENFILE = -constants.errno.ENFILE

@@ -113,9 +113,24 @@ class Attempt implements Owner {
       wire.close()
       this.#done({ kind: 'failed', code: error > 0 ? errnoName(-error) : 'ECONNRESET' })
     } else if ((events & EPOLLOUT) !== 0) {
+      if (connectedToItself(wire)) {
+        wire.reset()
+        this.#done({ kind: 'failed', code: 'ECONNREFUSED' })
+        return
+      }
       wire.owner = null
       this.#connected()
       this.#done({ kind: 'connected', wire })
     }
   }
+}
+
+/**
+ * A dial to a dead port of this host whose number the kernel happens to choose as the local one meets itself (TCP's
+ * simultaneous open): nobody is there, and the port would be taken from the gateway that comes back.
+ */
+function connectedToItself(wire: SpliceWire): boolean {
+  if (!wire.loopback) return false
+  const { local, remote } = wire
+  return local.port === remote.port && local.bytes.every((byte, i) => byte === remote.bytes[i])
 }

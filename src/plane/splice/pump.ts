@@ -143,7 +143,8 @@ export class Pump {
   }
 
   #pull(): boolean {
-    if (this.#bulk && this.#mayPipe && !this.#discard) {
+    // splice(2) never gets past an urgent mark: it says EAGAIN there, and 0 once FIN has arrived.
+    if (this.#bulk && this.#mayPipe && !this.#discard && !this.from.urgent) {
       this.#pipe ??= this.#shared.pipes.take()
       if (this.#pipe !== null) return this.#pullPipe(this.#pipe)
     }
@@ -155,7 +156,8 @@ export class Pump {
     const last = from.finArrived && !from.urgent && count < scratch.size
     this.#measure(count >= bulkRead)
     if (last) this.#end()
-    else if (count < scratch.size && !from.finArrived) from.readable = false // drained; another edge will come
+    // Drained; another edge will come.
+    else if (count < scratch.size && !from.finArrived && !from.urgent) from.readable = false
     if (!this.#discard) this.#send(count, 0, last ? MSG_MORE : 0)
     return true
   }
@@ -185,7 +187,11 @@ export class Pump {
   #pullPipe(pipe: Pipe): boolean {
     const { libc } = this.#shared
     const count = libc.splice(this.from.fd, pipe.write, pipeBytes)
-    if (count <= 0) return this.#nothing(count)
+    if (count === 0) {
+      this.#bulk = false // the end, or an urgent mark of which the poller has not told yet: recv() knows
+      return true
+    }
+    if (count < 0) return this.#nothing(count)
     this.#measure(count >= bulkRead)
     this.#piped = count
     this.#owner.held(count)

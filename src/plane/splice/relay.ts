@@ -8,7 +8,7 @@ import {
   TCP_KEEPIDLE,
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
-import { EPIPE, errnoName } from '../../linux/errno.ts'
+import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
 import type { Relay, RelayEnd, RelayMeter, RelayOptions, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
@@ -49,6 +49,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   #finishing = false
   #first: Closed | null = null
   #over = false
+  #waiting = false
 
   constructor(
     context: RelayContext,
@@ -133,7 +134,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   failed(wire: SpliceWire, errno: number): void {
     if (this.#over) return
     const towards = wire === this.#up.to ? this.#up : this.#down
-    if (errno === EPIPE) {
+    if (errno === EPIPE || (errno === ECONNRESET && wire.finSeen)) {
       towards.breakOff()
       this.again()
       return
@@ -157,8 +158,12 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     }
   }
 
+  /** Once a batch, whoever asks: a run of both pumps may ask twice, and two runs would ask four times. */
   again(): void {
+    if (this.#waiting) return
+    this.#waiting = true
     this.#context.poller.later(() => {
+      this.#waiting = false
       if (!this.#over) this.#up.run()
       if (!this.#over) this.#down.run()
     })

@@ -51,6 +51,8 @@ export class SpliceWire implements Wire, Watcher {
   writable = false
   /** The peer's FIN has arrived: what is in the kernel now is all there is. */
   finArrived = false
+  /** FIN was told of before any error: a reset after it is not how this peer ended (in LAST_ACK it is ECONNRESET). */
+  finSeen = false
   /** Urgent data splits reads: a short one does not mean that there is no more. */
   urgent = false
   /** Bytes were sent on it. */
@@ -137,6 +139,7 @@ export class SpliceWire implements Wire, Watcher {
   ready(events: number): void {
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0) this.readable = true
     if ((events & (EPOLLRDHUP | EPOLLHUP)) !== 0) this.finArrived = true
+    if ((events & (EPOLLRDHUP | EPOLLERR)) === EPOLLRDHUP) this.finSeen = true
     if ((events & EPOLLOUT) !== 0) this.writable = true
     if ((events & EPOLLPRI) !== 0) this.urgent = true
     if (this.owner !== null) this.owner.ready(this, events)
