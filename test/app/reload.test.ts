@@ -161,3 +161,14 @@ test('while it drains, a reload is refused and new connections are turned away',
   kept.end()
   await kept.ended()
 })
+
+test('a reload that a drain overtakes is answered, and so is the next one', async (t) => {
+  const { forwarder, config, reload } = await scene(t)
+  const [main] = config.listeners
+  if (main === undefined) return t.fail()
+  const first = reload({ listeners: [main, { ...main, name: 'second' }] })
+  await Promise.resolve() // it has bound, and waits for the workers
+  forwarder.app.drain()
+  t.is(typeof (await first).ok, 'boolean')
+  t.false((await reload({})).ok)
+})

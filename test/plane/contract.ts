@@ -368,6 +368,32 @@ export function contract(plane: PlaneName, traits: Traits): void {
   )
 
   scene(
+    'case 9: nor when the client has ended too, and its FIN was passed on before the reset came',
+    {},
+    async (t, { pair, forwarder, backend }) => {
+      const { client, server } = await pair()
+      client.socket.pause()
+      // Fills what the client does not read, until the forwarder is held back; then data and FIN wait in its kernel.
+      const sent: Buffer[] = []
+      while ((await forwarder.metric('spliceway_buffered_bytes')) === 0) {
+        const chunk = randomBytes(32 * KiB)
+        sent.push(chunk)
+        await server.write(chunk)
+      }
+      server.end()
+      const upstreamPort = server.socket.remotePort ?? 0
+      await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === closeWait)
+      server.socket.destroy() // from now on its kernel answers every byte with RST
+      client.end('nobody reads this') // data and FIN go on at once: the forwarder is in LAST_ACK when RST comes
+      await forwarder.until(() => tcpRow(upstreamPort, backend.port) === undefined)
+      client.socket.resume()
+      const read = await client.readAll()
+      t.is(sha(read.bytes), sha(Buffer.concat(sent)))
+      t.is(read.ending, 'fin')
+    },
+  )
+
+  scene(
     'case 10: a client that resets while the backend is dialed leaves nothing behind',
     { connect: { budgetMs: 5_000 } },
     async (t, { forwarder, backend }) => {
