@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { availableParallelism, networkInterfaces } from 'node:os'
+import { availableParallelism } from 'node:os'
 import type { Config, LogLevel } from './config/config.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
@@ -10,15 +10,15 @@ import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
 import { selfForward } from './control/self-forward.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
-import { BindError, type Duplicate } from './control/sockets.ts'
+import { BindError } from './control/sockets.ts'
 import type { Attempt } from './core/outcome.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
 import { Tally, workerCell } from './core/tally.ts'
-import { closeAbandoned, type LoadedLibc, loadLibc, must } from './linux/libc.ts'
+import { ConfigError, choosePlane, closeBy, duplicateBy, hostAddresses, wakeBy } from './host.ts'
+import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { holderText } from './linux/port-holder.ts'
-import { selfTest } from './plane/splice/self-test.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -47,9 +47,6 @@ export interface AppOptions {
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
 }
-
-/** A valid configuration that this host cannot run. */
-export class ConfigError extends Error {}
 
 /** Who wants more says so: with 64 idle workers a process held 719 MB. */
 const mostWorkers = 4
@@ -360,42 +357,6 @@ export class App implements AdminSource, AdminActions {
       build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,
     })
-  }
-}
-
-/** `auto` takes splice where it works. Throws ConfigError when the plane that is asked for does not. */
-function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status['plane'] {
-  if (wanted === 'net') return { name: 'net', why: 'as configured' }
-  const obstacle = loaded.kind === 'missing' ? loaded.reason : selfTest(loaded.libc)
-  if (obstacle === null)
-    return { name: 'splice', why: wanted === 'auto' ? 'self-test passed' : 'as configured' }
-  if (wanted === 'auto') return { name: 'net', why: obstacle }
-  throw new ConfigError(
-    `error: plane: splice does not work here: ${obstacle}\n = use plane: auto, which falls back to net`,
-  )
-}
-
-function duplicateBy(loaded: LoadedLibc): Duplicate | null {
-  if (loaded.kind === 'missing') return null
-  return (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', loaded.libc.duplicate(descriptor)).n
-}
-
-function wakeBy(loaded: LoadedLibc, descriptor: number): void {
-  if (loaded.kind === 'loaded') loaded.libc.raiseEventfd(descriptor)
-}
-
-function closeBy(loaded: LoadedLibc, open: Uint8Array): void {
-  if (loaded.kind === 'loaded') closeAbandoned(loaded.libc, open)
-}
-
-/** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */
-function hostAddresses(): readonly string[] {
-  try {
-    return Object.values(networkInterfaces()).flatMap(
-      (addresses) => addresses?.map(({ address }) => address) ?? [],
-    )
-  } catch {
-    return []
   }
 }
 

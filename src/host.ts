@@ -1,0 +1,48 @@
+import { networkInterfaces } from 'node:os'
+import type { Config } from './config/config.ts'
+import type { Duplicate } from './control/sockets.ts'
+import type { Status } from './core/status.ts'
+import { closeAbandoned, type LoadedLibc, must } from './linux/libc.ts'
+import { selfTest } from './plane/splice/self-test.ts'
+
+/** A valid configuration that this host cannot run. */
+export class ConfigError extends Error {}
+
+/** `auto` takes splice where it works. Throws ConfigError when the plane that is asked for does not. */
+export function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status['plane'] {
+  if (wanted === 'net') return { name: 'net', why: 'as configured' }
+  const obstacle = loaded.kind === 'missing' ? loaded.reason : selfTest(loaded.libc)
+  if (obstacle === null)
+    return { name: 'splice', why: wanted === 'auto' ? 'self-test passed' : 'as configured' }
+  if (wanted === 'auto') return { name: 'net', why: obstacle }
+  throw new ConfigError(
+    `error: plane: splice does not work here: ${obstacle}\n = use plane: auto, which falls back to net`,
+  )
+}
+
+/** null: without koffi there are no duplicates. */
+export function duplicateBy(loaded: LoadedLibc): Duplicate | null {
+  if (loaded.kind === 'missing') return null
+  return (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', loaded.libc.duplicate(descriptor)).n
+}
+
+/** Wakes a worker that waits in the kernel. */
+export function wakeBy(loaded: LoadedLibc, descriptor: number): void {
+  if (loaded.kind === 'loaded') loaded.libc.raiseEventfd(descriptor)
+}
+
+/** Closes what a dead worker has left open. */
+export function closeBy(loaded: LoadedLibc, open: Uint8Array): void {
+  if (loaded.kind === 'loaded') closeAbandoned(loaded.libc, open)
+}
+
+/** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */
+export function hostAddresses(): readonly string[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap(
+      (addresses) => addresses?.map(({ address }) => address) ?? [],
+    )
+  } catch {
+    return []
+  }
+}
