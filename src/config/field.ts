@@ -55,10 +55,7 @@ export function autoOr(min: number, max: number) {
 }
 
 /** One of a few words. */
-export function choice<const Word extends string>(
-  words: readonly Word[],
-  unsupported: ReadonlyMap<string, Refusal> = new Map(),
-) {
+export function choice<const Word extends string>(words: readonly Word[]) {
   const list = words.map((word) => `\`${word}\``)
   const expected = list.length > 2 ? `must be one of ${list.join(', ')}` : `must be ${list.join(' or ')}`
   return field<Word>(
@@ -68,7 +65,7 @@ export function choice<const Word extends string>(
       // YAML 1.1 took `off` for false, so people write false for `off`.
       if (given === false && words.some((other) => other === 'off')) return refuse(expected, 'write `off`')
       if (typeof given !== 'string') return refuse(expected, null)
-      return unsupported.get(given) ?? refuse(expected, didYouMean(given, words))
+      return refuse(expected, didYouMean(given, words))
     },
     { enum: words },
   )

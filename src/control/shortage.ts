@@ -26,7 +26,8 @@ export interface ShortageOptions {
 
 interface Watch {
   readonly begin: string
-  readonly over: string
+  /** What is said when it is over, with how often it was seen. */
+  readonly over: (count: number) => string
   count: number
   seen: number
   /** 0: not short. */
@@ -39,7 +40,7 @@ export function watchShortage(options: ShortageOptions): Shortage {
   const watches = new Map<string, Watch>()
   let turnedAway = rejected()
 
-  const note = (key: string, begin: string, over: string, count: number): void => {
+  const note = (key: string, begin: string, over: Watch['over'], count: number): void => {
     const watch = watches.get(key) ?? { begin, over, count: 0, seen: 0, quietIn: 0 }
     watches.set(key, watch)
     watch.count += count
@@ -48,17 +49,16 @@ export function watchShortage(options: ShortageOptions): Shortage {
   }
   const look = (): void => {
     const now = rejected()
-    if (now > turnedAway)
-      note('limit', limitText(limit()), 'below the connection limit again', now - turnedAway)
+    if (now > turnedAway) note('limit', limitText(limit()), resetText, now - turnedAway)
     turnedAway = now
-    if (waiting()) note('waiting', waitText(limit()), 'below the connection limit again', 1)
+    if (waiting()) note('waiting', waitText(limit()), waitedText, 1)
     for (const [key, watch] of watches) {
       if (watch.count > watch.seen) watch.quietIn = quietLooks
       else watch.quietIn--
       watch.seen = watch.count
       if (watch.quietIn > 0) continue
       watches.delete(key)
-      log.info({ count: watch.count }, `${watch.over} (it happened ${watch.count} times)`)
+      log.info({ count: watch.count }, watch.over(watch.count))
     }
     cancel = after(everyMs, look)
   }
@@ -67,9 +67,19 @@ export function watchShortage(options: ShortageOptions): Shortage {
     attempt({ slot, error }) {
       if (error?.reason === 'ports-exhausted') {
         const name = nameOf(slot)
-        note(`ports ${slot}`, portsText(name, error.code), `${name}: local ports are free again`, 1)
+        note(
+          `ports ${slot}`,
+          portsText(name, error.code),
+          (count) => `${name}: local ports are free again (${count} dials failed)`,
+          1,
+        )
       } else if (error?.reason === 'local') {
-        note('local', localText(error.code), 'connections can be opened again', 1)
+        note(
+          'local',
+          localText(error.code),
+          (count) => `connections can be opened again (${count} could not)`,
+          1,
+        )
       }
     },
     stop: () => cancel(),
@@ -79,6 +89,12 @@ export function watchShortage(options: ShortageOptions): Shortage {
 function limitText(limit: number): string {
   return `a connection limit is reached: new connections are reset (program: ${limit}). ${raise}`
 }
+
+const resetText = (count: number) => `below the connection limit again (${count} connections were reset)`
+
+/** It is looked once a second whether connections wait. */
+const waitedText = (count: number) =>
+  `below the connection limit again (connections waited for about ${count} s)`
 
 function waitText(limit: number): string {
   return `a connection limit is reached: new connections wait in the backlog (program: ${limit}). ${raise}`
