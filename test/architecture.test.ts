@@ -38,7 +38,7 @@ const known: Readonly<Record<string, string>> = {}
 /** Who may import a package, beside the folders that it is for. */
 const owners: Readonly<Record<string, RegExp>> = {
   koffi: /^linux\/libc\.ts$/,
-  undici: /^control\/probe-http\.ts$|^control\/kubernetes[^/]*\.ts$/,
+  undici: /^control\/probe-http\.ts$|^control\/kubernetes\//,
   yaml: /^config\/parse\.ts$/,
   zod: /^config\//,
   'prom-client': /^telemetry\/metrics[^/]*\.ts$/,
