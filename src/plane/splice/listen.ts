@@ -4,7 +4,6 @@ import { Fd } from '../../linux/fd.ts'
 import { must } from '../../linux/libc.ts'
 import type { Listening, ListenSpec } from '../plane.ts'
 import type { Watcher } from './poller.ts'
-import { readSockaddr } from './sockaddr.ts'
 import { type Shared, SpliceWire } from './wire.ts'
 
 /** Connections taken in one go; one at a time costs 2 µs more each. */
@@ -50,7 +49,7 @@ export class Listener implements Listening, Watcher {
         if (fd === EAGAIN || fd === EMFILE || fd === ENFILE) return
         continue // that connection is gone already (ECONNABORTED and the like); the next one may be fine
       }
-      const wire = new SpliceWire(this.#shared, fd, readSockaddr(address))
+      const wire = SpliceWire.accepted(this.#shared, fd)
       if (poller.watch(fd, wire) < 0) wire.reset()
       else this.#accept(wire)
     }

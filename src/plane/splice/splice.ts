@@ -44,7 +44,7 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
     relay: (downstream, upstream, options, ended) =>
       new SpliceRelay(context, downstream, upstream, options, ended),
     after,
-    now: () => clock.read(),
+    now,
     wakeDescriptor: poller.wakeFd.n,
     close: () => poller.stop(),
   }
