@@ -3,14 +3,16 @@ import { BoundSocket } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
-import { Tally, workerCell } from './core/tally.ts'
+import { add, Tally, workerCell } from './core/tally.ts'
 import { loadLibc } from './linux/libc.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { accept } from './session/accept.ts'
 import { type Route, routesOf, type SessionContext } from './session/context.ts'
 import { Gate } from './session/gate.ts'
 import { createLiveSessions } from './session/live.ts'
+import { poolStates } from './session/pool-state.ts'
 import { createReports } from './session/reports.ts'
+import { Trials } from './session/trials.ts'
 
 const heartbeatMs = 1_000
 /** By then all of the worker's modules are loaded. */
@@ -51,11 +53,13 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
       tell({ kind: 'reports', attempts, lines, count }),
     ),
     live: createLiveSessions(after, () => plane.now()),
+    trials: new Trials(),
     turns: new Turns(),
     random: Math.random,
     nextId: () => `${birth.idPrefix}${birth.index}-${(++ids).toString(36)}`,
     nextSource: () => sources++,
   }
+  const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
   let routes: ReadonlyMap<string, Route> = new Map()
   const listenings = new Map<string, Listening>()
   const gate = new Gate(context, (address) => routes.get(address))
@@ -81,6 +85,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const stop = (): void => {
     for (const address of [...listenings.keys()]) unlisten(address)
     context.live.killAll()
+    context.trials.stop()
     stopBeat()
     plane.after(lastReportsMs, () => {
       context.reports.flush()
@@ -91,7 +96,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const receive = (message: ToWorker): void => {
     switch (message.kind) {
       case 'snapshot':
-        routes = routesOf(message.snapshot)
+        routes = routesOf(message.snapshot, stateOf)
         tell({ kind: 'acknowledged', version: message.snapshot.version })
         return
       case 'listen':
@@ -122,6 +127,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   process.once('uncaughtException', (error) => {
     plane.close()
     context.live.dropAll()
+    context.trials.stop()
     context.reports.flush()
     setImmediate(() => {
       throw error
