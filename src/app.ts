@@ -134,7 +134,8 @@ export class App implements AdminSource, AdminActions {
     this.#shortage = watchShortage({
       log: this.#log,
       after,
-      rejected: () => this.#dataPlane.rejected(),
+      rejected: () => this.#dataPlane.rejected('limit', 'listener-limit'),
+      refused: () => this.#dataPlane.rejected('resource'),
       waiting: () => this.#tally.sum(workerCell.heldListeners) > 0,
       limit: () => this.#limit(),
       nameOf: (slot) => this.#nameOf(slot),

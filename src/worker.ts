@@ -3,7 +3,7 @@ import { BoundSocket } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
-import { add, Tally, workerCell } from './core/tally.ts'
+import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
 import { loadLibc } from './linux/libc.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { accept } from './session/accept.ts'
@@ -68,12 +68,17 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     if (typeof socket !== 'number' && !(socket instanceof BoundSocket)) {
       throw new TypeError(`${address}: expected a bound socket, got ${typeof socket}`)
     }
-    const listening = plane.listen({ socket, backlog }, (downstream) => {
+    const accepted = (downstream: W): void => {
       const route = routes.get(address)
       if (route === undefined) downstream.reset()
       else accept(context, route, downstream)
       gate.accepted(address, listening)
-    })
+    }
+    const refused = (): void => {
+      const route = routes.get(address)
+      if (route !== undefined) add(row, rejectedCell(route.listener.slot, 'resource'), 1)
+    }
+    const listening = plane.listen({ socket, backlog }, accepted, refused)
     listenings.set(address, listening)
     tell({ kind: 'listening', address })
   }

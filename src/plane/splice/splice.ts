@@ -39,7 +39,7 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
   const dialer = new Dialer(shared)
   poller.start()
   return {
-    listen: (spec, accept) => new Listener(shared, spec, accept, after),
+    listen: (spec, accept, refused) => new Listener(shared, spec, { accept, refused }, after),
     dial: (endpoint, options, done) => dialer.dial(endpoint, options, done),
     relay: (downstream, upstream, options, ended) =>
       new SpliceRelay(context, downstream, upstream, options, ended),
