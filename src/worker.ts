@@ -35,7 +35,11 @@ async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
     row[workerCell.pipesUsed] = used
     row[workerCell.pipesIdle] = idle
   }
-  run(port, birth, createSplicePlane({ ...birth, libc: loaded.libc, pipesChanged }))
+  run(
+    port,
+    birth,
+    createSplicePlane({ ...birth, libc: loaded.libc, now: () => performance.now(), pipesChanged }),
+  )
 }
 
 function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane<W>): void {

@@ -12,6 +12,8 @@ import { addressBlockSize, type SpliceWire } from './wire.ts'
 
 export interface SplicePlaneOptions {
   readonly libc: Libc
+  /** Monotonic milliseconds. */
+  readonly now: () => number
   /** What this thread's pipes may hold together. */
   readonly pipeBudgetBytes: number
   /** Bulk goes through pipes on loopback too. */
@@ -21,8 +23,8 @@ export interface SplicePlaneOptions {
 
 /** The plane over epoll, recv/send and splice(2): Linux only. One per thread, which it blocks while nothing happens. */
 export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire> {
-  const { libc, pipeBudgetBytes, pipesOnLoopback, pipesChanged } = options
-  const clock = new Clock(() => performance.now())
+  const { libc, now: source, pipeBudgetBytes, pipesOnLoopback, pipesChanged } = options
+  const clock = new Clock(source)
   const poller = new Poller(libc, clock)
   const now = (): number => clock.nowMs
   const after = (ms: number, fire: () => void) => clock.after(ms, fire)

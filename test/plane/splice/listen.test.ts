@@ -29,6 +29,7 @@ function scene(t: ExecutionContext, change: (libc: Libc) => Partial<Libc>) {
       epollWait: (epoll, events, ms) => libc.epollWait(epoll, events, Math.min(ms, 2)),
       ...change(libc),
     },
+    now: () => performance.now(),
     pipeBudgetBytes: 0,
     pipesOnLoopback: false,
     pipesChanged() {},
