@@ -101,10 +101,19 @@ async function along(
 function measures(title: string, id: string, { cpu, throughput }: Road['targets']): readonly Measure[] {
   const who = { ours: 'spliceway', peers: bestPeers }
   return [
-    { id: `${id}-cpu`, title: `${title}, CPU s/GB`, key: 'cpuPerGb', better: 'less', target: cpu, ...who },
+    {
+      id: `${id}-cpu`,
+      title: `${title}, CPU`,
+      unit: 's/GB',
+      key: 'cpuPerGb',
+      better: 'less',
+      target: cpu,
+      ...who,
+    },
     {
       id: `${id}-throughput`,
-      title: `${title}, Gbit/s`,
+      title: `${title}, throughput`,
+      unit: 'Gbit/s',
       key: 'gbitPerSecond',
       better: 'more',
       target: throughput,

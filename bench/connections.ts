@@ -25,7 +25,8 @@ export async function connectionsPart(
     measures: [
       {
         id: 'connections-cpu',
-        title: 'CPU per new connection, µs',
+        title: 'CPU per new connection',
+        unit: 'µs',
         target: 0.93,
         ours: 'spliceway',
         peers: bestPeers,
@@ -33,7 +34,8 @@ export async function connectionsPart(
       },
       {
         id: 'connections-log',
-        title: 'access log on / off, CPU per connection, µs',
+        title: 'access log on / off, CPU per connection',
+        unit: 'µs',
         target: 1.1,
         ours: 'spliceway, log on',
         peers: ['spliceway'],
