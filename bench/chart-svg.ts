@@ -9,7 +9,7 @@ export interface Group {
   readonly rows: readonly Recorded[]
 }
 
-const widthPx = 880
+const widthPx = 900
 const marginPx = 20
 const headPx = 86
 const groupPx = 34
@@ -130,17 +130,23 @@ function smallPrint(rows: readonly Recorded[]): readonly string[] {
   const each = (fact: (row: Recorded) => string | number): string => [...new Set(rows.map(fact))].join(', ')
   return [
     `${each(({ machine }) => machine.cpu)}, ${each(({ machine }) => machine.cores)} cores (one for the forwarder, one for load and backend), Linux ${each(({ machine }) => machine.kernel)}, Node ${each(({ machine }) => machine.node)}`,
-    `commit ${each(({ machine }) => machine.commit)}; ${each(({ machine }) => machine.date.slice(0, 10))}; ${each(({ rounds }) => rounds)} paired rounds; load over loopback and veth, no network card; npm run bench, see bench/README.md`,
+    `commit ${each(({ machine }) => machine.commit)}; ${each(({ machine }) => machine.date.slice(0, 10))}; ${span(rows.map(({ rounds }) => rounds))} paired rounds; load over loopback and veth, no network card; npm run bench, see bench/README.md`,
   ]
+}
+
+function span(counts: readonly number[]): string {
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)]
+  return fewest === most ? `${most}` : `${fewest} to ${most}`
 }
 
 function inWords({ title, unit, ours, theirs, peer, ratio }: Recorded): string {
   return `${title}: ${figure(ours)} ${unit}, ${peer} ${figure(theirs)} ${unit}, ratio ${ratio.median.toFixed(2)}`
 }
 
-/** Three significant digits, without an exponent. */
+/** Three significant digits, at most three decimals, no exponent. */
 function figure(value: number): string {
-  return String(Number(value.toPrecision(3)))
+  if (value >= 1_000) return value.toFixed(0)
+  return value < 0.1 ? value.toFixed(3) : value.toPrecision(3)
 }
 
 function at(ratio: number): number {
