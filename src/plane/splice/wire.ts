@@ -13,6 +13,7 @@ import {
   SOL_SOCKET,
   TCP_NODELAY,
 } from '../../linux/constants.ts'
+import { EAGAIN } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel, Wire } from '../plane.ts'
@@ -144,6 +145,11 @@ export class SpliceWire implements Wire, Watcher {
     return () => {
       if (this.#reset === fire) this.#reset = null
     }
+  }
+
+  untouched(): boolean {
+    const { libc, scratch } = this.#shared
+    return !this.finArrived && libc.recv(this.fd, scratch, 0, 1, MSG_PEEK) === EAGAIN
   }
 
   close(): void {
