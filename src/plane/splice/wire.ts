@@ -14,6 +14,7 @@ import {
   TCP_NODELAY,
   TCP_QUICKACK,
 } from '../../linux/constants.ts'
+import { EAGAIN } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel, Wire } from '../plane.ts'
@@ -149,6 +150,11 @@ export class SpliceWire implements Wire, Watcher {
     return () => {
       if (this.#reset === fire) this.#reset = null
     }
+  }
+
+  untouched(): boolean {
+    const { libc, scratch } = this.#shared
+    return !this.finArrived && libc.recv(this.fd, scratch, 0, 1, MSG_PEEK) === EAGAIN
   }
 
   close(): void {
