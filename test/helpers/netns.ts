@@ -52,6 +52,34 @@ export class NetworkNamespace {
   }
 
   /**
+   * Plugs a cable with this IPv4 address into `lan`, a namespace with openBridge(). `port` names its end there: pulling
+   * it is `lan.setLink(port, 'down')`.
+   */
+  plugInto(lan: NetworkNamespace, port: string, address: string): void {
+    ip('-n', this.name, 'link', 'add', 'cable', 'type', 'veth', 'peer', 'name', port, 'netns', lan.name)
+    ip('-n', this.name, 'address', 'add', address, 'dev', 'cable')
+    ip('-n', lan.name, 'link', 'set', 'dev', port, 'master', 'bridge')
+    lan.setLink(port, 'up')
+    this.setLink('cable', 'up')
+  }
+
+  /** A switch for plugInto(): without spanning tree, so that a port forwards as soon as it is up. */
+  openBridge(): void {
+    ip('-n', this.name, 'link', 'add', 'bridge', 'type', 'bridge', 'stp_state', '0')
+    this.setLink('bridge', 'up')
+  }
+
+  setLink(device: string, state: 'up' | 'down'): void {
+    ip('-n', this.name, 'link', 'set', 'dev', device, state)
+  }
+
+  /** Runs a short command in here and returns what it prints. Throws with what it said when it fails. */
+  run(command: string, ...args: readonly string[]): string {
+    const [program, ...rest] = this.command(command, ...args)
+    return execFileSync(program, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  }
+
+  /**
    * Moves this thread in: sockets that it opens and processes that it starts from now on are in the
    * namespace; open ones stay where they are. The main thread only, where libuv makes its sockets. Returns
    * the way back.

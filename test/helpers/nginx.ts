@@ -5,7 +5,7 @@ import type { NetworkNamespace } from './netns.ts'
 import { Program } from './program.ts'
 
 /** Ports of each gateway node. */
-export const nginxPorts = { http: 9080, tls: 9443, proxyHttp: 9181, proxyTls: 9182 } as const
+export const nginxPorts = { http: 9080, status: 9081, tls: 9443, proxyHttp: 9181, proxyTls: 9182 } as const
 
 /** Debian has it in /usr/sbin, which is not in everyone's PATH. null: not installed. */
 export function findNginx(): string | null {
@@ -25,15 +25,17 @@ export interface NginxOptions {
    * its certificates.
    */
   readonly folder: string
-  /** Server names with a certificate of their own; the first one is for clients without SNI. */
+  /** Server names with a certificate of their own; the first one is for clients without SNI. None: no TLS. */
   readonly names: readonly string[]
   /** How long it waits for a client's first bytes; nginx's own default when left out. */
   readonly headerTimeout?: string
+  /** Whether it logs each request; it does unless told not to. */
+  readonly logs?: boolean
 }
 
 /**
  * One gateway node: an nginx with HTTP and TLS, plain and behind a PROXY header. `/` answers `node NAME`; the
- * header `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second. It logs `visit port=…
+ * header `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second. A port of its own is for probes. It logs `visit port=…
  * remote=… proxy=… peer=… status=… uri=…` for each request.
  */
 export class Nginx {
@@ -67,6 +69,16 @@ export class Nginx {
     return this.#program.line(pattern, from)
   }
 
+  /** SIGSTOP to master and workers: the kernel goes on to accept until the backlog is full, and nobody answers. */
+  freeze(): void {
+    this.#program?.signal('SIGSTOP')
+  }
+
+  /** Ends freeze(). */
+  thaw(): void {
+    this.#program?.signal('SIGCONT')
+  }
+
   /** SIGKILL to master and workers; resolves when the last of them is gone. */
   async kill(): Promise<void> {
     await this.#program?.kill()
@@ -74,8 +86,9 @@ export class Nginx {
   }
 }
 
-function configuration({ host, name, folder, names, headerTimeout = '60s' }: NginxOptions): string {
-  const { http, tls, proxyHttp, proxyTls } = nginxPorts
+function configuration(options: NginxOptions): string {
+  const { host, name, folder, names, logs = true, headerTimeout = '60s' } = options
+  const { http, status, tls, proxyHttp, proxyTls } = nginxPorts
   const realIp = 'set_real_ip_from 127.0.0.0/8; real_ip_header proxy_protocol;'
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((kind) => `${kind}_temp_path ${folder}/nginx-${name}-${kind};`)
@@ -108,12 +121,14 @@ events { worker_connections 1024; }
 http {
   log_format visit 'visit port=$server_port remote=$remote_addr proxy=$proxy_protocol_addr '
     'peer=$realip_remote_addr status=$status uri=$request_uri';
-  access_log /dev/stdout visit;
+  access_log ${logs ? '/dev/stdout visit' : 'off'};
   keepalive_requests 100000;
   client_header_timeout ${headerTimeout};
   ssl_protocols TLSv1.2 TLSv1.3;
   ${temporary}
   server { listen ${host}:${http}; ${site}
+  }
+  server { listen ${host}:${status}; access_log off; location / { return 200; }
   }
   server { listen ${host}:${proxyHttp} proxy_protocol; ${realIp} ${site}
   }${secure(tls, '', '')}${secure(proxyTls, ' proxy_protocol', realIp)}
