@@ -32,6 +32,24 @@ test('equally loaded endpoints are used by weight, the others not at all', (t) =
   t.true(chiSquare(counts.slice(0, 3), [5, 1, 2]) < 23.1, `${counts}`)
 })
 
+test('whatever the weights, connections that stay never differ from them by more than one', (t) => {
+  const weights = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 8 })
+  fc.assert(
+    fc.property(weights, fc.integer(), fc.integer({ min: 1, max: 400 }), (list, seed, count) => {
+      const endpoints = weighted(...list)
+      const loads = list.map(() => 0)
+      const context = { load: (slot: number) => loads[slot] ?? 0, random: seeded(seed) }
+      for (let i = 0; i < count; i++) {
+        const slot = leastConnections(endpoints, context)?.slot ?? -1
+        loads[slot] = (loads[slot] ?? 0) + 1
+      }
+      const least = Math.min(...loads.map((load, slot) => load / (list[slot] ?? 1)))
+      return loads.every((load, slot) => (load - 1) / (list[slot] ?? 1) <= least)
+    }),
+  )
+  t.pass()
+})
+
 test('connections that stay settle exactly in proportion to the weights', (t) => {
   const endpoints = weighted(5, 1, 2)
   const loads = [0, 0, 0]

@@ -36,6 +36,20 @@ test('of two endpoints the one with less load per weight is always picked', (t) 
   }
 })
 
+test('whatever the weights, an idle pool is used by them', (t) => {
+  const weights = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 2, maxLength: 8 })
+  fc.assert(
+    fc.property(weights, fc.integer(), (list, seed) => {
+      const endpoints = weighted(...list)
+      const context = { load: () => 0, random: seeded(seed) }
+      const picks = Array.from({ length: 2_000 }, () => p2c(endpoints, context))
+      // At most 7 degrees of freedom: far beyond what a fair picker ever draws.
+      return chiSquare(tally(list.length, picks), list) < 60
+    }),
+  )
+  t.pass()
+})
+
 test('an idle pool is used by weight', (t) => {
   const weights = [5, 1, 1, 3]
   const endpoints = weighted(...weights)

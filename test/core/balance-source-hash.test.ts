@@ -2,7 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { sourceHash } from '../../src/core/balance/source-hash.ts'
 import type { EndpointSnapshot } from '../../src/core/snapshot.ts'
-import { chiSquare, clients, endpoint, seeded, tally } from './balance-fixture.ts'
+import { chiSquare, clients, endpoint, id, seeded, tally } from './balance-fixture.ts'
 
 function choices(endpoints: readonly EndpointSnapshot[]): (EndpointSnapshot | undefined)[] {
   return clients.map((client) => sourceHash(endpoints, client))
@@ -26,6 +26,33 @@ test('when one of ten departs, its clients move and nobody else', (t) => {
     t.deepEqual(moved, own)
     t.true(moved.length > 0 && moved.length <= (1.5 * clients.length) / ten.length, `${moved.length} moved`)
   }
+})
+
+test('in pools of any size and weights, a departure moves its own clients only, and at most half as many more as its share', (t) => {
+  const weights = fc.array(fc.integer({ min: 1, max: 10 }), { minLength: 2, maxLength: 16 })
+  fc.assert(
+    fc.property(weights, fc.nat(), fc.nat(255), (list, which, network) => {
+      const endpoints = list.map((weight, slot) => {
+        return endpoint(slot, { weight, id: id(`10.${network}.0.${slot}:80`) })
+      })
+      const gone = endpoints[which % list.length]
+      const left = endpoints.filter((each) => each !== gone)
+      const moved = clients.filter((client) => {
+        const before = sourceHash(endpoints, client)
+        const stays = sourceHash(left, client) === before
+        if (stays === (before === gone))
+          throw new Error('a client moved that need not, or stayed that must not')
+        return !stays
+      })
+      const share = (gone?.weight ?? 0) / list.reduce((sum, weight) => sum + weight, 0)
+      // Five standard deviations of a fair hash: what small shares need beside the half.
+      const spread = 5 * Math.sqrt(clients.length * share * (1 - share))
+      const most = Math.max(1.5 * clients.length * share, clients.length * share + spread)
+      return moved.length <= most
+    }),
+    { numRuns: 30 },
+  )
+  t.pass()
 })
 
 test('when one joins ten, clients move only to it, and about an eleventh of them', (t) => {

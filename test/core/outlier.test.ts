@@ -97,6 +97,48 @@ test('jitter shortens an ejection by up to a tenth and never prolongs it', (t) =
   t.pass()
 })
 
+test('whatever fails and returns, the cap on ejections in a pool holds, and an ejection is never longer than the maximum', (t) => {
+  const event = fc.record({
+    which: fc.nat(9),
+    what: fc.constantFrom('fail', 'connect', 'wait'),
+    times: fc.nat(12),
+  })
+  const limits = {
+    consecutiveFailures: fc.integer({ min: 1, max: 6 }),
+    random: fc.double({ min: 0, max: 1, noNaN: true }),
+  }
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 10 }),
+      fc.record(limits),
+      fc.array(event, { maxLength: 80 }),
+      (size, { consecutiveFailures, random }, events) => {
+        const own = { ...rule, consecutiveFailures }
+        const states = Array.from({ length: size }, () => blameless(0))
+        let nowMs = 0
+        const ejected = (): number => states.filter(({ kind }) => kind === 'ejected').length
+        for (const { which, what, times } of events) {
+          const at = which % size
+          if (what === 'wait') nowMs += times * 7_000
+          for (const [slot, state] of states.entries()) {
+            if (state.kind === 'ejected' && state.untilMs <= nowMs) states[slot] = returned(state, nowMs)
+          }
+          for (let i = 0; i < times && what !== 'wait'; i++) {
+            const state = states[at] ?? blameless(0)
+            const room = ejected() < maxEjected(size)
+            const next = what === 'connect' ? connected(state) : failed(state, code, own, room, random, nowMs)
+            states[at] = next
+            if (next.kind === 'ejected' && next.untilMs - next.sinceMs > rule.maxEjectionMs) return false
+          }
+          if (ejected() > size / 2) return false
+        }
+        return true
+      },
+    ),
+  )
+  t.pass()
+})
+
 test('without room in the pool the endpoint stays, and the next failure asks again', (t) => {
   let state = blameless(0)
   for (let i = 0; i < 9; i++) state = failed(state, code, rule, false, 0, 0)
