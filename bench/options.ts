@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { type ScenarioName, scenarioNames } from './failover/scenarios.ts'
 
 export const partNames = [
   'requests',
@@ -13,6 +14,7 @@ export const partNames = [
   'startup',
   'spread',
   'net-plane',
+  'failover',
 ] as const
 export type PartName = (typeof partNames)[number]
 
@@ -23,16 +25,19 @@ export interface Options {
   readonly quick: boolean
   /** Everyone, or only whom a target is about. */
   readonly everyone: boolean
-  /** Draw the chart from the latest results. */
+  /** Of `failover`: which ones; none named: all. */
+  readonly faults: readonly ScenarioName[]
+  /** Draw the charts from the latest results. */
   readonly chart: boolean
 }
 
-export const usage = `usage: npm run bench -- [PART...] [--rounds N] [--quick] [--judged] [--chart]
+export const usage = `usage: npm run bench -- [PART...] [--rounds N] [--quick] [--judged] [--faults NAME,...] [--chart]
 parts: ${partNames.join(', ')}; all of them when none is named
 --rounds N   measurements of each contender, 15 by default
 --quick      3 shorter rounds, for a first impression
 --judged     only the contenders that a target is about
---chart      draw chart.svg from the latest results of all parts; without a part, measure nothing
+--faults     of failover: ${scenarioNames.join(', ')}; all of them when not given
+--chart      draw the charts from the latest results of all parts; without a part, measure nothing
 `
 
 const defaultRounds = 15
@@ -62,7 +67,19 @@ export function parseOptions(args: readonly string[]): Options | string {
     return `--rounds: expected 1 to ${mostRounds}, got \`${values.rounds}\``
   }
   const everyone = values.judged !== true
-  return { parts, rounds, quick, everyone, chart, sliceSeconds: quick ? quickSliceSeconds : sliceSeconds }
+  const wanted = values.faults?.split(',') ?? []
+  const faults = scenarioNames.filter((name) => wanted.includes(name))
+  const stranger = wanted.find((given) => !scenarioNames.some((name) => name === given))
+  if (stranger !== undefined) return `--faults: there is no fault \`${stranger}\``
+  return {
+    parts,
+    rounds,
+    quick,
+    everyone,
+    faults,
+    chart,
+    sliceSeconds: quick ? quickSliceSeconds : sliceSeconds,
+  }
 }
 
 function parse(args: readonly string[]) {
@@ -72,6 +89,7 @@ function parse(args: readonly string[]) {
       rounds: { type: 'string' },
       quick: { type: 'boolean' },
       judged: { type: 'boolean' },
+      faults: { type: 'string' },
       chart: { type: 'boolean' },
     },
     allowPositionals: true,

@@ -6,6 +6,8 @@ import { banner } from './banner.ts'
 import { bulk, bulkVeth } from './bulk.ts'
 import { drawChart } from './chart.ts'
 import { connectionsPart } from './connections.ts'
+import { drawTimelines } from './failover/draw.ts'
+import { failover } from './failover.ts'
 import type { Part } from './harness/bench.ts'
 import { Children } from './harness/children.ts'
 import { machine } from './harness/machine.ts'
@@ -35,6 +37,7 @@ const parts: Readonly<Record<PartName, Part>> = {
   startup,
   spread,
   'net-plane': netPlane,
+  failover,
 }
 
 const options = parseOptions(process.argv.slice(2))
@@ -85,5 +88,7 @@ async function run({ parts: chosen, chart, ...shared }: Options): Promise<void> 
     report.targets()
     await children.end()
   }
-  if (chart) drawChart(results, new URL('./chart.svg', import.meta.url))
+  if (!chart) return
+  drawTimelines(results, new URL('./failover.svg', import.meta.url))
+  drawChart(results, new URL('./chart.svg', import.meta.url))
 }

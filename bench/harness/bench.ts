@@ -1,3 +1,4 @@
+import type { ScenarioName } from '../failover/scenarios.ts'
 import type { Children } from './children.ts'
 import type { Namespaces } from './namespaces.ts'
 import type { Pins } from './pins.ts'
@@ -19,6 +20,8 @@ export interface Bench {
   readonly namespaces: Namespaces
   /** Everyone, or only whom a target is about. */
   readonly everyone: boolean
+  /** Of `failover`: which ones; none named: all. */
+  readonly faults: readonly ScenarioName[]
   /** A folder of this run, removed at its end. */
   readonly folder: string
 }

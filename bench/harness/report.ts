@@ -49,6 +49,11 @@ export class Report {
     this.#print(`${text}\n`)
   }
 
+  /** Appends a line of a part whose tables are its own. */
+  keep(part: string, line: object): void {
+    this.#append(part, { ...line, machine: this.#machine })
+  }
+
   table(table: Table): void {
     const { columns, samples, baseline } = table
     const base = baseline === null ? [] : (samples.get(baseline) ?? [])
