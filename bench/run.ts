@@ -89,6 +89,11 @@ async function run({ parts: chosen, chart, ...shared }: Options): Promise<void> 
     await children.end()
   }
   if (!chart) return
-  drawTimelines(results, new URL('./failover.svg', import.meta.url))
-  drawChart(results, new URL('./chart.svg', import.meta.url))
+  try {
+    drawTimelines(results, new URL('./failover.svg', import.meta.url))
+    drawChart(results, new URL('./chart.svg', import.meta.url))
+  } catch (error) {
+    process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  }
 }

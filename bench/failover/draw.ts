@@ -4,7 +4,7 @@ import { scenarioNames } from './scenarios.ts'
 import { type Moment, span, type Timeline } from './timeline.ts'
 
 const [widthPx, leftPx, rightPx] = [900, 60, 16]
-const [headPx, panelPx, gapPx] = [44, 96, 64]
+const [headPx, panelPx, gapPx] = [60, 96, 64]
 /** Of the row above each panel that shows failures, one line a forwarder. */
 const failedPx = 5
 /** Ends of the axis, which is logarithmic. */
