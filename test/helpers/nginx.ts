@@ -35,8 +35,8 @@ export interface NginxOptions {
 
 /**
  * One gateway node: an nginx with HTTP and TLS, plain and behind a PROXY header. `/` answers `node NAME`; the
- * header `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second. A port of its own is for probes. It logs `visit port=…
- * remote=… proxy=… peer=… status=… uri=…` for each request.
+ * header `x-connection` numbers its connections; `/slow/FILE` serves 1 MiB a second. A port of its own is for
+ * probes. It logs `visit port=… remote=… proxy=… peer=… status=… uri=…` for each request.
  */
 export class Nginx {
   readonly name: string
