@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type SocketAddress, socketAddress } from '../core/address.ts'
 import { maxEndpoints } from '../core/tally.ts'
+import type { HostPort } from './host-port.ts'
 import { explain, type Finding, findingAt } from './issue.ts'
 import { parseTree } from './parse.ts'
 import type { Problem } from './problem.ts'
@@ -23,56 +24,45 @@ const list = z.array(listedEndpoint)
 
 /**
  * Reads the file of a pool with `file`: a YAML or JSON list of endpoints as in the configuration, whose hosts are
- * addresses; `[]` is a list without endpoints. Variables are not replaced: whoever writes it knows the values. Never throws.
+ * addresses; `[]` is a list without endpoints. No variable is set: whoever writes the file knows the values. Never throws.
  */
 export function parseEndpointList(text: string, file: string): ParsedList {
-  const parsed = parseTree(text, { file, env: {} }, 'write `[]` when there is no endpoint')
-  const { source, tree } = parsed
-  if (tree === null || parsed.problems.length > 0) return { kind: 'invalid', problems: parsed.problems }
-  const problem = ({ span, message, hint }: Finding) => problemAt(source, span, message, hint)
+  const { source, tree, problems } = parseTree(text, { file, env: {} }, 'write `[]` when there is no endpoint')
+  if (tree === null || problems.length > 0) return { kind: 'invalid', problems }
+  const invalid = (findings: readonly Finding[]): ParsedList => ({
+    kind: 'invalid',
+    problems: findings.map(({ span, message, hint }) => problemAt(source, span, message, hint)),
+  })
   if (tree.kind !== 'list') {
     const hint = 'write one `- 10.0.0.5:9443` a line, or `[]`'
-    return {
-      kind: 'invalid',
-      problems: [problem({ span: tree.span, message: 'the file must be a list', hint })],
-    }
+    return invalid([{ span: tree.span, message: 'the file must be a list', hint }])
   }
   const result = list.safeParse(plain(tree))
-  if (!result.success) {
-    const findings = explain(tree, result.error.issues).flatMap(({ finding }) => finding ?? [])
-    return { kind: 'invalid', problems: findings.map(problem) }
-  }
-  const endpoints = result.data.flatMap(({ address, priority, weight }) => {
-    const literal = socketAddress(address.host, address.port)
-    return literal === undefined ? [] : [{ address: literal, priority, weight }]
+  if (!result.success) return invalid(explain(tree, result.error.issues).flatMap(({ finding }) => finding ?? []))
+  const addresses = result.data.map(({ address }) => address)
+  const findings = check(tree, addresses)
+  if (findings.length > 0) return invalid(findings)
+  const endpoints = result.data.flatMap(({ address: { host, port }, priority, weight }) => {
+    const address = socketAddress(host, port)
+    return address === undefined ? [] : [{ address, priority, weight }]
   })
-  const findings = checkList(
-    tree,
-    result.data.map(({ address }) => address),
-  )
-  return findings.length === 0
-    ? { kind: 'ok', endpoints }
-    : { kind: 'invalid', problems: findings.map(problem) }
+  return { kind: 'ok', endpoints }
 }
 
-function checkList(tree: Tree, addresses: readonly { host: string; port: number }[]): Finding[] {
+function check(tree: Tree, addresses: readonly HostPort[]): Finding[] {
   if (addresses.length > maxEndpoints) {
     return [findingAt(find(tree, [maxEndpoints]), `there are more than ${maxEndpoints} endpoints`, null)]
   }
-  const findings: Finding[] = []
   const seen = new Set<string>()
-  for (const [i, { host, port }] of addresses.entries()) {
-    const item = find(tree, [i])
-    const found = item.tree.kind === 'mapping' ? find(tree, [i, 'address']) : item
+  return addresses.flatMap(({ host, port }, i) => {
+    const found = find(tree, [i, 'address'])
     const key = `${host} ${port}`
     if (seen.has(key)) {
       const hint = 'give an endpoint a larger share with `weight`'
-      findings.push(findingAt(found, `[${i}] is in the list already`, hint))
-    } else if (socketAddress(host, port) === undefined) {
-      const hint = 'names are for `endpoints` and `dns` in the configuration'
-      findings.push(findingAt(found, `[${i}] must have an IP address`, hint))
+      return [findingAt(found, `endpoint [${i}] is in the list already`, hint)]
     }
     seen.add(key)
-  }
-  return findings
+    if (socketAddress(host, port) !== undefined) return []
+    return [findingAt(found, `endpoint [${i}] must have an IP address`, 'for names there is `dns` in the configuration')]
+  })
 }

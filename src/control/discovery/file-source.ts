@@ -51,14 +51,16 @@ class FileSource implements Source {
   #see(look: Look): void {
     switch (look.kind) {
       case 'read':
-        return this.#read(look.text)
+        this.#read(look.text)
+        return
       case 'same':
         if (this.#fault === null) this.#confirm()
         return
       case 'changing':
         return
       case 'unreadable':
-        return this.#fail(look.reason, '')
+        this.#fail(look.reason, '')
+        return
     }
   }
 
@@ -66,14 +68,13 @@ class FileSource implements Source {
     const parsed = parseEndpointList(text, this.#path)
     if (parsed.kind === 'invalid') {
       const problems = parsed.problems.map((problem) => renderProblem(problem))
-      return this.#fail('is not a list of endpoints', `:\n${problems.join('\n\n')}`)
+      this.#fail('is no list of endpoints', `:\n${problems.join('\n\n')}`)
+      return
     }
     if (this.#fault !== null) {
       this.#fault = null
-      this.#deps.log.info(
-        { pool: this.#pool, file: this.#path },
-        `pool ${this.#pool}: file ${this.#path} is good again`,
-      )
+      const message = `pool ${this.#pool}: file ${this.#path} is good again`
+      this.#deps.log.info({ pool: this.#pool, file: this.#path }, message)
     }
     const endpoints = parsed.endpoints.map((endpoint) => ({ ...endpoint, name: null }))
     const before = this.#answer
@@ -85,7 +86,7 @@ class FileSource implements Source {
     if (this.#answer.kind === 'known') this.#answer = { ...this.#answer, confirmedMs: this.#deps.nowMs() }
   }
 
-  /** `details` are for the log alone. */
+  /** `reason` completes "the file …"; `details` are for the log alone. */
   #fail(reason: string, details: string): void {
     const answer = this.#answer
     if (answer.kind === 'none') this.#answer = { ...answer, reason }

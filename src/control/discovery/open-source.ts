@@ -1,0 +1,39 @@
+import type { DiscoveryConfig, KubernetesConfig } from '../../config/config.ts'
+import type { After } from '../after.ts'
+import type { Log } from '../log.ts'
+import type { Source } from './source.ts'
+
+export interface SourceRequest {
+  /** For the log. */
+  readonly pool: string
+  readonly discovery: DiscoveryConfig
+  readonly kubernetes: KubernetesConfig
+}
+
+export interface SourceDeps {
+  readonly log: Log
+  readonly after: After
+  readonly nowMs: () => number
+  /** 0 to 1. */
+  readonly random: () => number
+  /** The answer is another one. */
+  readonly changed: () => void
+}
+
+export type OpenSource = (request: SourceRequest, deps: SourceDeps) => Promise<Source>
+
+/** Starts the source that a pool asks for. A promise, because only the code that is asked for is loaded. */
+export const openSource: OpenSource = async ({ pool, discovery }, deps) => {
+  switch (discovery.kind) {
+    case 'dns': {
+      const { dnsSource } = await import('./dns-source.ts')
+      return dnsSource(pool, discovery, deps)
+    }
+    case 'file': {
+      const { fileSource } = await import('./file-source.ts')
+      return fileSource(pool, discovery, deps)
+    }
+    case 'kubernetes':
+      throw new Error('not in this version: check-discovery.ts refuses it')
+  }
+}
