@@ -172,6 +172,7 @@ export function configOf(options: ForwarderOptions): Config {
     onRemoval: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5_000,
+    discovery: null,
     ...options.pool,
     connect: { timeoutMs: 3_000, budgetMs: 10_000, attempts: 3, source: [], ...options.connect },
   }
@@ -189,6 +190,7 @@ export function configOf(options: ForwarderOptions): Config {
     drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
     workers: options.workers ?? 1,
     plane: options.plane,
+    kubernetes: { apiServer: null, kubeconfig: null, node: null, zone: null, snapshot: null },
     admin: { socket: { kind: 'off' }, listen: null, readyRequires: [] },
     log: { level: 'info', access: 'all' },
     ...options.config,
