@@ -77,11 +77,10 @@ export function nameServer() {
 /** A path from the root: the folder that a service runs in is nobody's choice. */
 export function absolutePath(example: string) {
   const expected = refuse('must be an absolute path', `for example ${example}`)
-  return textField(
-    expected,
-    (text) => (isAbsolute(text) && !text.includes('\0') ? accept(text) : expected),
-    { type: 'string', pattern: '^/' },
-  )
+  return textField(expected, (text) => (isAbsolute(text) && !text.includes('\0') ? accept(text) : expected), {
+    type: 'string',
+    pattern: '^/',
+  })
 }
 
 /** Text that is not empty, such as that of a variable that is set. */

@@ -27,7 +27,11 @@ const list = z.array(listedEndpoint)
  * addresses; `[]` is a list without endpoints. No variable is set: whoever writes the file knows the values. Never throws.
  */
 export function parseEndpointList(text: string, file: string): ParsedList {
-  const { source, tree, problems } = parseTree(text, { file, env: {} }, 'write `[]` when there is no endpoint')
+  const { source, tree, problems } = parseTree(
+    text,
+    { file, env: {} },
+    'write `[]` when there is no endpoint',
+  )
   if (tree === null || problems.length > 0) return { kind: 'invalid', problems }
   const invalid = (findings: readonly Finding[]): ParsedList => ({
     kind: 'invalid',
@@ -38,7 +42,8 @@ export function parseEndpointList(text: string, file: string): ParsedList {
     return invalid([{ span: tree.span, message: 'the file must be a list', hint }])
   }
   const result = list.safeParse(plain(tree))
-  if (!result.success) return invalid(explain(tree, result.error.issues).flatMap(({ finding }) => finding ?? []))
+  if (!result.success)
+    return invalid(explain(tree, result.error.issues).flatMap(({ finding }) => finding ?? []))
   const addresses = result.data.map(({ address }) => address)
   const findings = check(tree, addresses)
   if (findings.length > 0) return invalid(findings)
@@ -63,6 +68,12 @@ function check(tree: Tree, addresses: readonly HostPort[]): Finding[] {
     }
     seen.add(key)
     if (socketAddress(host, port) !== undefined) return []
-    return [findingAt(found, `endpoint [${i}] must have an IP address`, 'for names there is `dns` in the configuration')]
+    return [
+      findingAt(
+        found,
+        `endpoint [${i}] must have an IP address`,
+        'for names there is `dns` in the configuration',
+      ),
+    ]
   })
 }

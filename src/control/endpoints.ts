@@ -85,9 +85,7 @@ export class Endpoints {
   }
 
   status(): readonly PoolStatus[] {
-    return this.registry
-      .status()
-      .map((pool) => ({ ...pool, discovery: this.#discovered.status(pool.name) }))
+    return this.registry.status().map((pool) => ({ ...pool, discovery: this.#discovered.status(pool.name) }))
   }
 
   stop(): void {
