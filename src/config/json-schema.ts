@@ -15,7 +15,11 @@ export function jsonSchema(): Record<string, unknown> {
       const keys = jsonSchema[oneKeyOf]
       if (Array.isArray(keys)) {
         delete jsonSchema[oneKeyOf]
-        jsonSchema.oneOf = keys.map((key: string) => ({ required: [key] }))
+        jsonSchema.oneOf = keys.map((key: string) => ({
+          type: 'object',
+          properties: { [key]: { description: `One of ${keys.join(', ')}.` } },
+          required: [key],
+        }))
       }
       if (jsonSchema[orItem] === undefined) return
       delete jsonSchema[orItem]
