@@ -41,7 +41,8 @@ export function connectCluster(cluster: Cluster, userAgent: string): Api {
         'user-agent': userAgent,
       }
       // Read for each request: the kubelet replaces it within the hour, and there is one request in five minutes.
-      if (cluster.token !== null) headers.authorization = `Bearer ${readToken(await readMaterial(cluster.token))}`
+      if (cluster.token !== null)
+        headers.authorization = `Bearer ${readToken(await readMaterial(cluster.token))}`
       signal.throwIfAborted()
       if (closed) throw new Error('the connection to the API server is closed')
       pool ??= openPool(origin, cluster)
@@ -64,7 +65,8 @@ export function connectCluster(cluster: Cluster, userAgent: string): Api {
 /** Throws CredentialsError for what no token has: in a header it could become another header. */
 function readToken(text: string): string {
   const token = text.trim()
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new CredentialsError('the token holds characters that no token has')
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new CredentialsError('the token holds characters that no token has')
   return token
 }
 

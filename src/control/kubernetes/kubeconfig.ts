@@ -78,7 +78,9 @@ function refuseUnsupported(cluster: Received, user: Received, file: string): voi
   ] as const
   for (const [key, where, message] of refused) {
     if (where.get(key).absent) continue
-    throw new ShapeError(`${file}: ${message}; ${key === 'proxy-url' ? 'reach the server directly' : instead}`)
+    throw new ShapeError(
+      `${file}: ${message}; ${key === 'proxy-url' ? 'reach the server directly' : instead}`,
+    )
   }
 }
 

@@ -158,7 +158,8 @@ export class ListWatch {
       if (status !== null) return failed(failureOfStatus(status), progress.version)
       listen()
     }
-    if (lines.unfinished) return failed(failure('connection', 'a watch ended within a line'), progress.version)
+    if (lines.unfinished)
+      return failed(failure('connection', 'a watch ended within a line'), progress.version)
     if (nowMs() - openedMs < shortestWatchMs) {
       return failed(failure('short-watch', 'a watch ended at once'), progress.version)
     }
@@ -251,7 +252,10 @@ async function refusal(answer: ApiAnswer): Promise<Failure> {
     return failureOfStatus({ ...readStatus(parsed(body, 'Status')), code }, retryAfterMs)
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error
-    return failureOfStatus({ code, message: 'no reason given', retryAfterMs: null, ahead: false }, retryAfterMs)
+    return failureOfStatus(
+      { code, message: 'no reason given', retryAfterMs: null, ahead: false },
+      retryAfterMs,
+    )
   }
 }
 
