@@ -10,6 +10,7 @@ import { type EndpointSlice, endpointsOf, type Locality, type OurNode, portNames
 import type { Failure, FailureKind } from './failure.ts'
 import { LastKnown } from './last-known.ts'
 import { ListWatch, type ServiceName } from './list-watch.ts'
+import { afterFailure, type Trouble } from './trouble.ts'
 
 export interface KubernetesOptions {
   readonly pool: string
@@ -59,8 +60,8 @@ export class KubernetesSource implements Source {
   readonly #title: string
   readonly #settled: () => void
   readonly #failures = new Map<FailureKind, number>()
-  readonly #lastKnown: LastKnown | null = null
-  readonly #listWatch: ListWatch | null = null
+  #lastKnown: LastKnown | null = null
+  #listWatch: ListWatch | null = null
   #knowledge: Knowledge
   /** By the API server, in this process. */
   #confirmedMs: number | null = null
@@ -70,7 +71,7 @@ export class KubernetesSource implements Source {
   #refused = ''
 
   constructor(options: KubernetesOptions, deps: KubernetesDeps) {
-    const { pool, service, snapshotPath, locality } = options
+    const { pool, service, locality } = options
     this.#options = options
     this.#deps = deps
     this.#title = `pool ${pool}: service ${service.namespace}/${service.name}`
@@ -78,22 +79,8 @@ export class KubernetesSource implements Source {
     this.first = promise
     this.#settled = resolve
     this.#knowledge = { kind: 'none', reason: 'is being asked for', sinceMs: deps.nowMs() }
-    if (locality === 'node-only' && deps.node.name === null) return this.#refuse()
-    if (!this.#knowsPlace()) this.#warn(`${locality} has no effect: ${unknownPlace(locality)}`)
-    if (snapshotPath !== null) {
-      this.#lastKnown = new LastKnown(snapshotPath, service, deps)
-      this.#remember(this.#lastKnown)
-    }
-    const { api, after, nowMs, random } = deps
-    this.#listWatch = new ListWatch(service, {
-      api,
-      after,
-      nowMs,
-      random,
-      slices: (slices) => this.#take([...slices.values()]),
-      confirmed: () => this.#confirm(),
-      failed: (failure) => this.#fail(failure),
-    })
+    if (locality === 'node-only' && deps.node.name === null) this.#refuse()
+    else this.#begin()
   }
 
   get answer(): Answer {
@@ -111,6 +98,25 @@ export class KubernetesSource implements Source {
     this.#listWatch?.stop()
     this.#lastKnown?.stop()
     this.#settled()
+  }
+
+  #begin(): void {
+    const { service, snapshotPath, locality } = this.#options
+    if (!this.#knowsPlace()) this.#warn(`${locality} has no effect: ${unknownPlace(locality)}`)
+    if (snapshotPath !== null) {
+      this.#lastKnown = new LastKnown(snapshotPath, service, this.#deps)
+      this.#remember(this.#lastKnown)
+    }
+    const { api, after, nowMs, random } = this.#deps
+    this.#listWatch = new ListWatch(service, {
+      api,
+      after,
+      nowMs,
+      random,
+      slices: (slices) => this.#take([...slices.values()]),
+      confirmed: () => this.#confirm(),
+      failed: (failure) => this.#fail(failure),
+    })
   }
 
   /** Without our node's name, every endpoint would be on another one: an empty pool that nobody could explain. */
@@ -215,24 +221,25 @@ export class KubernetesSource implements Source {
     this.#trouble = { kind: 'none' }
   }
 
-  #fail({ kind, message }: Failure): void {
+  #fail(failure: Failure): void {
+    const { kind, message } = failure
     this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1)
     const knowledge = this.#knowledge
     if (knowledge.kind === 'none')
       this.#knowledge = { ...knowledge, reason: `cannot be asked for: ${message}` }
-    this.#settled()
-    const before = this.#trouble
-    if (isRoutine(kind) && before.kind === 'none' && this.#confirmedMs !== null) {
-      this.#trouble = { kind: 'quiet', sinceMs: this.#deps.nowMs() }
-      return
+    const { trouble, tell } = afterFailure(
+      this.#trouble,
+      failure,
+      this.#confirmedMs === null,
+      this.#deps.nowMs(),
+    )
+    this.#trouble = trouble
+    if (tell) {
+      const known = knowledge.kind === 'known'
+      const kept = known ? `it keeps ${listed(knowledge.endpoints)}` : 'it has no endpoints yet'
+      this.#warn(`cannot be followed at ${this.#deps.api.server}: ${message}; ${kept}`)
     }
-    const told = before.kind === 'told' ? before.kinds : []
-    if (told.includes(kind) || kind === 'expired') return
-    const sinceMs = before.kind === 'none' ? this.#deps.nowMs() : before.sinceMs
-    this.#trouble = { kind: 'told', sinceMs, kinds: [...told, kind] }
-    const kept =
-      knowledge.kind === 'known' ? `it keeps ${listed(knowledge.endpoints)}` : 'it has no endpoints yet'
-    this.#warn(`cannot be followed at ${this.#deps.api.server}: ${message}; ${kept}`)
+    this.#settled()
   }
 
   #warn(message: string): void {
@@ -248,17 +255,6 @@ export class KubernetesSource implements Source {
 type Knowledge =
   | { readonly kind: 'none'; readonly reason: string; readonly sinceMs: number }
   | { readonly kind: 'known'; readonly endpoints: readonly FoundEndpoint[]; readonly foundMs: number }
-
-/** Since when the API server has not confirmed anything, and what of it is in the log. */
-type Trouble =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'quiet'; readonly sinceMs: number }
-  | { readonly kind: 'told'; readonly sinceMs: number; readonly kinds: readonly FailureKind[] }
-
-/** A server restarts, a load balancer cuts: worth a line only when the next attempt fails too. */
-function isRoutine(kind: FailureKind): boolean {
-  return kind === 'connection' || kind === 'expired'
-}
 
 function unknownPlace(locality: Locality): string {
   return locality === 'prefer-zone'
