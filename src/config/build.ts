@@ -93,7 +93,7 @@ function buildConfig(
       kubeconfig: kubernetes.kubeconfig ?? null,
       node: kubernetes.node ?? null,
       zone: kubernetes.zone ?? null,
-      snapshot: kubernetes.snapshot ?? null,
+      snapshots: kubernetes.snapshots ?? null,
     },
     admin,
     log,

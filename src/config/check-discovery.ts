@@ -43,7 +43,7 @@ function checkSource(checked: Checked, { config, at }: PoolDraft): Finding[] {
     case 'dns':
       return checkPort(checked, [...at, 'dns'])
     case 'kubernetes':
-      return [...notYet(checked, at), ...checkLocality(checked, discovery, [...at, 'kubernetes'])]
+      return checkLocality(checked, discovery, [...at, 'kubernetes'])
     case 'file':
     case undefined:
       return []
@@ -77,11 +77,4 @@ function checkLocality({ draft, tree, written }: Checked, pool: KubernetesPoolCo
   const message = `${pathText(found.path)} needs the name of this ${need}`
   const hint = `add \`kubernetes: { ${need}: "\${${variables[need]}}" }\` at the top level`
   return [findingAt(found, message, hint)]
-}
-
-/** Until there is a source for it. */
-function notYet({ tree }: Checked, at: Path): Finding[] {
-  const { key, tree: value } = find(tree, [...at, 'kubernetes'])
-  const message = `\`kubernetes\` in ${pathText(at)} is not supported by this version`
-  return [{ span: key ?? value.span, message, hint: 'use `dns` with the name of a headless Service' }]
 }

@@ -84,8 +84,8 @@ export interface KubernetesConfig {
   readonly kubeconfig: string | null
   readonly node: string | null
   readonly zone: string | null
-  /** File that keeps the last answers. */
-  readonly snapshot: string | null
+  /** Folder that keeps the last answers, a file for each pool. */
+  readonly snapshots: string | null
 }
 
 export type BalanceKind = 'p2c' | 'round-robin' | 'least-connections' | 'source-hash'

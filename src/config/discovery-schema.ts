@@ -73,7 +73,7 @@ export const kubernetes = mapping({
     .describe("Credentials from outside a cluster; the service account's when left out."),
   node: filledText().optional().describe('Name of this node, mostly "${NODE_NAME}": for `locality`.'),
   zone: filledText().optional().describe('Name of this zone, mostly "${ZONE}": for `locality`.'),
-  snapshot: absolutePath('/var/lib/spliceway/kubernetes.json')
+  snapshots: absolutePath('/var/lib/spliceway')
     .optional()
-    .describe('File that keeps the last answers, for a start without an API server.'),
+    .describe('Folder that keeps the last answers, for a start without an API server.'),
 })

@@ -190,7 +190,7 @@ export function configOf(options: ForwarderOptions): Config {
     drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
     workers: options.workers ?? 1,
     plane: options.plane,
-    kubernetes: { apiServer: null, kubeconfig: null, node: null, zone: null, snapshot: null },
+    kubernetes: { apiServer: null, kubeconfig: null, node: null, zone: null, snapshots: null },
     admin: { socket: { kind: 'off' }, listen: null, readyRequires: [] },
     log: { level: 'info', access: 'all' },
     ...options.config,

@@ -23,7 +23,7 @@ export interface SourceDeps {
 export type OpenSource = (request: SourceRequest, deps: SourceDeps) => Promise<Source>
 
 /** Starts the source that a pool asks for. A promise, because only the code that is asked for is loaded. */
-export const openSource: OpenSource = async ({ pool, discovery }, deps) => {
+export const openSource: OpenSource = async ({ pool, discovery, kubernetes }, deps) => {
   switch (discovery.kind) {
     case 'dns': {
       const { dnsSource } = await import('./dns-source.ts')
@@ -33,7 +33,9 @@ export const openSource: OpenSource = async ({ pool, discovery }, deps) => {
       const { fileSource } = await import('./file-source.ts')
       return fileSource(pool, discovery, deps)
     }
-    case 'kubernetes':
-      throw new Error('not in this version: check-discovery.ts refuses it')
+    case 'kubernetes': {
+      const { openKubernetes } = await import('./open-kubernetes.ts')
+      return openKubernetes(pool, discovery, kubernetes, deps)
+    }
   }
 }

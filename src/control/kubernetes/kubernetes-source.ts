@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { formatAddress } from '../../core/address.ts'
 import type { After } from '../after.ts'
 import type { Answer, FoundEndpoint, Source } from '../discovery/source.ts'
-import { specialKind } from '../discovery/special.ts'
+import { specialOf } from '../discovery/special-address.ts'
 import type { Log } from '../log.ts'
 import { roughly } from '../wording.ts'
 import type { Api } from './api.ts'
@@ -165,7 +165,7 @@ export class KubernetesSource implements Source {
     const endpoints = endpointsOf(slices, { port, locality, node: this.#deps.node })
     if (allowSpecial) return endpoints
     const refused = endpoints.flatMap(({ address }) => {
-      const kind = specialKind(address)
+      const kind = specialOf(address)
       return kind === null ? [] : [`${formatAddress(address)} (${kind})`]
     })
     const text = refused.join(', ')
@@ -173,7 +173,7 @@ export class KubernetesSource implements Source {
       this.#warn(`refuses ${text}: it would lead into this host; \`allowSpecial: true\` permits it`)
     }
     this.#refused = text
-    return endpoints.filter(({ address }) => specialKind(address) === null)
+    return endpoints.filter(({ address }) => specialOf(address) === null)
   }
 
   /** Only what the pool's own log lines cannot say: that endpoints are there at last, or that a valid answer has none. */
