@@ -50,7 +50,7 @@ export class Endpoints {
   /** Takes the first configuration; resolves when its names and sources have answered, or have had their time. */
   async begin(config: PoolsConfig): Promise<void> {
     this.#names.update(config.pools)
-    this.#discovered.update(config)
+    this.#discovered.update(config, [])
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#deps.after(firstMs, resolve)
     await Promise.race([Promise.all([this.#names.resolved(), this.#discovered.first()]), promise])
@@ -60,8 +60,9 @@ export class Endpoints {
 
   /** Takes a new configuration. */
   update(config: PoolsConfig): void {
+    const before = this.#pools()
     this.#names.update(config.pools)
-    this.#discovered.update(config)
+    this.#discovered.update(config, before)
     this.#refresh()
   }
 

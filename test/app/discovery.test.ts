@@ -5,7 +5,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Loaded } from '../../src/app.ts'
 import type { Config, DiscoveryConfig } from '../../src/config/config.ts'
 import { type DnsRecord, DnsServer } from '../helpers/dns-server.ts'
-import { configOf, Forwarder } from '../helpers/forwarder.ts'
+import { configOf, Forwarder, patienceMs } from '../helpers/forwarder.ts'
 import { Backend, dialPeer, echo } from '../helpers/peer.ts'
 
 const planes = ['net', 'splice'] as const
@@ -31,6 +31,15 @@ async function scene(t: ExecutionContext, plane: Config['plane'], discovery: Dis
           .join() === endpoints.join(),
     )
   return { forwarder, reload, pool, has }
+}
+
+/** Talks until the second backend answers; nobody may be turned away on the way. */
+async function turnsToOther(t: ExecutionContext, port: number): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  for (let said = 'hi'; said !== 'other'; said = await talk(port)) {
+    t.is(said, 'hi')
+    if (performance.now() > deadline) throw new Error(`the new backend was not used for ${patienceMs} ms`)
+  }
 }
 
 async function backends(t: ExecutionContext) {
@@ -75,13 +84,12 @@ for (const plane of planes) {
   test(`${plane}: a new DNS answer gets the new connections, and the old ones live on`, async (t) => {
     const { first, second } = await backends(t)
     const { server, discovery } = await nameServer(t, first.port, 1)
-    const { forwarder, has } = await scene(t, plane, discovery)
+    const { forwarder } = await scene(t, plane, discovery)
     const kept = await dialPeer(forwarder.port)
     await kept.write('a')
     t.is((await kept.read(1)).toString(), 'a')
     server.replies.set('_gw._tcp.test SRV', [target(second.port)])
-    await has(`127.0.0.1:${second.port}`)
-    t.is(await talk(forwarder.port), 'other')
+    await turnsToOther(t, forwarder.port)
     await kept.write('b')
     t.is((await kept.read(1)).toString(), 'b')
     kept.end()
@@ -108,15 +116,14 @@ for (const plane of planes) {
     t.teardown(() => rmSync(folder, { recursive: true }))
     const path = join(folder, 'gateways.json')
     writeFileSync(path, `["127.0.0.1:${first.port}"]`)
-    const { forwarder, has } = await scene(t, plane, { kind: 'file', path, allowSpecial: true })
+    const { forwarder } = await scene(t, plane, { kind: 'file', path, allowSpecial: true })
     t.is(await talk(forwarder.port), 'hi')
     writeFileSync(path, `["127.0.0.1:${second.port}", "127.0.0`)
     await forwarder.line(/is no list of endpoints, the endpoints stay as they are/)
     t.is(await talk(forwarder.port), 'hi')
     writeFileSync(`${path}.new`, `["127.0.0.1:${second.port}"]`)
     renameSync(`${path}.new`, path)
-    await has(`127.0.0.1:${second.port}`)
-    t.is(await talk(forwarder.port), 'other')
+    await turnsToOther(t, forwarder.port)
   })
 }
 
@@ -133,7 +140,7 @@ test('a reload that leaves a source as it is does not ask it again, and its endp
   t.is(await talk(forwarder.port), 'hi')
 })
 
-test('a pool that is listed and then discovered serves from its source', async (t) => {
+test('a pool whose endpoints were listed keeps them until its source answers', async (t) => {
   const { first, second } = await backends(t)
   const { discovery } = await nameServer(t, second.port, 300)
   const state: { next: Loaded } = { next: { kind: 'invalid', message: 'not set' } }
@@ -143,7 +150,7 @@ test('a pool that is listed and then discovered serves from its source', async (
   t.is(await talk(forwarder.port), 'hi')
   state.next = { kind: 'ok', config: configOf({ plane: 'net', pool: { discovery } }), warnings: [] }
   t.true((await forwarder.app.reload()).ok)
-  t.is(await talk(forwarder.port), 'other') // a client that comes first waits for the answer
+  await turnsToOther(t, forwarder.port)
 })
 
 test('discovered loopback addresses are refused: the pool is empty and the log says why', async (t) => {
@@ -152,5 +159,4 @@ test('discovered loopback addresses are refused: the pool is empty and the log s
   const { forwarder, pool } = await scene(t, 'net', { ...discovery, allowSpecial: false })
   await forwarder.line(/says 127.0.0.1:\d+, which is refused because it is loopback/)
   t.deepEqual(pool()?.endpoints, [])
-  t.is(first.accepted, 0)
 })

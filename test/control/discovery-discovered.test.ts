@@ -65,7 +65,8 @@ class Bench {
   )
 
   async update(discovery: DiscoveryConfig | null, kubernetes: Config['kubernetes'] = none): Promise<void> {
-    this.discovered.update({ pools: [poolConfig({ discovery })], kubernetes })
+    const before = [this.pool()]
+    this.discovered.update({ pools: [poolConfig({ discovery })], kubernetes }, before)
     await Promise.resolve() // the code of a source is loaded
   }
 
@@ -206,13 +207,13 @@ test('what Kubernetes pools share starts those anew, and no other', async (t) =>
 test('a pool that leaves ends its source', async (t) => {
   const bench = new Bench()
   await bench.update(file)
-  bench.discovered.update({ pools: [], kubernetes: none })
+  bench.discovered.update({ pools: [], kubernetes: none }, [])
   t.true(bench.source(0).stopped)
 })
 
 test('stop ends a source whose code was still being loaded', async (t) => {
   const bench = new Bench()
-  bench.discovered.update({ pools: [poolConfig({ discovery: file })], kubernetes: none })
+  bench.discovered.update({ pools: [poolConfig({ discovery: file })], kubernetes: none }, [])
   bench.discovered.stop()
   await Promise.resolve()
   await Promise.resolve()
@@ -229,7 +230,7 @@ test('a source that cannot be opened is an error in the log and a reason in the 
     random: () => 0,
     changed: () => t.fail(),
   })
-  discovered.update({ pools: [poolConfig({ discovery: service })], kubernetes: none })
+  discovered.update({ pools: [poolConfig({ discovery: service })], kubernetes: none }, [])
   await discovered.first()
   t.deepEqual(log.take(), [
     'error pool web: kubernetes default/gw http cannot be asked: no API server is known',

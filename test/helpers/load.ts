@@ -173,7 +173,7 @@ if (process.argv[2] === 'load' && process.send !== undefined) {
     generator.stop((result) => {
       tell({ kind: 'result', ...result })
       backend.close()
-      process.disconnect()
+      process.disconnect?.()
     })
   })
   process.on('disconnect', () => setTimeout(() => process.exit(), 1_000).unref())

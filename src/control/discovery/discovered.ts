@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import type { DiscoveryStatus } from '../../core/status.ts'
 import type { ResolvedPool } from '../resolved-pool.ts'
-import type { OpenSource, SourceDeps, SourceRequest } from './open-source.ts'
+import type { OpenSource, SourceRequest } from './open-source.ts'
 import { PoolSource } from './pool-source.ts'
+import type { SourceDeps } from './source-deps.ts'
 
 interface Running {
   readonly request: SourceRequest
@@ -22,16 +23,20 @@ export class Discovered {
   }
 
   /**
-   * Takes a new configuration. A source whose configuration stays goes on; another one is replaced, and what it knew
-   * stands until its successor has an answer.
+   * Takes a new configuration. A source whose configuration stays goes on. A pool that gets another one keeps the
+   * endpoints that it has in `before`, listed or found, until the new source has an answer.
    */
-  update({ pools, kubernetes }: Pick<Config, 'pools' | 'kubernetes'>): void {
+  update({ pools, kubernetes }: Pick<Config, 'pools' | 'kubernetes'>, before: readonly ResolvedPool[]): void {
     const running = new Map<string, Running>()
     for (const { name, discovery } of pools) {
       if (discovery === null) continue
       const request = { pool: name, discovery, kubernetes }
       const known = this.#running.get(name)
-      running.set(name, known !== undefined && isSame(known.request, request) ? known : this.#start(request))
+      if (known !== undefined && isSame(known.request, request)) running.set(name, known)
+      else {
+        const endpoints = before.find(({ config }) => config.name === name)?.endpoints ?? []
+        running.set(name, { request, source: new PoolSource(request, endpoints, this.#open, this.#deps) })
+      }
     }
     for (const [name, known] of this.#running) if (running.get(name) !== known) known.source.stop()
     this.#running = running
@@ -58,11 +63,6 @@ export class Discovered {
   stop(): void {
     for (const { source } of this.#running.values()) source.stop()
     this.#running = new Map()
-  }
-
-  #start(request: SourceRequest): Running {
-    const before = this.#running.get(request.pool)?.source.endpoints ?? []
-    return { request, source: new PoolSource(request, before, this.#open, this.#deps) }
   }
 }
 

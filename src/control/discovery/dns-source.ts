@@ -3,8 +3,8 @@ import type { DnsPoolConfig } from '../../config/config.ts'
 import { durationText } from '../wording.ts'
 import { type Members, membersOf, type Remembered } from './dns-members.ts'
 import { type OpenQuery, openQuery, type Query } from './dns-query.ts'
-import type { SourceDeps } from './open-source.ts'
 import type { Answer, Source } from './source.ts'
+import type { SourceDeps } from './source-deps.ts'
 import { sourceName } from './source-name.ts'
 
 /** A TTL of 0 means "do not keep", not "ask without a pause". */

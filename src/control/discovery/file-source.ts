@@ -3,8 +3,8 @@ import type { FilePoolConfig } from '../../config/config.ts'
 import { parseEndpointList } from '../../config/endpoint-list.ts'
 import { renderProblem } from '../../config/problem.ts'
 import { type Look, lookMs, SettledFile } from '../settled-file.ts'
-import type { SourceDeps } from './open-source.ts'
 import type { Answer, Source } from './source.ts'
+import type { SourceDeps } from './source-deps.ts'
 
 /** A list of endpoints in a file, read again whenever it has changed. A bad file changes nothing. */
 export function fileSource(pool: string, config: FilePoolConfig, deps: SourceDeps): Source {

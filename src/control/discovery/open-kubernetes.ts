@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import type { KubernetesConfig, KubernetesPoolConfig } from '../../config/config.ts'
 import { connectApi } from '../kubernetes/connect.ts'
 import { kubernetesSource } from '../kubernetes/kubernetes-source.ts'
-import type { SourceDeps } from './open-source.ts'
 import type { Source } from './source.ts'
+import type { SourceDeps } from './source-deps.ts'
 
 /**
  * The source of a pool with `kubernetes`, with connections of its own: a watch occupies one all the time. Throws when it is

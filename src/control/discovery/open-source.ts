@@ -1,23 +1,12 @@
 import type { DiscoveryConfig, KubernetesConfig } from '../../config/config.ts'
-import type { After } from '../after.ts'
-import type { Log } from '../log.ts'
 import type { Source } from './source.ts'
+import type { SourceDeps } from './source-deps.ts'
 
 export interface SourceRequest {
   /** For the log. */
   readonly pool: string
   readonly discovery: DiscoveryConfig
   readonly kubernetes: KubernetesConfig
-}
-
-export interface SourceDeps {
-  readonly log: Log
-  readonly after: After
-  readonly nowMs: () => number
-  /** 0 to 1. */
-  readonly random: () => number
-  /** The answer is another one. */
-  readonly changed: () => void
 }
 
 export type OpenSource = (request: SourceRequest, deps: SourceDeps) => Promise<Source>
