@@ -6,8 +6,10 @@
 #   docker run --read-only --tmpfs /run/spliceway:uid=64080,gid=64080,mode=0700 \
 #     -v /etc/spliceway:/etc/spliceway:ro -p 80:80 -p 443:443 spliceway:0.1.0
 #
-# The container must have NET_BIND_SERVICE in its bounding set (Docker's default; in Kubernetes add it): without it the
-# kernel refuses to start a file that carries this capability ("operation not permitted"), whatever its ports are.
+# Two copies of Node. The one that runs the program carries the capability to bind low ports. The container must have
+# NET_BIND_SERVICE in its bounding set (Docker's default; in Kubernetes add it): without it the kernel refuses to start such a
+# file ("operation not permitted"), whatever its ports are. Probes and everything else use the plain one, which needs nothing;
+# where the capability cannot be had and ports are high, so may the program: --entrypoint spliceway.
 
 # Debian's glibc, and the one library that Node needs and a slim image has not. Tags that move: a rebuild brings the
 # distribution's security fixes. The program's own packages are fixed by package-lock.json.
@@ -51,11 +53,12 @@ RUN printf '%s\n' \
  && chmod -R a+rX .cache
 
 FROM base
-RUN --mount=type=bind,from=modules,source=/artifacts,target=/artifacts \
-    apt-get update \
+COPY --from=modules /artifacts/node /usr/local/bin/node
+# The capability is set here, in the last stage: not every builder copies a file's attributes with it.
+RUN apt-get update \
  && apt-get install -y --no-install-recommends libcap2-bin \
- && cp /artifacts/node /usr/local/bin/node \
- && setcap cap_net_bind_service=+ep /usr/local/bin/node \
+ && cp /usr/local/bin/node /usr/local/bin/spliceway-node \
+ && setcap cap_net_bind_service=+ep /usr/local/bin/spliceway-node \
  && apt-get purge -y --auto-remove libcap2-bin \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd -g 64080 spliceway \
@@ -77,5 +80,5 @@ EXPOSE 80/tcp 443/tcp
 STOPSIGNAL SIGTERM
 HEALTHCHECK NONE
 # Node itself is process 1: a wrapper's exec would empty the capability sets under no_new_privs.
-ENTRYPOINT ["/usr/local/bin/node", "/app/src/cli.mjs"]
+ENTRYPOINT ["/usr/local/bin/spliceway-node", "/app/src/cli.mjs"]
 CMD ["run"]

@@ -22,7 +22,8 @@ export async function banner(bench: Bench): Promise<void> {
     measures: [
       {
         id: 'banner-p50',
-        title: 'server-first banner, p50 ms',
+        title: 'server-first banner, p50',
+        unit: 'ms',
         key: 'p50',
         better: 'less',
         target: 1.5,

@@ -1,5 +1,5 @@
 import type { Bench } from './harness/bench.ts'
-import { all, type ContenderName, judged } from './harness/contenders.ts'
+import { all, type ContenderName, judged, logging } from './harness/contenders.ts'
 import { bestPeers } from './harness/verdict.ts'
 import { wireColumns, wirePart } from './harness/wire-part.ts'
 
@@ -11,7 +11,7 @@ const forks: ContenderName = 'socat'
 /** What does a connection cost that carries one small exchange and is ended by the server? */
 export async function connectionsPart(
   bench: Bench,
-  names: readonly ContenderName[] = [...(bench.everyone ? all : judged), 'spliceway, log on'],
+  names: readonly ContenderName[] = bench.everyone ? [...all, ...logging] : [...judged, 'spliceway, log on'],
   baseline: ContenderName = 'nginx',
 ): Promise<void> {
   const cost = { key: 'cpuUs', better: 'less' } as const
@@ -25,7 +25,8 @@ export async function connectionsPart(
     measures: [
       {
         id: 'connections-cpu',
-        title: 'CPU per new connection, µs',
+        title: 'CPU per new connection',
+        unit: 'µs',
         target: 0.93,
         ours: 'spliceway',
         peers: bestPeers,
@@ -33,7 +34,8 @@ export async function connectionsPart(
       },
       {
         id: 'connections-log',
-        title: 'access log on / off, CPU per connection, µs',
+        title: 'access log on / off, CPU per connection',
+        unit: 'µs',
         target: 1.1,
         ours: 'spliceway, log on',
         peers: ['spliceway'],

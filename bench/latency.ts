@@ -25,7 +25,8 @@ export async function latency(bench: Bench): Promise<void> {
     measures: [
       {
         id: 'latency-p99',
-        title: `p99 at ${rate} requests/s, ms`,
+        title: `p99 at ${rate} requests/s`,
+        unit: 'ms',
         key: 'p99',
         better: 'less',
         target: 1.05,

@@ -59,7 +59,8 @@ export async function memory(bench: Bench): Promise<void> {
     measures: [
       {
         id: 'memory-idle',
-        title: 'kB per idle connection (ours collected each second)',
+        title: 'memory of an idle connection (ours collected)',
+        unit: 'kB',
         key: 'perConnection',
         better: 'less',
         target: 1,

@@ -1,6 +1,7 @@
 import { BoundSocket } from 'node:net'
 import { socketAddress } from '../src/core/address.ts'
 import { createNetPlane } from '../src/plane/net/net.ts'
+import type { NetWire } from '../src/plane/net/wire.ts'
 import { serving } from './harness/answering.ts'
 
 // The net plane without any policy: what is left to spliceway's own figures is the price of sessions, counting and threads.
@@ -15,10 +16,11 @@ const options = { header: null, timeouts, meter }
 const plane = createNetPlane()
 const socket = new BoundSocket({ host: listen, port: 0 })
 const address = socket.address()
-plane.listen({ socket, backlog: 4096 }, (client) => {
+const serve = (client: NetWire): void => {
   plane.dial(endpoint, { source: null }, (dialed) => {
     if (dialed.kind === 'connected') plane.relay(client, dialed.wire, options, () => {})
     else client.reset()
   })
-})
+}
+plane.listen({ socket, backlog: 4096 }, serve, () => {})
 serving(address)

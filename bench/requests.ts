@@ -21,7 +21,8 @@ export async function requests(
     measures: [
       {
         id: 'requests-cpu',
-        title: 'CPU per small request, µs',
+        title: 'CPU per small request',
+        unit: 'µs',
         key: 'cpuUs',
         better: 'less',
         target: 1,

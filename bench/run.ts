@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { autocannonPart } from './autocannon.ts'
@@ -12,6 +12,7 @@ import { machine } from './harness/machine.ts'
 import { Namespaces } from './harness/namespaces.ts'
 import { choosePins } from './harness/pins.ts'
 import { Report } from './harness/report.ts'
+import { chooseUser } from './harness/user.ts'
 import { latency } from './latency.ts'
 import { memory } from './memory.ts'
 import { netPlane } from './net-plane.ts'
@@ -49,6 +50,7 @@ async function run({ parts: chosen, chart, ...shared }: Options): Promise<void> 
   const children = new Children()
   const namespaces = new Namespaces()
   const folder = mkdtempSync(join(tmpdir(), 'spliceway-bench-'))
+  chmodSync(folder, 0o755) // forwarders are other users, with folders of their own in it
   const clean = (): void => {
     children.kill()
     namespaces.remove()
@@ -62,7 +64,8 @@ async function run({ parts: chosen, chart, ...shared }: Options): Promise<void> 
     process.once(signal, () => process.exit(code))
   }
   const pins = choosePins()
-  const facts = machine(pins.note)
+  const user = chooseUser()
+  const facts = machine(`${pins.note}; ${user.note}`)
   const results = new URL('./results/', import.meta.url)
   const report = new Report(results, facts, (text) => process.stdout.write(text))
   const { cpu, cores, memoryGiB, kernel, node, commit, date } = facts
@@ -70,10 +73,11 @@ async function run({ parts: chosen, chart, ...shared }: Options): Promise<void> 
     `${cpu}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}, Node ${node}, commit ${commit}, ${date}`,
   )
   report.say(
-    `${pins.note}; medians of ${shared.rounds} interleaved rounds; the log goes through a pipe that is read`,
+    `${facts.pins}; medians of ${shared.rounds} interleaved rounds; the log goes through a pipe that is read`,
   )
   try {
-    for (const name of chosen) await parts[name]({ ...shared, children, namespaces, pins, report, folder })
+    for (const name of chosen)
+      await parts[name]({ ...shared, children, namespaces, pins, user, report, folder })
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1

@@ -1,10 +1,9 @@
-import { mkdtempSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Bench } from './harness/bench.ts'
 import { loopback } from './harness/place.ts'
 import { residentBytes } from './harness/process-cost.ts'
 import { inRounds, type Sample } from './harness/rounds.ts'
 import { startSpliceway } from './harness/spliceway.ts'
+import { folderFor } from './harness/user.ts'
 
 /** Fewer say little of something that takes a fifth of a second. */
 const leastRounds = 9
@@ -15,12 +14,12 @@ const node = 'node -e 0'
 
 /** How long from exec until both workers listen, and how does that compare with an empty Node? */
 export async function startup(bench: Bench): Promise<void> {
-  const warmCache = mkdtempSync(join(bench.folder, 'cache-'))
+  const warmCache = folderFor(bench.user, bench.folder, 'cache-')
   const starts: readonly { readonly name: string; readonly env: () => NodeJS.ProcessEnv }[] = [
     { name: 'compile cache warm', env: () => ({ NODE_COMPILE_CACHE: warmCache }) },
     {
       name: 'compile cache cold',
-      env: () => ({ NODE_COMPILE_CACHE: mkdtempSync(join(bench.folder, 'cache-')) }),
+      env: () => ({ NODE_COMPILE_CACHE: folderFor(bench.user, bench.folder, 'cache-') }),
     },
     { name: 'compile cache off', env: () => ({ NODE_DISABLE_COMPILE_CACHE: '1' }) },
   ]

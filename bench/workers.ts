@@ -5,9 +5,12 @@ import { loopback } from './harness/place.ts'
 import { inRounds } from './harness/rounds.ts'
 
 const names: readonly ContenderName[] = ['spliceway', 'spliceway, net', 'HAProxy', 'nginx', 'nginx (A/A)']
-const connections = 64
+const questions = [
+  { mode: 'churn', unit: 'connection', connections: 64 },
+  { mode: 'keep-alive', unit: 'request', connections: 64 },
+] as const
 
-/** What does a second worker bring? Nobody is pinned, and the load wants a core too. */
+/** What does a second worker bring, for connections and for requests? Nobody is pinned, and the load wants a core too. */
 export async function workers(bench: Bench): Promise<void> {
   const url = new URL('./load/wire-load.ts', import.meta.url)
   const { child: backend, ready } = await bench.children.script(url, [], { core: null })
@@ -18,19 +21,21 @@ export async function workers(bench: Bench): Promise<void> {
     const some = await startContenders(bench, names, at, place)
     started.push(...some.map((contender) => ({ name: `${contender.name}, ${count}`, contender })))
   }
-  const question = { mode: 'churn', seconds: bench.sliceSeconds, connections }
-  const measure = ({ contender }: (typeof started)[number]) => slice(backend, contender, question)
-  bench.report.table({
-    part: 'workers',
-    title: `workers: ${connections} connections at once, 1 and 2 workers, not pinned`,
-    baseline: 'nginx, 1',
-    columns: [
-      { key: 'perSecond', title: 'connections/s', digits: 0, main: true },
-      { key: 'cpuUs', title: 'CPU µs/connection', digits: 2 },
-      { key: 'busy', title: 'core %', digits: 0 },
-      { key: 'p99', title: 'p99 ms', digits: 2 },
-    ],
-    samples: await inRounds(started, bench.rounds, measure, measure),
-  })
+  for (const { mode, unit, connections } of questions) {
+    const question = { mode, seconds: bench.sliceSeconds, connections }
+    const measure = ({ contender }: (typeof started)[number]) => slice(backend, contender, question)
+    bench.report.table({
+      part: `workers-${mode}`,
+      title: `workers: ${unit}s, ${connections} at once, 1 and 2 workers, not pinned`,
+      baseline: 'nginx, 1',
+      columns: [
+        { key: 'perSecond', title: `${unit}s/s`, digits: 0, main: true },
+        { key: 'cpuUs', title: `CPU µs/${unit}`, digits: 2 },
+        { key: 'busy', title: 'core %', digits: 0 },
+        { key: 'p99', title: 'p99 ms', digits: 2 },
+      ],
+      samples: await inRounds(started, bench.rounds, measure, measure),
+    })
+  }
   await bench.children.end()
 }

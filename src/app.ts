@@ -35,6 +35,12 @@ export type Loaded =
   | { readonly kind: 'ok'; readonly config: Config; readonly warnings: readonly string[] }
   | { readonly kind: 'invalid'; readonly message: string }
 
+/** A stop that is under way, and takes `deadlineMs` at most. */
+export interface Draining {
+  readonly done: Promise<void>
+  readonly deadlineMs: number
+}
+
 export interface AppOptions {
   readonly config: Config
   readonly source: ConfigSource
@@ -44,6 +50,8 @@ export interface AppOptions {
   /** `lines`: `count` lines of the access log. */
   readonly accessLines: (lines: string, count: number) => void
   readonly logLinesDropped: () => number
+  /** Called around every reload, whoever asked for it. */
+  readonly reload?: (phase: 'begun' | 'over') => void
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
 }
@@ -74,7 +82,7 @@ export class App implements AdminSource, AdminActions {
   readonly #endpoints: Endpoints
   readonly #dataPlane: DataPlane
   readonly #startedMs = nowMs()
-  readonly #drainBegun = Promise.withResolvers<{ readonly done: Promise<void> }>()
+  readonly #drainBegun = Promise.withResolvers<Draining>()
   #config: Config
   #state: Status['state'] = 'starting'
   #loadedMs = nowMs()
@@ -114,8 +122,8 @@ export class App implements AdminSource, AdminActions {
     })
   }
 
-  /** Resolves when a drain has begun, by a signal or by the admin socket, with the promise of its end. */
-  get draining(): Promise<{ readonly done: Promise<void> }> {
+  /** Resolves when a drain has begun, by a signal or by the admin socket. */
+  get draining(): Promise<Draining> {
     return this.#drainBegun.promise
   }
 
@@ -134,7 +142,8 @@ export class App implements AdminSource, AdminActions {
     this.#shortage = watchShortage({
       log: this.#log,
       after,
-      rejected: () => this.#dataPlane.rejected(),
+      rejected: () => this.#dataPlane.rejected('limit', 'listener-limit'),
+      refused: () => this.#dataPlane.rejected('resource'),
       waiting: () => this.#tally.sum(workerCell.heldListeners) > 0,
       limit: () => this.#limit(),
       nameOf: (slot) => this.#nameOf(slot),
@@ -213,7 +222,12 @@ export class App implements AdminSource, AdminActions {
 
   /** Applies the configuration as it is now, whole or not at all. Never rejects; one reload at a time. */
   reload(): Promise<Answer> {
-    const next = this.#reloading.then(() => this.#reload())
+    const next = this.#reloading.then(async () => {
+      this.#options.reload?.('begun')
+      const answer = await this.#reload()
+      this.#options.reload?.('over')
+      return answer
+    })
     this.#reloading = next
     return next
   }
@@ -237,7 +251,7 @@ export class App implements AdminSource, AdminActions {
       retire: (windowMs, idleAfterMs) => this.#dataPlane.retire(null, windowMs, idleAfterMs),
       kill: () => this.#dataPlane.kill(),
     })
-    this.#drainBegun.resolve({ done })
+    this.#drainBegun.resolve({ done, deadlineMs: config.deadlineMs })
     return {
       ok: true,
       message: `draining: ends when the last connection does, within ${config.deadlineMs} ms`,

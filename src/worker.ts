@@ -3,14 +3,16 @@ import { BoundSocket } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
-import { Tally, workerCell } from './core/tally.ts'
+import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
 import { loadLibc } from './linux/libc.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { accept } from './session/accept.ts'
 import { type Route, routesOf, type SessionContext } from './session/context.ts'
 import { Gate } from './session/gate.ts'
 import { createLiveSessions } from './session/live.ts'
+import { poolStates } from './session/pool-state.ts'
 import { createReports } from './session/reports.ts'
+import { Trials } from './session/trials.ts'
 
 const heartbeatMs = 1_000
 /** By then all of the worker's modules are loaded. */
@@ -33,7 +35,11 @@ async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
     row[workerCell.pipesUsed] = used
     row[workerCell.pipesIdle] = idle
   }
-  run(port, birth, createSplicePlane({ ...birth, libc: loaded.libc, pipesChanged }))
+  run(
+    port,
+    birth,
+    createSplicePlane({ ...birth, libc: loaded.libc, now: () => performance.now(), pipesChanged }),
+  )
 }
 
 function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane<W>): void {
@@ -51,11 +57,13 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
       tell({ kind: 'reports', attempts, lines, count }),
     ),
     live: createLiveSessions(after, () => plane.now()),
+    trials: new Trials(),
     turns: new Turns(),
     random: Math.random,
     nextId: () => `${birth.idPrefix}${birth.index}-${(++ids).toString(36)}`,
     nextSource: () => sources++,
   }
+  const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
   let routes: ReadonlyMap<string, Route> = new Map()
   const listenings = new Map<string, Listening>()
   const gate = new Gate(context, (address) => routes.get(address))
@@ -64,12 +72,17 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     if (typeof socket !== 'number' && !(socket instanceof BoundSocket)) {
       throw new TypeError(`${address}: expected a bound socket, got ${typeof socket}`)
     }
-    const listening = plane.listen({ socket, backlog }, (downstream) => {
+    const accepted = (downstream: W): void => {
       const route = routes.get(address)
       if (route === undefined) downstream.reset()
       else accept(context, route, downstream)
       gate.accepted(address, listening)
-    })
+    }
+    const refused = (): void => {
+      const route = routes.get(address)
+      if (route !== undefined) add(row, rejectedCell(route.listener.slot, 'resource'), 1)
+    }
+    const listening = plane.listen({ socket, backlog }, accepted, refused)
     listenings.set(address, listening)
     tell({ kind: 'listening', address })
   }
@@ -81,6 +94,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const stop = (): void => {
     for (const address of [...listenings.keys()]) unlisten(address)
     context.live.killAll()
+    context.trials.stop()
     stopBeat()
     plane.after(lastReportsMs, () => {
       context.reports.flush()
@@ -91,7 +105,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const receive = (message: ToWorker): void => {
     switch (message.kind) {
       case 'snapshot':
-        routes = routesOf(message.snapshot)
+        routes = routesOf(message.snapshot, stateOf)
         tell({ kind: 'acknowledged', version: message.snapshot.version })
         return
       case 'listen':
@@ -122,6 +136,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   process.once('uncaughtException', (error) => {
     plane.close()
     context.live.dropAll()
+    context.trials.stop()
     context.reports.flush()
     setImmediate(() => {
       throw error

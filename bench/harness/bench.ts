@@ -2,11 +2,13 @@ import type { Children } from './children.ts'
 import type { Namespaces } from './namespaces.ts'
 import type { Pins } from './pins.ts'
 import type { Report } from './report.ts'
+import type { User } from './user.ts'
 
 /** What every part is given. */
 export interface Bench {
   readonly children: Children
   readonly pins: Pins
+  readonly user: User
   readonly report: Report
   readonly rounds: number
   /** Length of one measurement of one contender. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { pinned } from './pins.ts'
+import { asUser } from './user.ts'
 
 /** What a child of ours is asked, and what it answers: flat records, so that both sides can check them. */
 export type Question = Readonly<Record<string, string | number>>
@@ -10,6 +11,8 @@ export interface ChildOptions {
   readonly core: number | null
   /** A network namespace of ip-netns(8); null or nothing: ours. */
   readonly namespace?: string | null
+  /** null or nothing: we. */
+  readonly uid?: number | null
   readonly env?: NodeJS.ProcessEnv
   /** Told of what the child prints; nobody: it is dropped. */
   readonly printed?: (text: string) => void
@@ -94,8 +97,8 @@ export class Children {
 
   /** Starts any program. Its standard error is ours. */
   start(command: string, args: readonly string[], options: ChildOptions): Child {
-    const { core, namespace = null, env = process.env, printed } = options
-    const whole = pinned(core, ...within(namespace, command, args))
+    const { core, namespace = null, uid = null, env = process.env, printed } = options
+    const whole = pinned(core, ...within(namespace, ...asUser(uid, command, args)))
     const ipc = command === process.execPath
     const child = spawn(whole.command, whole.args, {
       env,

@@ -39,6 +39,8 @@ export const all: readonly ContenderName[] = [
   'pipe',
   ...peerNames,
 ]
+/** What an access log costs, everyone by their own. */
+export const logging: readonly ContenderName[] = ['spliceway, log on', 'HAProxy, log on', 'nginx, log on']
 /** Whoever a ratio with a target needs. */
 export const judged: readonly ContenderName[] = ['spliceway', 'HAProxy', 'nginx', 'nginx (A/A)']
 
@@ -84,7 +86,7 @@ async function start(
       const { child, ready } = await bench.children.script(
         url,
         [backend.host, String(backend.port), place.host],
-        place,
+        { core: place.core, namespace: place.namespace, uid: bench.user.uid },
       )
       return reached(child, Number(ready.port))
     }
@@ -98,9 +100,11 @@ async function start(
     }
     case 'HAProxy':
     case 'HAProxy, splice-auto':
+    case 'HAProxy, log on':
     case 'nginx':
     case 'nginx (A/A)':
     case 'nginx, half-close off':
+    case 'nginx, log on':
     case 'socat': {
       const lacking = missing(name)
       if (lacking !== null) return `${lacking} is not installed`

@@ -26,6 +26,12 @@ export interface Table {
   readonly measures?: readonly Measure[]
 }
 
+/** A line of `<date>-targets.jsonl`. */
+export interface Recorded extends Verdict {
+  readonly rounds: number
+  readonly machine: Machine
+}
+
 /** Prints Markdown, and appends a JSON line a contender to `<folder>/<date>-<part>.jsonl`. */
 export class Report {
   readonly #folder: URL
@@ -58,11 +64,9 @@ export class Report {
       const verdict = judge(measure, samples)
       if (verdict === null) continue
       this.#verdicts.push(verdict)
-      this.#append('targets', {
-        ...verdict,
-        rounds: samples.get(measure.ours)?.length,
-        machine: this.#machine,
-      })
+      const rounds = samples.get(measure.ours)?.length ?? 0
+      const recorded: Recorded = { ...verdict, rounds, machine: this.#machine }
+      this.#append('targets', recorded)
     }
   }
 
@@ -70,11 +74,17 @@ export class Report {
   targets(): void {
     if (this.#verdicts.length === 0) return
     const rows = this.#verdicts.map((verdict) => {
-      const { title, ours, theirs, peer, ratio, noise, better, target, most, met } = verdict
+      const { title, unit, ours, theirs, peer, ratio, noise, better, target, most, met } = verdict
       const itself = most === null ? '' : `, itself ≤ ${most}`
       const wanted = `${better === 'less' ? '≤' : '≥'} ${target.toFixed(2)}${itself}`
       const figures = [figure(ours), `${figure(theirs)} (${peer})`, inWords(ratio)]
-      return [title, ...figures, noise === null ? '–' : inWords(noise), wanted, met ? 'met' : 'missed']
+      return [
+        `${title}, ${unit}`,
+        ...figures,
+        noise === null ? '–' : inWords(noise),
+        wanted,
+        met ? 'met' : 'missed',
+      ]
     })
     const head = ['', 'ours', 'best peer', 'ratio, 95 %', 'A/A, 95 %', 'target', '']
     const lines = [head, ['---', ...head.slice(1).map(() => '---:')], ...rows]

@@ -1,9 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Bench } from './bench.ts'
 import type { Child } from './children.ts'
 import type { Place, Target } from './place.ts'
+import { folderFor } from './user.ts'
 
 export interface SplicewayOptions {
   readonly plane?: 'splice' | 'net' | 'auto'
@@ -29,16 +30,16 @@ const patienceMs = 10_000
 export async function startSpliceway(
   bench: Bench,
   options: SplicewayOptions,
-  { host, namespace, core, workers }: Place,
+  { host, namespace, core, workers, probed }: Place,
 ): Promise<Spliceway> {
   const { backend, access, plane = 'auto', env = {} } = options
-  const folder = mkdtempSync(join(bench.folder, 'spliceway-'))
+  const folder = folderFor(bench.user, bench.folder, 'spliceway-')
   const socket = join(folder, 'admin.sock')
   const file = join(folder, 'spliceway.yaml')
   writeFileSync(
     file,
     `listeners: [{ name: bench, listen: "${host}:0", pool: bench }]
-pools: { bench: { endpoints: ["${backend.host}:${backend.port}"] } }
+pools: { bench: { endpoints: ["${backend.host}:${backend.port}"]${probed ? '' : ', health: off'} } }
 workers: ${workers}
 plane: ${plane}
 drain: { notReadyDelay: 0s, window: 0s, deadline: 0s }
@@ -55,6 +56,7 @@ log: { access: ${access} }
   const child = bench.children.start(process.execPath, [cli, 'run', '-c', file], {
     core,
     namespace,
+    uid: bench.user.uid,
     env: { ...process.env, ...env },
     printed(text) {
       if (said === null) return

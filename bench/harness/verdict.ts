@@ -6,12 +6,14 @@ export interface Measure {
   /** `requests-cpu`: names it in results and chart. */
   readonly id: string
   readonly title: string
+  /** Of the figure. */
+  readonly unit: string
   /** Which figure of a sample. */
   readonly key: string
   readonly better: 'less' | 'more'
   /** For the ratio of ours to the peer's. */
   readonly target: number
-  /** For our own figure as well, in the unit of the title. */
+  /** For our own figure as well, in its unit. */
   readonly most?: number
   readonly ours: string
   /** The best of these is what ours is paired with. */
@@ -21,6 +23,7 @@ export interface Measure {
 export interface Verdict {
   readonly id: string
   readonly title: string
+  readonly unit: string
   readonly better: 'less' | 'more'
   readonly target: number
   readonly most: number | null
@@ -40,7 +43,7 @@ export const bestPeers: readonly string[] = ['HAProxy', 'nginx']
 
 /** null when ours or every peer is missing. */
 export function judge(measure: Measure, samples: Samples): Verdict | null {
-  const { id, title, key, better, target } = measure
+  const { id, title, unit, key, better, target } = measure
   const values = (name: string): number[] =>
     (samples.get(name) ?? []).map((sample) => sample[key] ?? Number.NaN)
   const own = values(measure.ours)
@@ -56,5 +59,5 @@ export function judge(measure: Measure, samples: Samples): Verdict | null {
   const met = small && (better === 'less' ? ratio.high <= target : ratio.low >= target)
   const most = measure.most ?? null
   const medians = { ours: median(own), theirs: median(values(peer)) }
-  return { id, title, better, target, most, peer, ...medians, ratio, noise, met }
+  return { id, title, unit, better, target, most, peer, ...medians, ratio, noise, met }
 }

@@ -6,6 +6,8 @@ import { bindErrorText } from '../control/bind-error.ts'
 import { watchConfig } from '../control/config-watch.ts'
 import { BindError } from '../control/sockets.ts'
 import { ConfigError } from '../host.ts'
+import { loadLibc } from '../linux/libc.ts'
+import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
@@ -13,6 +15,7 @@ import { createLog, type Log } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
 import { version } from '../version.ts'
 import { exitCode } from './exit-code.ts'
+import { ServiceManager, watchdogMs } from './service-manager.ts'
 
 /** The reader of our log may be this far behind; more is dropped and counted. */
 const maxLogBytes = 4 * 1024 * 1024
@@ -45,6 +48,7 @@ export async function run(options: RunOptions): Promise<number> {
   const log = createLog(config.log.level, sink)
   const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
   for (const warning of loaded.warnings) log.warn({}, warning)
+  const manager = findManager(log)
   let app: App
   try {
     app = new App({
@@ -57,13 +61,27 @@ export async function run(options: RunOptions): Promise<number> {
       },
       accessLines: (lines, count) => accessLog.write(lines, count),
       logLinesDropped: () => sink.dropped(),
+      reload: (phase) => manager?.reload(phase),
     })
     await app.start()
   } catch (error) {
     sink.flushSync()
     return refuse(error)
   }
-  return serveUntilDrained(app, options, log, sink, accessLog)
+  return serveUntilDrained(app, options, manager, log, sink, accessLog)
+}
+
+/** null: nobody waits for messages. */
+function findManager(log: Log): ServiceManager | null {
+  const socket = process.env.NOTIFY_SOCKET
+  if (socket === undefined || socket === '') return null
+  const failed = (reason: string): void =>
+    log.warn({}, `the service manager was not told: ${reason}; it may take the program for dead`)
+  return new ServiceManager({
+    notify: openNotify({ socket, libc: loadLibc(), failed }),
+    watchdogMs: watchdogMs(process.env, process.pid),
+    monotonicUsec: () => process.hrtime.bigint() / 1_000n,
+  })
 }
 
 /** Says why the program cannot run here. Throws what is not expected. */
@@ -80,6 +98,7 @@ async function refuse(error: unknown): Promise<number> {
 async function serveUntilDrained(
   app: App,
   { loaded, file, started }: RunOptions,
+  manager: ServiceManager | null,
   log: Log,
   sink: Sink,
   accessLog: AccessLog,
@@ -96,6 +115,8 @@ async function serveUntilDrained(
     accessLog.close()
     return exitCode.failure
   }
+  manager?.ready(app)
+  void app.draining.then(({ deadlineMs }) => manager?.stopping(deadlineMs))
   if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload()))
   if (sink.terminal) await showStart(app, sink)
   started?.()
@@ -105,6 +126,7 @@ async function serveUntilDrained(
   if (hurried) return exitCode.ok // the caller exits: what is left ends with the process
   await app.stop()
   for (const close of closings.reverse()) await close()
+  await manager?.close()
   log.info({}, 'stopped')
   accessLog.close()
   return exitCode.ok

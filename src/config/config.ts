@@ -36,6 +36,7 @@ export interface PoolConfig {
   /** null: passive ejection is off. */
   readonly outlier: OutlierConfig | null
   readonly connect: ConnectConfig
+  readonly queue: QueueConfig
   readonly onRemoval: 'keep' | 'close'
   readonly sendProxyProtocol: ProxyProtocol
   /** How often names in `endpoints` are looked up again. */
@@ -140,6 +141,15 @@ export interface ConnectConfig {
   readonly attempts: number
   /** Local literal IP addresses, used in turn; empty: the kernel chooses. */
   readonly source: readonly string[]
+  /** With no answer after this long, another endpoint is dialed beside; at `timeoutMs` or above: never. */
+  readonly hedgeAfterMs: number
+}
+
+/** For connections that find every endpoint at its maxConnections. */
+export interface QueueConfig {
+  /** 0: they are reset at once. */
+  readonly connections: number
+  readonly timeoutMs: number
 }
 
 export interface TimeoutsConfig {

@@ -117,12 +117,27 @@ const connect = mapping({
     .describe('Time for all attempts of one connection; then the client is closed.'),
   // Two dead nodes of three are survived in one pass.
   attempts: integer(1, 100).prefault(3).describe('Distinct endpoints tried in a row before waiting.'),
+  // Twenty times what a dial takes across zones, and a fourth of the first SYN retransmission: a lost SYN is not waited for.
+  hedgeAfter: duration()
+    .prefault('250ms')
+    .describe(
+      'Without an answer for this long, another endpoint is dialed beside; the first to answer gets the connection. At least three times what a dial usually takes. At `timeout` or above: never.',
+    ),
   source: z
     .array(sourceAddress())
     .prefault([])
     .describe(
       'Local IP addresses to connect from, used in turn. Each gives about 28,000 more ports to one endpoint.',
     ),
+})
+
+const queue = mapping({
+  // As Envoy's max_pending_requests.
+  connections: integer(0, maxConnections)
+    .prefault(1024)
+    .describe('Connections that may wait, over all workers; the next one is reset.'),
+  // As connect.budget: whatever a client waits for, it waits about as long.
+  timeout: duration().prefault('10s').describe('The longest wait; then the client is reset.'),
 })
 
 /** The keys of a pool that say where connections go. */
@@ -154,6 +169,9 @@ export const pool = mapping({
     .prefault({})
     .describe('Ejection of endpoints whose connects fail, or `off`. Never more than half of the pool.'),
   connect: connect.prefault({}).describe('How endpoints are connected to.'),
+  queue: queue
+    .prefault({})
+    .describe('Where connections wait while every endpoint has the connections that it may have.'),
   // Cutting live connections must be asked for.
   onRemoval: choice(['keep', 'close'])
     .prefault('keep')

@@ -1,7 +1,6 @@
 import type { Config, ListenerConfig } from '../config/config.ts'
 import type { WorkerBirth } from '../core/message.ts'
-import type { Attempt } from '../core/outcome.ts'
-import { rejections } from '../core/outcome.ts'
+import type { Attempt, Rejection } from '../core/outcome.ts'
 import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
 import type { ListenerStatus, WorkerStatus } from '../core/status.ts'
 import {
@@ -194,11 +193,11 @@ export class DataPlane {
     }))
   }
 
-  /** Connections turned away at accept so far. */
-  rejected(): number {
+  /** Connections turned away at accept so far for one of these reasons. */
+  rejected(...reasons: readonly Rejection[]): number {
     let total = 0
     for (const { slot } of this.slots.all()) {
-      for (const reason of rejections) total += this.#tally.sum(rejectedCell(slot, reason))
+      for (const reason of reasons) total += this.#tally.sum(rejectedCell(slot, reason))
     }
     return total
   }

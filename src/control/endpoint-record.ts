@@ -39,7 +39,7 @@ export function healthWord(record: EndpointRecord): number {
 }
 
 /** The one word for people. The admin's hand is named before the probes, and those before the dials. */
-export function stateOf(record: EndpointRecord): Exclude<EndpointStatus['state'], 'unresolved'> {
+export function stateOf(record: EndpointRecord): Exclude<EndpointStatus['state'], 'suspect' | 'unresolved'> {
   if (record.draining) return 'draining'
   if (record.health.kind === 'down') return 'down'
   return record.outlier.kind === 'ejected' ? 'ejected' : record.health.kind

@@ -2,7 +2,7 @@ import type { PoolConfig } from '../config/config.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus, PoolStatus } from '../core/status.ts'
 import { endpointCell, endpointField, type Tally } from '../core/tally.ts'
-import { type EndpointRecord, reasonOf, snapshotOf, stateOf } from './endpoint-record.ts'
+import { type EndpointRecord, healthWord, reasonOf, snapshotOf, stateOf } from './endpoint-record.ts'
 import type { ResolvedPool, UnresolvedName } from './resolved-pool.ts'
 import { type Standing, standingOf } from './standing.ts'
 
@@ -21,8 +21,8 @@ export function newPool(
   { config, unresolved }: ResolvedPool,
   records: readonly EndpointRecord[],
 ): PoolRecord {
-  const { name, balance, connect, sendProxyProtocol: proxyProtocol } = config
-  const snapshot = { name, balance, endpoints: records.map(snapshotOf), connect, proxyProtocol }
+  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol } = config
+  const snapshot = { name, balance, endpoints: records.map(snapshotOf), connect, queue, proxyProtocol }
   return { config, records, unresolved, snapshot, standing: standingOf(records) }
 }
 
@@ -45,13 +45,15 @@ function endpointStatus(
   nowMs: number,
 ): EndpointStatus {
   const { name, priority, weight } = record.resolved
+  const reason = reasonOf(record, probes, nowMs)
+  const suspect = healthWord(record) === 0 && tally.suspected(record.slot)
   return {
     endpoint: record.id,
     name,
     priority,
     weight,
-    state: stateOf(record),
-    reason: reasonOf(record, probes, nowMs),
+    state: suspect ? 'suspect' : stateOf(record),
+    reason: suspect ? `a dial has no answer; ${reason}` : reason,
     forMs: nowMs - record.sinceMs,
     active: tally.sum(endpointCell(record.slot) + endpointField.active),
   }

@@ -95,7 +95,9 @@ export class Registry {
       return
     }
     this.#checks[verdict.ok ? 'success' : 'failure']++
-    const { fall, rise } = pool.config.health
+    const { fall, rise, probe } = pool.config.health
+    // It has answered a connection to the very port that clients are sent to.
+    if (verdict.ok && probe.port === null) this.#deps.tally.trust(record.slot)
     const before = record.health
     const after = probed(before, verdict, { fall, rise }, this.#deps.nowMs())
     record.health = after

@@ -15,8 +15,10 @@ export interface Shortage {
 export interface ShortageOptions {
   readonly log: Log
   readonly after: After
-  /** Connections turned away at accept so far, over all listeners. */
+  /** Connections turned away at accept so far because of a limit, over all listeners. */
   readonly rejected: () => number
+  /** The same because this host had no descriptor or no memory for them. */
+  readonly refused: () => number
   /** Connections wait in the kernel's backlog, because a limit is reached. */
   readonly waiting: () => boolean
   readonly limit: () => number
@@ -36,9 +38,10 @@ interface Watch {
 
 /** What this machine ran out of, connections, local ports, descriptors: said once with what to change, and once when over. */
 export function watchShortage(options: ShortageOptions): Shortage {
-  const { log, after, rejected, waiting, limit, nameOf } = options
+  const { log, after, rejected, refused, waiting, limit, nameOf } = options
   const watches = new Map<string, Watch>()
   let turnedAway = rejected()
+  let cutOff = refused()
 
   const note = (key: string, begin: string, over: Watch['over'], count: number): void => {
     const watch = watches.get(key) ?? { begin, over, count: 0, seen: 0, quietIn: 0 }
@@ -48,9 +51,11 @@ export function watchShortage(options: ShortageOptions): Shortage {
     watch.quietIn = quietLooks
   }
   const look = (): void => {
-    const now = rejected()
+    const [now, nowRefused] = [rejected(), refused()]
     if (now > turnedAway) note('limit', limitText(limit()), resetText, now - turnedAway)
+    if (nowRefused > cutOff) note('refused', refusedText, takenText, nowRefused - cutOff)
     turnedAway = now
+    cutOff = nowRefused
     if (waiting()) note('waiting', waitText(limit()), waitedText, 1)
     for (const [key, watch] of watches) {
       if (watch.count > watch.seen) watch.quietIn = quietLooks
@@ -91,6 +96,11 @@ function limitText(limit: number): string {
 }
 
 const resetText = (count: number) => `below the connection limit again (${count} connections were reset)`
+
+const refusedText =
+  'this host has no descriptor or no memory for new connections: they are reset. Look at its free memory, ' +
+  'LimitNOFILE= (systemd) or ulimit -n, and fs.epoll.max_user_watches'
+const takenText = (count: number) => `connections are taken again (${count} were reset)`
 
 /** It is looked once a second whether connections wait. */
 const waitedText = (count: number) =>

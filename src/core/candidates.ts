@@ -7,8 +7,8 @@ import { healthBit } from './tally.ts'
 
 /**
  * The endpoints of a pool in the order in which one session tries them: failover is simply the next one. Tiers by
- * priority, within a tier by the pool's policy. An endpoint that is not up is offered only when none is up in any tier
- * (panic), one that is draining never.
+ * priority, within a tier by the pool's policy. A suspect endpoint is offered after all others of all tiers, one that is
+ * not up only when none is up in any tier (panic), one that is draining never.
  */
 export interface Candidates {
   /**
@@ -20,6 +20,8 @@ export interface Candidates {
   readonly panic: boolean
   /** As of the latest next(): an untried endpoint was passed over because it is at maxConnections. */
   readonly full: boolean
+  /** As of the latest next(): an untried endpoint that was passed over because it is suspect. */
+  readonly suspect: EndpointSnapshot | undefined
 }
 
 /** What a choice depends on; all of it comes from the worker. */
@@ -41,12 +43,13 @@ export function candidates(pool: PoolSnapshot, context: PickContext): Candidates
   return new Order(pool, context)
 }
 
-const anyBit = healthBit.down | healthBit.ejected | healthBit.draining
+const notUp = healthBit.down | healthBit.ejected | healthBit.draining
 
 /** A class, not closures: one object for each connection. */
 class Order implements Candidates {
   panic = false
   full = false
+  suspect: EndpointSnapshot | undefined
   readonly #pool: PoolSnapshot
   readonly #context: PickContext
   #latest: EndpointSnapshot | undefined
@@ -61,7 +64,9 @@ class Order implements Candidates {
   next(): EndpointSnapshot | undefined {
     if (this.#latest !== undefined) this.#tried = (this.#tried ?? new Set()).add(this.#latest)
     this.full = false
-    let tier = this.#firstTier(anyBit)
+    this.suspect = undefined
+    let tier = this.#firstTier(notUp | healthBit.suspect)
+    if (tier.length === 0 && this.suspect !== undefined) tier = this.#firstTier(notUp)
     this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context)
     if (this.panic) tier = this.#firstTier(healthBit.draining)
     this.#latest = tier.length > 1 ? pick(this.#pool, tier, this.#context) : tier[0]
@@ -73,8 +78,13 @@ class Order implements Candidates {
     const tier: EndpointSnapshot[] = []
     for (const endpoint of this.#pool.endpoints) {
       if (tier[0] !== undefined && tier[0].priority !== endpoint.priority) break
-      if ((this.#context.health(endpoint.slot) & unwanted) !== 0) continue
+      const unfit = this.#context.health(endpoint.slot) & unwanted
+      if (unfit !== 0 && unfit !== healthBit.suspect) continue
       if (this.#tried?.has(endpoint)) continue
+      if (unfit !== 0) {
+        this.suspect ??= endpoint
+        continue
+      }
       // Workers count for themselves, so together they may exceed a limit by what they accept at one moment.
       if (endpoint.maxConnections !== null && this.#context.load(endpoint.slot) >= endpoint.maxConnections) {
         this.full = true
@@ -91,7 +101,7 @@ function noneIsUp(pool: PoolSnapshot, context: PickContext): boolean {
   let some = false
   for (const endpoint of pool.endpoints) {
     const word = context.health(endpoint.slot)
-    if (word === 0) return false
+    if ((word & notUp) === 0) return false
     if ((word & healthBit.draining) === 0) some = true
   }
   return some

@@ -16,8 +16,8 @@ export type Cause = (typeof causes)[number]
 export const phases = ['preface', 'queue', 'connect', 'data', 'half-closed'] as const
 export type Phase = (typeof phases)[number]
 
-/** Why a connection was turned away at accept. */
-export const rejections = ['limit', 'listener-limit'] as const
+/** Why a connection was turned away at accept. `resource`: this host had no descriptor or no memory for it. */
+export const rejections = ['limit', 'listener-limit', 'resource'] as const
 export type Rejection = (typeof rejections)[number]
 
 /** Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). */

@@ -41,7 +41,11 @@ export interface PoolSnapshot {
     readonly budgetMs: number
     readonly attempts: number
     readonly source: readonly string[]
+    /** With no answer after this long, another endpoint is dialed beside. */
+    readonly hedgeAfterMs: number
   }
+  /** For connections that find every endpoint at its maxConnections; over all workers. */
+  readonly queue: { readonly connections: number; readonly timeoutMs: number }
   readonly proxyProtocol: 'off' | 'v1' | 'v2'
 }
 

@@ -54,8 +54,11 @@ export interface EndpointStatus {
   readonly name: string | null
   readonly priority: number
   readonly weight: number
-  /** unknown: no probe has answered yet, used like up. unresolved: a name without any answer so far. */
-  readonly state: 'up' | 'down' | 'unknown' | 'ejected' | 'draining' | 'unresolved'
+  /**
+   * unknown: no probe has answered yet, used like up. suspect: a dial has no answer, used last. unresolved: a name without
+   * any answer so far.
+   */
+  readonly state: 'up' | 'down' | 'unknown' | 'suspect' | 'ejected' | 'draining' | 'unresolved'
   /** Why it is not up; the last probe's answer when it is. */
   readonly reason: string
   /** Time in this state. */

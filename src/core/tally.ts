@@ -47,6 +47,8 @@ export const workerCell = {
   pipesIdle: 4,
   /** Listeners that leave connections in the kernel's backlog because a limit is reached. A gauge. */
   heldListeners: 5,
+  /** Connections that wait for a place at an endpoint. A gauge. */
+  queued: 6,
 } as const
 const histogramsAt = 8
 export const connectHistogram: HistogramCells = { at: histogramsAt, bounds: connectBuckets }
@@ -69,8 +71,14 @@ export const endpointField = {
   /** Dials under way. A gauge; load counts them. */
   pending: 1,
   attempts: 2,
+  /** What a dial takes, in ms, as this worker knows it; 0: none has succeeded. Not summed. */
+  usualMs: 3,
+  /** Dials that had no answer after the hedge delay, so that another endpoint was asked beside them. */
+  unanswered: 4,
+  /** Dials that the retry budget did not allow. */
+  denied: 5,
 } as const
-const failuresAt = 3
+const failuresAt = 6
 const endpointSize = failuresAt + dialFailures.length
 const endpointsAt = listenersAt + maxListeners * listenerSize
 const rowSize = endpointsAt + maxEndpoints * endpointSize
@@ -122,7 +130,12 @@ export const healthBit = {
   ejected: 2,
   /** Draining by the admin's hand: no new connections. */
   draining: 4,
+  /** A dial to it is, or was, without an answer for long: used when there is no other. Set and cleared by workers. */
+  suspect: 8,
 } as const
+
+/** States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is still right. */
+const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const
 
 /** The shared block; the same class on both sides of a thread. */
 export class Tally {
@@ -130,15 +143,18 @@ export class Tally {
   readonly workers: number
   readonly #rows: Float64Array[] = []
   readonly #health: Int32Array
+  readonly #suspicion: Int32Array
 
   /** `buffer`: the block made by another thread's Tally with the same number of workers. */
   constructor(workers: number, buffer?: SharedArrayBuffer) {
     const rowBytes = rowSize * Float64Array.BYTES_PER_ELEMENT
     const healthAt = rowBytes * (workers + 1)
     this.workers = workers
-    this.buffer = buffer ?? new SharedArrayBuffer(healthAt + maxEndpoints * Int32Array.BYTES_PER_ELEMENT)
+    const wordBytes = maxEndpoints * Int32Array.BYTES_PER_ELEMENT
+    this.buffer = buffer ?? new SharedArrayBuffer(healthAt + 2 * wordBytes)
     for (let i = 0; i <= workers; i++) this.#rows.push(new Float64Array(this.buffer, i * rowBytes, rowSize))
     this.#health = new Int32Array(this.buffer, healthAt, maxEndpoints)
+    this.#suspicion = new Int32Array(this.buffer, healthAt + wordBytes, maxEndpoints)
   }
 
   /** The row of worker `index` (1 to workers), or the base row (0). */
@@ -155,12 +171,40 @@ export class Tally {
     return total
   }
 
+  /** Bits of healthBit; 0: in use. */
   health(slot: number): number {
-    return Atomics.load(this.#health, slot)
+    const word = Atomics.load(this.#health, slot)
+    return this.suspected(slot) ? word | healthBit.suspect : word
   }
 
   setHealth(slot: number, word: number): void {
     Atomics.store(this.#health, slot, word)
+  }
+
+  suspected(slot: number): boolean {
+    return Atomics.load(this.#suspicion, slot) !== suspicion.none
+  }
+
+  /** A dial is without an answer: from now on all workers take the endpoint last. True: that dial is the trial. */
+  suspect(slot: number): boolean {
+    const { none, onTrial } = suspicion
+    return Atomics.compareExchange(this.#suspicion, slot, none, onTrial) === none || this.beginTrial(slot)
+  }
+
+  /** True: the caller dials a suspect endpoint, alone, and says endTrial() or trust() at its end. */
+  beginTrial(slot: number): boolean {
+    const { waiting, onTrial } = suspicion
+    return Atomics.compareExchange(this.#suspicion, slot, waiting, onTrial) === waiting
+  }
+
+  /** A trial ended without an answer. */
+  endTrial(slot: number): void {
+    Atomics.compareExchange(this.#suspicion, slot, suspicion.onTrial, suspicion.waiting)
+  }
+
+  /** The endpoint has answered. */
+  trust(slot: number): void {
+    Atomics.store(this.#suspicion, slot, suspicion.none)
   }
 
   /** Relayed connections and pending dials of an endpoint, over all workers. */
@@ -176,7 +220,9 @@ export class Tally {
     const gauges = new Set<number>(Object.values(workerCell))
     for (let slot = 0; slot < maxListeners; slot++) gauges.add(listenerCell(slot) + listenerField.active)
     for (let slot = 0; slot < maxEndpoints; slot++) {
-      gauges.add(endpointCell(slot) + endpointField.active).add(endpointCell(slot) + endpointField.pending)
+      const { active, pending, usualMs } = endpointField
+      for (const field of [active, pending, usualMs]) gauges.add(endpointCell(slot) + field)
+      this.endTrial(slot) // the trial may have been the dead worker's
     }
     for (let cell = 0; cell < rowSize; cell++) {
       const value = dead[cell] ?? 0
@@ -189,6 +235,7 @@ export class Tally {
   clearEndpoint(slot: number): void {
     for (const row of this.#rows) row.fill(0, endpointCell(slot), endpointCell(slot) + endpointSize)
     this.setHealth(slot, 0)
+    this.trust(slot)
   }
 
   clearListener(slot: number): void {

@@ -1,10 +1,12 @@
 /** Values of the Linux headers that are the same on x86_64 and arm64, under the names they have there. */
 
 /** bits/socket.h */
+export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
 /** bits/socket_type.h */
 export const SOCK_STREAM = 1
+export const SOCK_DGRAM = 2
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 /** asm-generic/socket.h */

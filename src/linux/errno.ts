@@ -15,6 +15,8 @@ export const ECONNABORTED = -constants.errno.ECONNABORTED
 export const EMFILE = -constants.errno.EMFILE
 export const ENFILE = -constants.errno.ENFILE
 export const EINVAL = -constants.errno.EINVAL
+export const ENOMEM = -constants.errno.ENOMEM
+export const ENOBUFS = -constants.errno.ENOBUFS
 
 /** `ECONNREFUSED` of a call's negative result. */
 export function errnoName(result: number): string {

@@ -22,6 +22,8 @@ export interface Libc {
   getpeername(fd: Fd, address: Block): number
   recv(fd: Fd, block: Block, offset: number, length: number, flags: number): number
   send(fd: Fd, block: Block, offset: number, length: number, flags: number): number
+  /** Sends all of `message` to the UNIX datagram socket that `address` names (a whole sockaddr_un). */
+  sendUnixDatagram(address: Block, message: Block): number
   /** No more sending: FIN. */
   shutdownWrite(fd: Fd): number
   setOption(fd: Fd, level: number, option: number, value: number): number
@@ -116,6 +118,7 @@ function bind(open: Uint8Array | null): Libc {
     getpeername: lib.func('int getpeername(int, uintptr_t, uintptr_t)'),
     recv: lib.func('int64_t recv(int, uintptr_t, size_t, int)'),
     send: lib.func('int64_t send(int, uintptr_t, size_t, int)'),
+    sendto: lib.func('int64_t sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)'),
     shutdown: lib.func('int shutdown(int, int)'),
     setsockopt: lib.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
     getsockopt: lib.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
@@ -186,6 +189,15 @@ function bind(open: Uint8Array | null): Libc {
     },
     recv: (fd, into, offset, size, flags) => result(call.recv(fd.n, into.at(offset, size), size, flags)),
     send: (fd, from, offset, size, flags) => result(call.send(fd.n, from.at(offset, size), size, flags)),
+    sendUnixDatagram(address, message) {
+      const fd = call.socket(c.AF_UNIX, c.SOCK_DGRAM | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, 0)
+      if (fd < 0) return -koffi.errno()
+      const from = message.at(0, message.size)
+      const to = address.at(0, address.size)
+      const sent = result(call.sendto(fd, from, message.size, c.MSG_NOSIGNAL, to, address.size))
+      call.close(fd)
+      return sent
+    },
     shutdownWrite: (fd) => result(call.shutdown(fd.n, c.SHUT_WR)),
     setOption(fd, level, name, value) {
       scratch.view.setInt32(0, value, true)

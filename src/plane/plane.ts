@@ -4,8 +4,12 @@ import type { Closed } from '../core/outcome.ts'
 
 /** How bytes move. A plane never decides anything, and policy never looks behind this interface. */
 export interface Plane<W extends Wire> {
-  /** Starts accepting from a socket that is already bound. Every accepted connection is handed over, never filtered. */
-  listen(listening: ListenSpec, accept: (downstream: W) => void): Listening
+  /**
+   * Starts accepting from a socket that is already bound. Every accepted connection is handed over, never filtered;
+   * `refused` is told when one had to be cut off because this host had no descriptor or no memory for it, where the plane
+   * learns of that.
+   */
+  listen(listening: ListenSpec, accept: (downstream: W) => void, refused: () => void): Listening
   /**
    * Connects. Sends nothing, so every failure may be retried on another endpoint. `done` is called exactly once, never
    * before dial() returned. Cancelling closes the half-made socket, and `done` is not called any more.

@@ -1,9 +1,18 @@
 import type { Turns } from '../core/balance/round-robin.ts'
-import type { ListenerSnapshot, PoolSnapshot, Snapshot } from '../core/snapshot.ts'
+import type { EndpointSnapshot, ListenerSnapshot, PoolSnapshot, Snapshot } from '../core/snapshot.ts'
 import type { Tally } from '../core/tally.ts'
 import type { Plane, Wire } from '../plane/plane.ts'
 import type { LiveSessions } from './live.ts'
+import type { PoolState } from './pool-state.ts'
 import type { Reports } from './reports.ts'
+
+/** Dials that ask suspect endpoints whether they are back. */
+export interface SuspectTrials<W extends Wire> {
+  /** Dials `endpoint` when nobody else does, in nobody's way. */
+  begin(context: SessionContext<W>, pool: PoolSnapshot, endpoint: EndpointSnapshot): void
+  /** Ends what is under way. */
+  stop(): void
+}
 
 /** What all sessions of a worker share. */
 export interface SessionContext<W extends Wire> {
@@ -13,6 +22,7 @@ export interface SessionContext<W extends Wire> {
   readonly row: Float64Array
   readonly reports: Reports
   readonly live: LiveSessions
+  readonly trials: SuspectTrials<W>
   readonly turns: Turns
   readonly random: () => number
   /** A new connection's id, unique among processes and nodes. */
@@ -26,17 +36,22 @@ export interface Route {
   readonly snapshot: Snapshot
   readonly listener: ListenerSnapshot
   readonly pool: PoolSnapshot
+  /** What this worker remembers of the pool from one snapshot to the next. */
+  readonly state: PoolState
 }
 
 /** The routes of a snapshot by the listener's address. A listener without its pool is a bug of the publisher. */
-export function routesOf(snapshot: Snapshot): ReadonlyMap<string, Route> {
-  const pools = new Map(snapshot.pools.map((pool) => [pool.name, pool]))
+export function routesOf(
+  snapshot: Snapshot,
+  stateOf: (pool: PoolSnapshot) => PoolState,
+): ReadonlyMap<string, Route> {
+  const pools = new Map(snapshot.pools.map((pool) => [pool.name, { pool, state: stateOf(pool) }]))
   const routes = new Map<string, Route>()
   for (const listener of snapshot.listeners) {
-    const pool = pools.get(listener.pool)
-    if (pool === undefined)
+    const target = pools.get(listener.pool)
+    if (target === undefined)
       throw new Error(`listener ${listener.name}: snapshot has no pool ${listener.pool}`)
-    routes.set(listener.address, { snapshot, listener, pool })
+    routes.set(listener.address, { snapshot, listener, ...target })
   }
   return routes
 }

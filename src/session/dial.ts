@@ -1,10 +1,12 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
-import type { AttemptError, DialFailure } from '../core/outcome.ts'
-import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import { add, connectHistogram, endpointCell, endpointField, failureCell, observe } from '../core/tally.ts'
-import type { Cancel, Dialed, Wire } from '../plane/plane.ts'
-import type { SessionContext } from './context.ts'
+import type { AttemptError } from '../core/outcome.ts'
+import type { EndpointSnapshot } from '../core/snapshot.ts'
+import { add, endpointCell, endpointField } from '../core/tally.ts'
+import type { Cancel, Wire } from '../plane/plane.ts'
+import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
+import type { Route, SessionContext } from './context.ts'
 import { Pick } from './pick.ts'
+import type { Waiter } from './queue.ts'
 
 /** With no endpoint left, the pool is dialed again after 100, 200, 400, 800, 1000, 1000 ... ms. */
 const firstPauseMs = 100
@@ -27,22 +29,23 @@ export interface AttemptLog {
 
 export type PoolDialed<W> =
   | { readonly kind: 'connected'; readonly wire: W; readonly endpoint: EndpointSnapshot }
-  /** resource: our own limits or the pool's maxConnections were in the way. */
+  /** resource: our own limits or the endpoints' maxConnections were in the way. */
   | { readonly kind: 'exhausted'; readonly cause: 'endpoint-down' | 'resource' }
 
 /**
- * Connects to an endpoint of the pool: the balancer's order, the next one at once when one fails, the pool again after
- * a pause, until `connect.budget` is over. Calls `done` once, unless cancelled. Sends nothing.
+ * Connects to an endpoint of the route's pool: the balancer's order, the next one at once when one fails, the next one
+ * beside it when one does not answer, the pool again after a pause, until `connect.budget` is over. Waits in the pool's
+ * queue while all have as many connections as they may. Calls `done` once, unless cancelled. Sends nothing.
  */
 export function dialPool<W extends Wire>(
   context: SessionContext<W>,
-  pool: PoolSnapshot,
+  route: Route,
   client: W,
   log: AttemptLog,
   done: (result: PoolDialed<W>) => void,
 ): Dialing {
-  const dial = new PoolDial(context, pool, client, log, done)
-  dial.round()
+  const dial = new PoolDial(context, route, client, log, done)
+  dial.begin()
   return dial
 }
 
@@ -54,163 +57,206 @@ export interface Dialing {
   cancel(): void
 }
 
-class PoolDial<W extends Wire> implements Dialing {
+class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   queued = true
   readonly #context: SessionContext<W>
-  readonly #pool: PoolSnapshot
-  readonly #attempts: AttemptLog
+  readonly #route: Route
+  readonly #log: AttemptLog
   readonly #done: (result: PoolDialed<W>) => void
   readonly #pick: PickContext
-  readonly #deadlineMs: number
+  #deadlineMs: number
   #order: Candidates | null = null
   #attemptsLeft = 0
+  /** Beyond the first dial of all: the first of them is free. */
+  #alternatives = 0
+  #underWay: readonly Attempt<W>[] = none
   #pauseMs = firstPauseMs
+  #cancelPause: Cancel | null = null
   #cause: 'endpoint-down' | 'resource' = 'endpoint-down'
-  #stop: Cancel = nothing
 
   constructor(
     context: SessionContext<W>,
-    pool: PoolSnapshot,
+    route: Route,
     client: W,
     log: AttemptLog,
     done: (result: PoolDialed<W>) => void,
   ) {
     this.#context = context
-    this.#pool = pool
-    this.#attempts = log
+    this.#route = route
+    this.#log = log
     this.#done = done
-    this.#deadlineMs = context.plane.now() + pool.connect.budgetMs
     this.#pick = new Pick(context, client)
+    this.#deadlineMs = context.plane.now() + route.pool.connect.budgetMs
   }
 
-  /** Tries the pool's endpoints, one after the other. */
-  round(): void {
-    this.#order = candidates(this.#pool, this.#pick)
-    this.#attemptsLeft = this.#pool.connect.attempts
-    this.#next()
+  begin(): void {
+    const { retries, queue } = this.#route.state
+    retries.began(this.#context.plane.now())
+    // Whoever waits was here first.
+    if (queue.size > 0) this.#wait()
+    else this.#round()
   }
 
   cancel(): void {
-    this.#stop()
-    this.#stop = nothing
+    this.#route.state.queue.leave(this)
+    this.#cancelPause?.()
+    for (const attempt of this.#underWay) this.#leave(attempt)
+    this.#underWay = none
   }
 
+  proceed(): boolean {
+    this.#order = candidates(this.#route.pool, this.#pick)
+    const endpoint = this.#order.next()
+    if (endpoint === undefined && this.#order.full) return false
+    this.#deadlineMs = this.#context.plane.now() + this.#route.pool.connect.budgetMs
+    this.#attemptsLeft = this.#route.pool.connect.attempts
+    this.#take(endpoint, false)
+    return true
+  }
+
+  expired(): void {
+    this.#done({ kind: 'exhausted', cause: 'resource' })
+  }
+
+  connected(winner: Attempt<W>, wire: W, ms: number): void {
+    for (const attempt of this.#underWay) if (attempt !== winner) this.#abandon(attempt)
+    this.#ended(winner, ms, null)
+    this.#underWay = none
+    this.#done({ kind: 'connected', wire, endpoint: winner.endpoint })
+  }
+
+  failed(attempt: Attempt<W>, error: AttemptError, ms: number): void {
+    const { reason, code } = error
+    this.#underWay = this.#underWay.filter((other) => other !== attempt)
+    this.#ended(attempt, ms, code)
+    this.#cause = reason === 'local' || reason === 'ports-exhausted' ? 'resource' : 'endpoint-down'
+    if (reason === 'ports-exhausted' && attempt.sourcesLeft > 1) {
+      this.#try(attempt.endpoint, attempt.sourcesLeft - 1, false)
+    } else if (reason === 'local') {
+      this.#rest() // no other endpoint has descriptors for us either
+    } else {
+      this.#next()
+    }
+  }
+
+  unanswered(): void {
+    this.#next()
+  }
+
+  /** Tries the pool's endpoints, in the balancer's order. */
+  #round(): void {
+    this.#order = candidates(this.#route.pool, this.#pick)
+    this.#attemptsLeft = this.#route.pool.connect.attempts
+    this.#take(this.#order.next(), false)
+  }
+
+  /** Another endpoint, in the place of one that has failed or beside one that does not answer. */
   #next(): void {
     if (this.#attemptsLeft === 0) {
-      this.#pause()
+      this.#rest()
       return
     }
+    const { retries } = this.#route.state
     const endpoint = this.#order?.next()
-    if (endpoint === undefined) {
-      if (this.#order?.full === true) this.#cause = 'resource'
-      this.#pause()
+    // With nobody suspect in the way, the first alternative costs nothing; whatever follows could be a storm.
+    const free = this.#alternatives++ === 0 && endpoint !== undefined && !this.#suspected(endpoint)
+    if (endpoint === undefined || free || retries.take(this.#context.plane.now())) {
+      this.#take(endpoint, endpoint !== undefined && !free)
       return
     }
-    this.#attemptsLeft--
-    this.#try(endpoint, Math.max(1, this.#pool.connect.source.length))
+    add(this.#context.row, endpointCell(endpoint.slot) + endpointField.denied, 1)
+    this.#attemptsLeft = 0
+    this.#rest()
   }
 
-  #pause(): void {
-    const leftMs = this.#deadlineMs - this.#context.plane.now() - lastRoundMs
+  #suspected({ slot }: EndpointSnapshot): boolean {
+    return this.#context.tally.suspected(slot)
+  }
+
+  #take(endpoint: EndpointSnapshot | undefined, budgeted: boolean): void {
+    const { pool, state } = this.#route
+    const suspect = this.#order?.suspect
+    if (suspect !== undefined && endpoint !== undefined && suspect !== endpoint) {
+      this.#context.trials.begin(this.#context, pool, suspect)
+    }
+    if (endpoint !== undefined) {
+      this.#attemptsLeft--
+      this.#try(endpoint, Math.max(1, pool.connect.source.length), budgeted)
+      return
+    }
+    if (this.#order?.full === true) {
+      this.#cause = 'resource'
+      if (this.queued && state.queue.size === 0) {
+        this.#wait()
+        return
+      }
+    }
+    this.#rest()
+  }
+
+  #wait(): void {
+    const { queue } = this.#route.state
+    if (!queue.enter(this)) this.#exhausted('resource')
+    else queue.look()
+  }
+
+  /** Nothing more to begin now: waits for what is under way, or for the next round. */
+  #rest(): void {
+    if (this.#underWay.length > 0) return
+    const { plane } = this.#context
+    const leftMs = this.#deadlineMs - plane.now() - lastRoundMs
     if (leftMs <= 0) {
-      this.#done({ kind: 'exhausted', cause: this.#cause })
+      this.#exhausted(this.#cause)
       return
     }
     // The last pause is shorter: what is left of the budget is used, for a gateway that is back just in time.
-    this.#stop = this.#context.plane.after(Math.min(leftMs, this.#pauseMs), () => this.round())
+    this.#cancelPause = plane.after(Math.min(leftMs, this.#pauseMs), () => this.#round())
     this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2)
   }
 
-  #try(endpoint: EndpointSnapshot, sourcesLeft: number): void {
+  #try(endpoint: EndpointSnapshot, sourcesLeft: number, budgeted: boolean): void {
     const { plane, row } = this.#context
-    const { source, timeoutMs } = this.#pool.connect
-    const startMs = plane.now()
-    const limitMs = Math.min(timeoutMs, this.#deadlineMs - startMs)
+    const { source, timeoutMs, hedgeAfterMs } = this.#route.pool.connect
+    const limitMs = Math.min(timeoutMs, this.#deadlineMs - plane.now())
     if (limitMs <= 0) {
-      this.#done({ kind: 'exhausted', cause: this.#cause })
+      if (budgeted) this.#route.state.retries.end()
+      if (this.#underWay.length === 0) this.#exhausted(this.#cause)
       return
     }
     this.queued = false
-    const cells = endpointCell(endpoint.slot)
-    add(row, cells + endpointField.pending, 1)
-    add(row, cells + endpointField.attempts, 1)
-    const settle = (): number => {
-      add(row, cells + endpointField.pending, -1)
-      this.#stop = nothing
-      return plane.now() - startMs
-    }
-    const options = {
+    const limits = {
       source: source.length === 0 ? null : (source[this.#context.nextSource() % source.length] ?? null),
+      hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
+      limitMs,
     }
-    const cancelDial = plane.dial(endpoint.address, options, (dialed) => {
-      cancelTimeout()
-      this.#dialed(endpoint, dialed, settle(), sourcesLeft)
+    const attempt = new Attempt(this.#context, endpoint, this, limits, {
+      budgeted,
+      sourcesLeft,
+      trial: false,
     })
-    const cancelTimeout = plane.after(limitMs, () => {
-      cancelDial()
-      this.#failed(endpoint, { reason: 'timeout', code: 'ETIMEDOUT' }, settle(), 0)
-    })
-    // Named first: V8 puts a function literal that is assigned to a property into the old generation, with all it sees.
-    const stop = (): void => {
-      cancelDial()
-      cancelTimeout()
-      settle()
-    }
-    this.#stop = stop
+    this.#underWay = this.#underWay.length === 0 ? [attempt] : [...this.#underWay, attempt]
   }
 
-  #dialed(endpoint: EndpointSnapshot, dialed: Dialed<W>, ms: number, sourcesLeft: number): void {
-    if (dialed.kind === 'failed') {
-      this.#failed(endpoint, { reason: reasonOf(dialed.code), code: dialed.code }, ms, sourcesLeft)
-      return
-    }
-    observe(this.#context.row, connectHistogram, ms / 1000)
-    this.#log(endpoint, ms, null)
-    this.#context.reports.attempt({ slot: endpoint.slot, ms, error: null })
-    this.#done({ kind: 'connected', wire: dialed.wire, endpoint })
+  /** Another endpoint was faster. */
+  #abandon(attempt: Attempt<W>): void {
+    const { ms } = attempt
+    this.#leave(attempt)
+    this.#log.attempted({ endpoint: attempt.endpoint.id, ms, error: 'unanswered' })
   }
 
-  #failed(endpoint: EndpointSnapshot, error: AttemptError, ms: number, sourcesLeft: number): void {
-    add(this.#context.row, failureCell(endpoint.slot, error.reason), 1)
-    this.#log(endpoint, ms, error.code)
-    this.#context.reports.attempt({ slot: endpoint.slot, ms, error })
-    this.#cause =
-      error.reason === 'local' || error.reason === 'ports-exhausted' ? 'resource' : 'endpoint-down'
-    if (error.reason === 'ports-exhausted' && sourcesLeft > 1) this.#try(endpoint, sourcesLeft - 1)
-    else if (error.reason === 'local')
-      this.#pause() // no other endpoint has descriptors for us either
-    else this.#next()
+  #leave(attempt: Attempt<W>): void {
+    attempt.cancel()
+    if (attempt.budgeted) this.#route.state.retries.end()
   }
 
-  #log(endpoint: EndpointSnapshot, ms: number, error: string | null): void {
-    this.#attempts.attempted({ endpoint: endpoint.id, ms, error })
+  #ended(attempt: Attempt<W>, ms: number, error: string | null): void {
+    if (attempt.budgeted) this.#route.state.retries.end()
+    this.#log.attempted({ endpoint: attempt.endpoint.id, ms, error })
+  }
+
+  #exhausted(cause: 'endpoint-down' | 'resource'): void {
+    this.#done({ kind: 'exhausted', cause })
   }
 }
 
-function nothing(): void {}
-
-function reasonOf(code: string): DialFailure {
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'refused'
-    case 'ETIMEDOUT':
-      return 'timeout'
-    case 'ECONNRESET':
-      return 'reset'
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-    case 'EHOSTDOWN':
-      return 'unreachable'
-    case 'EADDRNOTAVAIL':
-    case 'EADDRINUSE':
-    case 'EAGAIN': // Linux: no local port left for this destination
-      return 'ports-exhausted'
-    case 'EMFILE':
-    case 'ENFILE':
-    case 'ENOBUFS':
-    case 'ENOMEM':
-      return 'local'
-    default:
-      return 'other'
-  }
-}
+const none: readonly never[] = []

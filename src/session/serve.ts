@@ -25,7 +25,7 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
   session.open()
   session.onClientReset(downstream.onReset(() => session.abandon('client')))
   session.onDialing(
-    dialPool(context, route.pool, downstream, session, (dialed) => {
+    dialPool(context, route, downstream, session, (dialed) => {
       if (dialed.kind === 'exhausted') {
         session.giveUp(dialed.cause)
         return
@@ -178,6 +178,8 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     add(row, listenerCell(listener.slot) + listenerField.active, -1)
     add(row, closedCell(listener.slot, cause, phase), 1)
     observe(row, durationHistogram, durationMs / 1000)
+    const { queue } = this.#route.state
+    if (queue.size > 0) queue.look()
     this.#tell({
       id: this.#id,
       listener: listener.name,

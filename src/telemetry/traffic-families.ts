@@ -122,6 +122,21 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
       'Dials that found no free local port towards the endpoint.',
       each(({ slot }, labels) => [sample(tally.sum(failureCell(slot, 'ports-exhausted')), labels)]),
     ),
+    counter(
+      'upstream_dials_unanswered_total',
+      'Dials without an answer after `hedgeAfter`: another endpoint was asked beside.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.unanswered), labels)]),
+    ),
+    counter(
+      'retries_denied_total',
+      'Dials of a further endpoint that the retry budget did not allow.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.denied), labels)]),
+    ),
+    gauge(
+      'endpoint_suspect',
+      '1: a dial has no answer, so other endpoints are asked first until one is answered.',
+      each(({ slot }, labels) => [sample(Number(tally.suspected(slot)), labels)]),
+    ),
     gauge(
       'endpoint_up',
       '1: the endpoint gets connections. 0: it is down, ejected or drained.',
@@ -174,6 +189,9 @@ function programFamilies(source: MetricsSource): readonly Family[] {
       const { success, failure } = source.healthChecks()
       return [sample(success, { result: 'success' }), sample(failure, { result: 'failure' })]
     }),
+    gauge('connections_queued', 'Connections that wait because every endpoint has as many as it may.', () => [
+      sample(source.tally.sum(workerCell.queued)),
+    ]),
     gauge('buffered_bytes', 'Bytes held in user space or in pipes.', () => [
       sample(source.tally.sum(workerCell.bufferedBytes)),
     ]),

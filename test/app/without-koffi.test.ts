@@ -1,25 +1,9 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import test from 'ava'
 import { Backend, dialPeer, echo } from '../helpers/peer.ts'
 import { Program, run } from '../helpers/program.ts'
-
-const root = fileURLToPath(new URL('../../', import.meta.url))
-
-/** The program as an installation without koffi has it: another libc, another CPU, --omit=optional. */
-function installation(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'spliceway-'))
-  cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true })
-  cpSync(join(root, 'package.json'), join(folder, 'package.json'))
-  mkdirSync(join(folder, 'node_modules'))
-  for (const name of readdirSync(join(root, 'node_modules'))) {
-    if (/^(koffi|@koromix|\.)/.test(name)) continue
-    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name))
-  }
-  return folder
-}
+import { installationWithoutKoffi } from '../helpers/without-koffi.ts'
 
 function configFile(folder: string, port: number, plane: string): string {
   const file = join(folder, `${plane}.yaml`)
@@ -31,7 +15,7 @@ function configFile(folder: string, port: number, plane: string): string {
 }
 
 test('without koffi plane: auto is net, says why, and forwards', async (t) => {
-  const folder = installation()
+  const folder = installationWithoutKoffi()
   t.teardown(() => rmSync(folder, { recursive: true }))
   const backend = await Backend.start({ onPeer: echo })
   t.teardown(() => backend.close())
@@ -48,7 +32,7 @@ test('without koffi plane: auto is net, says why, and forwards', async (t) => {
 })
 
 test('without koffi plane: splice is refused with the reason', async (t) => {
-  const folder = installation()
+  const folder = installationWithoutKoffi()
   t.teardown(() => rmSync(folder, { recursive: true }))
   const file = configFile(folder, 9, 'splice')
   const said = await run([process.execPath, join(folder, 'src', 'cli.mjs'), 'run', '-c', file], {})

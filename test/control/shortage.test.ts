@@ -5,11 +5,12 @@ import { FakeClock, RecordedLog } from './fixture.ts'
 function scene() {
   const clock = new FakeClock()
   const log = new RecordedLog()
-  const state = { rejected: 0, waiting: false }
+  const state = { rejected: 0, refused: 0, waiting: false }
   const shortage = watchShortage({
     log,
     after: clock.after,
     rejected: () => state.rejected,
+    refused: () => state.refused,
     waiting: () => state.waiting,
     limit: () => 100,
     nameOf: (slot) => `pool web: endpoint ${slot}`,
@@ -28,6 +29,17 @@ test('a limit is said once, and once more when it is over, with how many were tu
   t.deepEqual(more, [])
   clock.advance(20_000)
   t.deepEqual(log.take(), ['info below the connection limit again (50 connections were reset)'])
+})
+
+test('connections that this host had no room for are not put down to a limit', (t) => {
+  const { clock, log, state } = scene()
+  state.refused += 3
+  clock.advance(1_000)
+  const [said, ...more] = log.take()
+  t.regex(said ?? '', /^error this host has no descriptor or no memory .*max_user_watches/)
+  t.deepEqual(more, [])
+  clock.advance(20_000)
+  t.deepEqual(log.take(), ['info connections are taken again (3 were reset)'])
 })
 
 test('a shortage of local ports names the endpoint and the sysctls, once per endpoint', (t) => {

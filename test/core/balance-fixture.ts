@@ -51,7 +51,8 @@ export function pool(
     name,
     balance,
     endpoints,
-    connect: { timeoutMs: 3000, budgetMs: 10_000, attempts: 3, source: [] },
+    connect: { timeoutMs: 3000, budgetMs: 10_000, attempts: 3, source: [], hedgeAfterMs: 250 },
+    queue: { connections: 0, timeoutMs: 1000 },
     proxyProtocol: 'off',
   }
 }

@@ -199,3 +199,35 @@ test('p2c reads two loads however large the pool', (t) => {
   candidates(pool('p2c', many), pickContext({ load: (slot) => read.push(slot) })).next()
   t.is(read.length, 2)
 })
+
+for (const policy of policies) {
+  test(`${policy}: a suspect endpoint comes after all others of all tiers, and before any that is down`, (t) => {
+    fc.assert(
+      fc.property(fc.array(someEndpoint, { minLength: 1, maxLength: 12 }), fc.integer(), (items, seed) => {
+        const sorted = items.toSorted((a, b) => a.priority - b.priority)
+        const endpoints = sorted.map(({ priority, weight }, slot) => endpoint(slot, { priority, weight }))
+        // Here a load of 3 stands for suspicion.
+        const words = sorted.map(({ word, load }) => word | (load === 3 ? healthBit.suspect : 0))
+        const health = (slot: number): number => words[slot] ?? 0
+        const order = candidates(pool(policy, endpoints), pickContext({ health, random: seeded(seed) }))
+        const offered = drain(order).map(({ slot }) => health(slot))
+        const firstSuspect = offered.indexOf(healthBit.suspect)
+        const up = offered.filter((word) => (word & ~healthBit.suspect) === 0)
+        if (up.length > 0) t.is(offered.length, up.length, 'no panic while one is up, suspect or not')
+        if (firstSuspect !== -1) t.true(offered.slice(firstSuspect).every((word) => word !== 0))
+      }),
+    )
+  })
+}
+
+test('whoever passes a suspect endpoint over learns which, and nobody else does', (t) => {
+  const endpoints = weighted(1, 1)
+  const { values, read } = cells(healthBit.suspect, 0)
+  const order = candidates(pool('round-robin', endpoints), pickContext({ health: read }))
+  t.is(order.next()?.slot, 1)
+  t.is(order.suspect?.slot, 0)
+  values[0] = 0
+  const later = candidates(pool('round-robin', endpoints), pickContext({ health: read }))
+  later.next()
+  t.is(later.suspect, undefined)
+})

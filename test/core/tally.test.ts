@@ -57,6 +57,7 @@ const gauges = new Set([
   ...Array.from({ length: maxEndpoints }, (_, slot) => [
     endpointCell(slot) + endpointField.active,
     endpointCell(slot) + endpointField.pending,
+    endpointCell(slot) + endpointField.usualMs,
   ]).flat(),
 ])
 
@@ -184,4 +185,38 @@ test('an observation falls into the first bucket whose bound it does not exceed'
   t.is(row[at], 1)
   t.is(row[at + bounds.length], 2, '+Inf')
   t.is(row[at + bounds.length + 1], 611, 'the sum')
+})
+
+test('a dial without an answer makes its endpoint suspect, and one trial at a time may ask again', (t) => {
+  const tally = new Tally(1)
+  t.true(tally.suspect(3), 'the silent dial is the trial')
+  t.is(tally.health(3), healthBit.suspect)
+  t.false(tally.suspect(3))
+  t.false(tally.beginTrial(3))
+  tally.endTrial(3)
+  t.is(tally.health(3), healthBit.suspect, 'a trial without an answer leaves the suspicion')
+  t.true(tally.beginTrial(3))
+  t.false(tally.beginTrial(3))
+  tally.trust(3)
+  t.is(tally.health(3), 0)
+  t.false(tally.beginTrial(3), 'nobody asks an endpoint that answers')
+  tally.endTrial(3)
+  t.is(tally.health(3), 0, 'the end of a late trial suspects nobody')
+})
+
+test('a trial of a worker that died may be begun again by another', (t) => {
+  const tally = new Tally(2)
+  tally.suspect(3)
+  tally.retire(1)
+  t.true(tally.suspected(3))
+  t.true(tally.beginTrial(3))
+})
+
+test('what main says of an endpoint and what workers suspect do not overwrite each other', (t) => {
+  const tally = new Tally(1)
+  tally.suspect(3)
+  tally.setHealth(3, healthBit.down)
+  t.is(tally.health(3), healthBit.down | healthBit.suspect)
+  tally.trust(3)
+  t.is(tally.health(3), healthBit.down)
 })

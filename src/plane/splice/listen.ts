@@ -1,36 +1,44 @@
 import { IPPROTO_TCP, SO_OOBINLINE, SOL_SOCKET, TCP_NODELAY } from '../../linux/constants.ts'
-import { EAGAIN, EMFILE, ENFILE } from '../../linux/errno.ts'
+import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../../linux/errno.ts'
 import { Fd } from '../../linux/fd.ts'
 import { must } from '../../linux/libc.ts'
 import type { Listening, ListenSpec } from '../plane.ts'
 import type { Watcher } from './poller.ts'
-import { readSockaddr } from './sockaddr.ts'
 import { type Shared, SpliceWire } from './wire.ts'
 
 /** Connections taken in one go; one at a time costs 2 µs more each. */
 const batch = 64
-/** Out of descriptors: how long the rest waits in the kernel's backlog. */
+/** Out of something: how long the rest waits in the kernel's backlog. */
 const pauseMs = 100
+/** Not the connection's fault: the next one would fare no better. */
+const shortages: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, ENOMEM])
+
+/** Who is told of connections. */
+export interface Door {
+  accept(downstream: SpliceWire): void
+  /** One was reset, because it could not be watched. */
+  refused(): void
+}
 
 /** Plane.listen by accept4(2). */
 export class Listener implements Listening, Watcher {
   place = -1
   readonly #shared: Shared
   readonly #fd: Fd
-  readonly #accept: (downstream: SpliceWire) => void
+  readonly #door: Door
   readonly #after: (ms: number, fire: () => void) => () => void
   #paused: (() => void) | null = null
 
   constructor(
     shared: Shared,
     spec: ListenSpec,
-    accept: (downstream: SpliceWire) => void,
+    door: Door,
     after: (ms: number, fire: () => void) => () => void,
   ) {
     if (typeof spec.socket !== 'number') throw new TypeError('the splice plane listens on a descriptor')
     const { libc, poller } = shared
     this.#shared = shared
-    this.#accept = accept
+    this.#door = door
     this.#after = after
     this.#fd = new Fd(spec.socket)
     libc.adopt(this.#fd)
@@ -46,13 +54,18 @@ export class Listener implements Listening, Watcher {
     for (let i = 0; i < batch && this.place !== -1; i++) {
       const fd = libc.accept(this.#fd, address)
       if (typeof fd === 'number') {
-        if (fd === EMFILE || fd === ENFILE) this.#pause()
-        if (fd === EAGAIN || fd === EMFILE || fd === ENFILE) return
+        if (shortages.has(fd)) this.#pause()
+        if (fd === EAGAIN || shortages.has(fd)) return
         continue // that connection is gone already (ECONNABORTED and the like); the next one may be fine
       }
-      const wire = new SpliceWire(this.#shared, fd, readSockaddr(address))
-      if (poller.watch(fd, wire) < 0) wire.reset()
-      else this.#accept(wire)
+      const wire = SpliceWire.accepted(this.#shared, fd)
+      if (poller.watch(fd, wire) < 0) {
+        wire.reset()
+        this.#door.refused()
+        this.#pause()
+        return
+      }
+      this.#door.accept(wire)
     }
   }
 
@@ -62,9 +75,9 @@ export class Listener implements Listening, Watcher {
   }
 
   resume(): void {
-    if (this.#fd.n !== -1 && this.place === -1) {
-      must('epoll_ctl', this.#shared.poller.watchListener(this.#fd, this))
-    }
+    if (this.#fd.n === -1 || this.place !== -1) return
+    // The kernel may have no room for a watch, as for anything else.
+    if (this.#shared.poller.watchListener(this.#fd, this) < 0) this.#resumeLater()
   }
 
   close(): void {
@@ -76,6 +89,10 @@ export class Listener implements Listening, Watcher {
   /** Level-triggered: without this the poller would spin on a queue that cannot be taken. */
   #pause(): void {
     this.pause()
+    this.#resumeLater()
+  }
+
+  #resumeLater(): void {
     this.#paused = this.#after(pauseMs, () => {
       this.#paused = null
       this.resume()

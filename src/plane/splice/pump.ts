@@ -67,10 +67,10 @@ export class Pump {
   #discard = false
   #finWanted = false
   #finSent = false
-  /** Both ends leave this host... */
-  readonly #mayPipe: boolean
-  /** ... and the last reads were bulk. */
+  /** The last reads were bulk... */
   #bulk = false
+  /** ... and both ends leave this host. Looked at when it matters. */
+  #mayPipe: boolean | null = null
   #row = 0
 
   constructor(shared: PumpShared, owner: PumpOwner, from: SpliceWire, to: SpliceWire) {
@@ -78,7 +78,6 @@ export class Pump {
     this.#owner = owner
     this.from = from
     this.to = to
-    this.#mayPipe = shared.pipesOnLoopback || !(from.loopback || to.loopback)
   }
 
   /** Bytes that the target's kernel has not taken yet. */
@@ -144,7 +143,7 @@ export class Pump {
 
   #pull(): boolean {
     // splice(2) never gets past an urgent mark: it says EAGAIN there, and 0 once FIN has arrived.
-    if (this.#bulk && this.#mayPipe && !this.#discard && !this.from.urgent) {
+    if (this.#bulk && !this.#discard && !this.from.urgent && this.#leavesHost()) {
       this.#pipe ??= this.#shared.pipes.take()
       if (this.#pipe !== null) return this.#pullPipe(this.#pipe)
     }
@@ -162,11 +161,16 @@ export class Pump {
     return true
   }
 
+  #leavesHost(): boolean {
+    this.#mayPipe ??= this.#shared.pipesOnLoopback || !(this.from.loopback || this.to.loopback)
+    return this.#mayPipe
+  }
+
   /** From the scratch block; what the kernel does not take is copied and held. `ours`: bytes that are not the source's. */
   #send(count: number, ours: number, flags: number): void {
     const { libc, scratch, blocks } = this.#shared
     const { to } = this
-    to.sent = true
+    to.sends(count)
     const sent = libc.send(to.fd, scratch, 0, count, MSG_NOSIGNAL | flags)
     if (sent < 0 && sent !== EAGAIN) {
       this.#owner.failed(to, sent)
@@ -220,6 +224,7 @@ export class Pump {
 
   #pushPipe(): boolean {
     const { libc } = this.#shared
+    this.to.sends(this.#piped)
     while (this.#piped > 0 && this.#pipe !== null) {
       const count = libc.splice(this.#pipe.read, this.to.fd, this.#piped)
       if (!this.#taken(count)) return false

@@ -25,6 +25,23 @@ export function readSockaddr({ bytes, view }: Block): SocketAddress {
     : { family: 6, bytes: copy(bytes, 8, 16), port }
 }
 
+/** An IPv4 address as one number, network order; undefined when the block holds an IPv6 one. */
+export function readV4({ bytes, view }: Block): number | undefined {
+  if (view.getUint16(0, true) === AF_INET) return view.getUint32(4)
+  return isV4Mapped(bytes) ? view.getUint32(20) : undefined
+}
+
+export function readPort({ view }: Block): number {
+  return view.getUint16(2)
+}
+
+/** What readV4() and readPort() have read, for those who want to see it. */
+export function v4Address(v4: number, port: number): SocketAddress {
+  const bytes = new Uint8Array(4)
+  for (let i = 0; i < 4; i++) bytes[i] = v4 >>> (24 - 8 * i)
+  return { family: 4, bytes, port }
+}
+
 /** By hand: Uint8Array.from() costs ten times as much for four bytes. */
 function copy(bytes: Uint8Array, from: number, length: number): Uint8Array {
   const part = new Uint8Array(length)

@@ -12,6 +12,8 @@ import { addressBlockSize, type SpliceWire } from './wire.ts'
 
 export interface SplicePlaneOptions {
   readonly libc: Libc
+  /** Monotonic milliseconds. */
+  readonly now: () => number
   /** What this thread's pipes may hold together. */
   readonly pipeBudgetBytes: number
   /** Bulk goes through pipes on loopback too. */
@@ -21,8 +23,8 @@ export interface SplicePlaneOptions {
 
 /** The plane over epoll, recv/send and splice(2): Linux only. One per thread, which it blocks while nothing happens. */
 export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire> {
-  const { libc, pipeBudgetBytes, pipesOnLoopback, pipesChanged } = options
-  const clock = new Clock(() => performance.now())
+  const { libc, now: source, pipeBudgetBytes, pipesOnLoopback, pipesChanged } = options
+  const clock = new Clock(source)
   const poller = new Poller(libc, clock)
   const now = (): number => clock.nowMs
   const after = (ms: number, fire: () => void) => clock.after(ms, fire)
@@ -39,12 +41,12 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
   const dialer = new Dialer(shared)
   poller.start()
   return {
-    listen: (spec, accept) => new Listener(shared, spec, accept, after),
+    listen: (spec, accept, refused) => new Listener(shared, spec, { accept, refused }, after),
     dial: (endpoint, options, done) => dialer.dial(endpoint, options, done),
     relay: (downstream, upstream, options, ended) =>
       new SpliceRelay(context, downstream, upstream, options, ended),
     after,
-    now: () => clock.read(),
+    now,
     wakeDescriptor: poller.wakeFd.n,
     close: () => poller.stop(),
   }

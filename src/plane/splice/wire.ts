@@ -7,15 +7,17 @@ import {
   EPOLLOUT,
   EPOLLPRI,
   EPOLLRDHUP,
+  IPPROTO_TCP,
   MSG_PEEK,
   SO_ERROR,
   SOL_SOCKET,
+  TCP_NODELAY,
 } from '../../linux/constants.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel, Wire } from '../plane.ts'
 import type { Poller, Watcher } from './poller.ts'
-import { readSockaddr, sockaddrSize } from './sockaddr.ts'
+import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from './sockaddr.ts'
 
 /** What every socket of a thread shares. */
 export interface Shared {
@@ -31,6 +33,9 @@ export interface Owner {
   /** The wire's flags have changed by `events`. */
   ready(wire: SpliceWire, events: number): void
 }
+
+/** Fits one segment of any network: of a longer message the last segment would wait for the first one's ACK. */
+const firstMessage = 512
 
 interface Peeker {
   readonly seen: number
@@ -59,19 +64,35 @@ export class SpliceWire implements Wire, Watcher {
   sent = false
   readonly #shared: Shared
   #remote: SocketAddress | null
+  /** Until someone asks for #remote: most connections end without, and an address costs an array. */
+  #remoteV4 = 0
+  #remotePort = 0
   #local: SocketAddress | null = null
   #peeker: Peeker | null = null
   #reset: (() => void) | null = null
+  #noDelay: boolean
 
-  constructor(shared: Shared, fd: Fd, remote: SocketAddress | null) {
+  /** `noDelay`: the socket has TCP_NODELAY already. */
+  constructor(shared: Shared, fd: Fd, remote: SocketAddress | null, noDelay: boolean) {
     this.#shared = shared
     this.fd = fd
     this.#remote = remote
+    this.#noDelay = noDelay
+  }
+
+  /** Of a socket that was just accepted, whose peer is in the shared block. */
+  static accepted(shared: Shared, fd: Fd): SpliceWire {
+    const { address } = shared
+    const v4 = readV4(address)
+    if (v4 === undefined) return new SpliceWire(shared, fd, readSockaddr(address), true)
+    const wire = new SpliceWire(shared, fd, null, true)
+    wire.#remoteV4 = v4
+    wire.#remotePort = readPort(address)
+    return wire
   }
 
   get remote(): SocketAddress {
-    const { libc, address } = this.#shared
-    this.#remote ??= libc.getpeername(this.fd, address) < 0 ? unknown : readSockaddr(address)
+    this.#remote ??= v4Address(this.#remoteV4, this.#remotePort)
     return this.#remote
   }
 
@@ -86,6 +107,18 @@ export class SpliceWire implements Wire, Watcher {
     const { family, bytes } = this.remote
     if (family === 4) return bytes[0] === 127
     return bytes[15] === 1 && bytes.subarray(0, 15).every((byte) => byte === 0)
+  }
+
+  /**
+   * A dial to a dead port of this host whose number the kernel happens to choose as the local one meets itself (TCP's
+   * simultaneous open): nobody is there, and the port would be taken from the gateway that comes back.
+   */
+  isItself(): boolean {
+    if (!this.loopback) return false
+    const { libc, address } = this.#shared
+    if (libc.getsockname(this.fd, address) < 0 || readPort(address) !== this.remote.port) return false
+    const { local, remote } = this
+    return local.bytes.every((byte, i) => byte === remote.bytes[i])
   }
 
   peek(seen: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel {
@@ -122,6 +155,18 @@ export class SpliceWire implements Wire, Watcher {
     this.#release()
     if (this.fd.n !== -1) this.#shared.libc.resetOnClose(this.fd)
     this.#shared.libc.close(this.fd)
+  }
+
+  /**
+   * `count` bytes are about to be sent. TCP_NODELAY waits until it matters: Nagle's algorithm holds nothing back while all
+   * before is acknowledged, so a small first message goes at once, and most connections send one.
+   */
+  sends(count: number): void {
+    if (!this.#noDelay && (this.sent || count > firstMessage)) {
+      this.#noDelay = true
+      this.#shared.libc.setOption(this.fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    }
+    this.sent = true
   }
 
   /** The owner takes over: nobody is told of a reset or of bytes any more. */

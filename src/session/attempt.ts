@@ -1,0 +1,180 @@
+import type { AttemptError, DialFailure } from '../core/outcome.ts'
+import type { EndpointSnapshot } from '../core/snapshot.ts'
+import { add, connectHistogram, endpointCell, endpointField, failureCell, observe } from '../core/tally.ts'
+import type { Cancel, Dialed, Wire } from '../plane/plane.ts'
+import type { SessionContext } from './context.ts'
+
+/** Who is told of a dial. */
+export interface AttemptOwner<W extends Wire> {
+  connected(attempt: Attempt<W>, wire: W, ms: number): void
+  failed(attempt: Attempt<W>, error: AttemptError, ms: number): void
+  /** No answer so far, and the endpoint is suspect from now on. The dial goes on. */
+  unanswered(attempt: Attempt<W>): void
+}
+
+export interface AttemptLimits {
+  /** A literal local address; null: the kernel chooses. */
+  readonly source: string | null
+  /** unanswered() is told after this long. */
+  readonly hedgeMs: number
+  /** The dial fails after this long. */
+  readonly limitMs: number
+}
+
+export interface AttemptRole {
+  /** The retry budget has allowed it. */
+  readonly budgeted: boolean
+  /** Local addresses that have not been tried for it, this one included. */
+  readonly sourcesLeft: number
+  /** Tally.beginTrial() said yes. */
+  readonly trial: boolean
+}
+
+/** The delay of a hedge is at least so many times what a dial to the endpoint takes. */
+const usualMultiple = 3
+/** A new dial's part of usualMs, as in TCP's smoothed RTT (RFC 6298). */
+const smoothing = 1 / 8
+
+/** How long a dial to `slot` may be without an answer before another endpoint is asked beside it. */
+export function hedgeDelayMs(row: Float64Array, slot: number, leastMs: number): number {
+  return Math.max(leastMs, usualMultiple * (row[endpointCell(slot) + endpointField.usualMs] ?? 0))
+}
+
+/** One dial of one endpoint: counted, timed, told once how it ended, unless cancelled. */
+export class Attempt<W extends Wire> {
+  readonly endpoint: EndpointSnapshot
+  readonly startMs: number
+  /** The retry budget has allowed it. */
+  readonly budgeted: boolean
+  /** Local addresses that have not been tried for it, this one included. */
+  readonly sourcesLeft: number
+  readonly #context: SessionContext<W>
+  readonly #owner: AttemptOwner<W>
+  readonly #limits: AttemptLimits
+  readonly #cancelDial: Cancel
+  #cancelTimer: Cancel
+  /** The one dial that finds out whether a suspect endpoint is back. */
+  #trial: boolean
+
+  constructor(
+    context: SessionContext<W>,
+    endpoint: EndpointSnapshot,
+    owner: AttemptOwner<W>,
+    limits: AttemptLimits,
+    role: AttemptRole,
+  ) {
+    this.endpoint = endpoint
+    this.budgeted = role.budgeted
+    this.sourcesLeft = role.sourcesLeft
+    this.#context = context
+    this.#owner = owner
+    this.#limits = limits
+    this.#trial = role.trial
+    const { plane, row } = context
+    this.startMs = plane.now()
+    const cells = endpointCell(endpoint.slot)
+    add(row, cells + endpointField.pending, 1)
+    add(row, cells + endpointField.attempts, 1)
+    this.#cancelDial = plane.dial(endpoint.address, limits, (dialed) => this.#dialed(dialed))
+    const firstMs = Math.min(limits.hedgeMs, limits.limitMs)
+    this.#cancelTimer = plane.after(firstMs, () => this.#due())
+  }
+
+  /** So far, in ms. */
+  get ms(): number {
+    return this.#context.plane.now() - this.startMs
+  }
+
+  cancel(): void {
+    this.#cancelDial()
+    this.#over()
+    this.#endTrial()
+  }
+
+  #due(): void {
+    const { plane, row, tally } = this.#context
+    const { hedgeMs, limitMs } = this.#limits
+    if (hedgeMs >= limitMs || this.ms >= limitMs) {
+      this.#cancelDial()
+      this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })
+      return
+    }
+    this.#cancelTimer = plane.after(limitMs - this.ms, () => this.#due())
+    const { slot } = this.endpoint
+    add(row, endpointCell(slot) + endpointField.unanswered, 1)
+    if (tally.suspect(slot)) this.#trial = true
+    this.#owner.unanswered(this)
+  }
+
+  #dialed(dialed: Dialed<W>): void {
+    if (dialed.kind === 'failed') {
+      this.#failed({ reason: reasonOf(dialed.code), code: dialed.code })
+      return
+    }
+    const { ms } = this
+    const { row, reports } = this.#context
+    const { slot } = this.endpoint
+    this.#over()
+    this.#answered()
+    const usual = endpointCell(slot) + endpointField.usualMs
+    const before = row[usual] ?? 0
+    row[usual] = before === 0 ? ms : before + (ms - before) * smoothing
+    observe(row, connectHistogram, ms / 1000)
+    reports.attempt({ slot, ms, error: null })
+    this.#owner.connected(this, dialed.wire, ms)
+  }
+
+  #failed(error: AttemptError): void {
+    const { ms } = this
+    const { row, reports } = this.#context
+    const { slot } = this.endpoint
+    this.#over()
+    if (error.reason === 'refused' || error.reason === 'reset') this.#answered()
+    else this.#endTrial()
+    add(row, failureCell(slot, error.reason), 1)
+    reports.attempt({ slot, ms, error })
+    this.#owner.failed(this, error, ms)
+  }
+
+  #over(): void {
+    this.#cancelTimer()
+    add(this.#context.row, endpointCell(this.endpoint.slot) + endpointField.pending, -1)
+  }
+
+  #answered(): void {
+    const { tally } = this.#context
+    if (tally.suspected(this.endpoint.slot)) tally.trust(this.endpoint.slot)
+    this.#trial = false
+  }
+
+  #endTrial(): void {
+    if (this.#trial) this.#context.tally.endTrial(this.endpoint.slot)
+    this.#trial = false
+  }
+}
+
+function reasonOf(code: string): DialFailure {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'refused'
+    case 'ETIMEDOUT':
+      return 'timeout'
+    case 'ECONNRESET':
+      return 'reset'
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EHOSTDOWN':
+      return 'unreachable'
+    case 'EADDRNOTAVAIL':
+    case 'EADDRINUSE':
+    case 'EAGAIN': // Linux: no local port left for this destination
+      return 'ports-exhausted'
+    case 'EMFILE':
+    case 'ENFILE':
+    case 'ENOBUFS':
+    case 'ENOMEM':
+      return 'local'
+    default:
+      return 'other'
+  }
+}

@@ -1,0 +1,44 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import test from 'ava'
+import { parse } from 'yaml'
+import { parseConfig } from '../../src/config/parse.ts'
+import { renderProblem } from '../../src/config/problem.ts'
+import { checkout } from './image.ts'
+
+const pages = globSync(['docs/*.md', 'config/**/*.md'], { cwd: checkout })
+
+function text(page: string): string {
+  return readFileSync(join(checkout, page), 'utf8')
+}
+
+test('every file that a page links to exists', (t) => {
+  t.true(pages.length >= 5)
+  t.true(pages.some((page) => text(page).includes('](')))
+  for (const page of pages) {
+    const links = [...text(page).matchAll(/\]\(([^)#]+)\)/g)].map(([, link = '']) => link)
+    const lost = links.filter(
+      (link) => !/^https?:/.test(link) && !existsSync(join(checkout, dirname(page), link)),
+    )
+    t.deepEqual(lost, [], page)
+  }
+})
+
+test('every page is reached from the README or from a page that is', (t) => {
+  const all = [text('README.md'), ...pages.map(text)].join('\n')
+  for (const page of pages) t.true(all.includes(page.replace(/^docs\//, '')), page)
+})
+
+test('every configuration on a page is valid', (t) => {
+  const blocks = pages.flatMap((page) => [...text(page).matchAll(/^```yaml\n([\s\S]*?)^```$/gm)])
+  const configs = blocks.map(([, block = '']) => block).filter((block) => !('kind' in parse(block)))
+  t.true(configs.length >= 1)
+  for (const block of configs) {
+    const result = parseConfig(block, { file: 'page', env: {} })
+    const problems = result.kind === 'ok' ? result.warnings : result.problems
+    t.deepEqual(
+      problems.map((problem) => renderProblem(problem)),
+      [],
+    )
+  }
+})

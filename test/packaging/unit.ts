@@ -1,0 +1,14 @@
+/** Values of a systemd unit by section and key, `Service.Type`, in order: a key may be given several times. */
+export function parseUnit(text: string): ReadonlyMap<string, readonly string[]> {
+  const values = new Map<string, string[]>()
+  let section = ''
+  for (const line of text.split('\n').map((each) => each.trim())) {
+    if (line === '' || line.startsWith('#')) continue
+    const heading = /^\[(\w+)\]$/.exec(line)?.[1]
+    const [, key, value = ''] = /^(\w+)=(.*)$/.exec(line) ?? []
+    if (heading !== undefined) section = heading
+    else if (key === undefined) throw new Error(`not understood: ${line}`)
+    else values.set(`${section}.${key}`, [...(values.get(`${section}.${key}`) ?? []), value])
+  }
+  return values
+}

@@ -1,0 +1,155 @@
+import test from 'ava'
+import { Forwarder, type PlaneName } from '../helpers/forwarder.ts'
+import { Backend, dialPeer, echo, type Peer, turnedAway } from '../helpers/peer.ts'
+
+const planes: readonly PlaneName[] = ['net', 'splice']
+const queued = 'spliceway_connections_queued'
+
+async function untilQueued(forwarder: Forwarder, count: number): Promise<void> {
+  const untilMs = performance.now() + 8_000
+  while ((await forwarder.metric(queued)) !== count) {
+    if (performance.now() > untilMs) throw new Error(`not ${count} in the queue`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+async function spoken(client: Peer, word: string): Promise<string> {
+  await client.write(word)
+  return (await client.read(word.length)).toString()
+}
+
+for (const plane of planes) {
+  test.serial(`${plane}: an overloaded tier spills over to the next one`, async (t) => {
+    const near = await Backend.start({ onPeer: echo })
+    const far = await Backend.start({ onPeer: echo })
+    const forwarder = await Forwarder.start({
+      plane,
+      endpoints: [
+        { port: near.port, maxConnections: 2 },
+        { port: far.port, priority: 1 },
+      ],
+    })
+    const clients: Peer[] = []
+    for (let i = 0; i < 5; i++) {
+      const client = await dialPeer(forwarder.port)
+      await spoken(client, 'x')
+      clients.push(client)
+    }
+    t.deepEqual([near.peers.length, far.peers.length], [2, 3])
+    for (const client of clients) client.end()
+    await Promise.all(clients.map((client) => client.ended()))
+    await near.close()
+    await far.close()
+    await forwarder.close()
+  })
+
+  test.serial(
+    `${plane}: with every endpoint full, connections wait and are served in their order`,
+    async (t) => {
+      const backend = await Backend.start({ onPeer: echo })
+      const forwarder = await Forwarder.start({
+        plane,
+        endpoints: [{ port: backend.port, maxConnections: 1 }],
+      })
+      const first = await dialPeer(forwarder.port)
+      await spoken(first, 'first')
+      const order: string[] = []
+      const waiting: Promise<void>[] = []
+      for (const [i, word] of ['second', 'third', 'fourth'].entries()) {
+        const client = await dialPeer(forwarder.port)
+        await untilQueued(forwarder, i + 1)
+        client.end(word)
+        waiting.push(client.readAll().then(({ bytes }) => void order.push(bytes.toString())))
+      }
+      first.end()
+      await Promise.all(waiting)
+      t.deepEqual(order, ['second', 'third', 'fourth'])
+      t.is(await forwarder.metric(queued), 0)
+      await backend.close()
+      await forwarder.close()
+    },
+  )
+
+  test.serial(`${plane}: a place that another worker's connection leaves is taken`, async (t) => {
+    const backend = await Backend.start({ onPeer: echo })
+    const forwarder = await Forwarder.start({
+      plane,
+      workers: 3,
+      endpoints: [{ port: backend.port, maxConnections: 1 }],
+    })
+    const words = Array.from({ length: 12 }, (_, i) => `client ${i}`)
+    const replies = words.map(async (word) => {
+      const client = await dialPeer(forwarder.port)
+      client.end(word)
+      return (await client.readAll()).bytes.toString()
+    })
+    t.deepEqual(await Promise.all(replies), words)
+    await backend.close()
+    await forwarder.close()
+  })
+
+  test.serial(`${plane}: whoever waits too long is reset, and the log says where it was`, async (t) => {
+    const backend = await Backend.start({ onPeer: echo })
+    const forwarder = await Forwarder.start({
+      plane,
+      endpoints: [{ port: backend.port, maxConnections: 1 }],
+      pool: { queue: { connections: 8, timeoutMs: 100 } },
+    })
+    const first = await dialPeer(forwarder.port)
+    await spoken(first, 'first')
+    t.is(await turnedAway(forwarder.port), 'rst')
+    const { cause, phase, attempts, durationMs } = await forwarder.outcome()
+    t.deepEqual({ cause, phase, attempts }, { cause: 'resource', phase: 'queue', attempts: [] })
+    t.true(durationMs >= 100)
+    first.end()
+    await first.ended()
+    await backend.close()
+    await forwarder.close()
+  })
+
+  test.serial(`${plane}: one too many for the queue is reset at once`, async (t) => {
+    const backend = await Backend.start({ onPeer: echo })
+    const forwarder = await Forwarder.start({
+      plane,
+      endpoints: [{ port: backend.port, maxConnections: 1 }],
+      pool: { queue: { connections: 1, timeoutMs: 60_000 } },
+    })
+    const first = await dialPeer(forwarder.port)
+    await spoken(first, 'first')
+    const second = await dialPeer(forwarder.port)
+    await untilQueued(forwarder, 1)
+    t.is(await turnedAway(forwarder.port), 'rst')
+    first.end()
+    await first.ended()
+    t.is(await spoken(second, 'second'), 'second')
+    second.end()
+    await second.ended()
+    await backend.close()
+    await forwarder.close()
+  })
+
+  test.serial(`${plane}: a client that leaves the queue makes room in it`, async (t) => {
+    const backend = await Backend.start({ onPeer: echo })
+    const forwarder = await Forwarder.start({
+      plane,
+      endpoints: [{ port: backend.port, maxConnections: 1 }],
+      pool: { queue: { connections: 1, timeoutMs: 60_000 } },
+    })
+    const first = await dialPeer(forwarder.port)
+    await spoken(first, 'first')
+    const impatient = await dialPeer(forwarder.port)
+    await untilQueued(forwarder, 1)
+    impatient.reset()
+    await untilQueued(forwarder, 0)
+    const third = await dialPeer(forwarder.port)
+    await untilQueued(forwarder, 1)
+    first.end()
+    await first.ended()
+    t.is(await spoken(third, 'third'), 'third')
+    third.end()
+    await third.ended()
+    t.is(backend.peers.length, 2, 'nothing was dialed for the one that left')
+    await backend.close()
+    await forwarder.close()
+  })
+}
