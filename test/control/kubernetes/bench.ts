@@ -29,6 +29,8 @@ export class Bench {
   readonly tokenFile: string
   readonly folder: string
   changes = 0
+  /** The time for which the source waits, as it said last. */
+  awaitedMs = 0
   readonly #happened = new EventEmitter()
 
   private constructor(server: ApiServer, folder: string) {
@@ -97,6 +99,7 @@ export class Bench {
         error: (fields, message) => [log.error(fields, message), told()],
       },
       after: (ms, fire) => {
+        this.awaitedMs = ms
         queueMicrotask(told)
         return this.clock.after(ms, fire)
       },
@@ -115,8 +118,13 @@ export class Bench {
     const source = this.source(changes)
     t.teardown(() => source.stop())
     await source.first
-    await this.until(() => this.server.watches === 1)
+    await this.until(() => this.listening)
     return source
+  }
+
+  /** The source has the head of its watch and waits for events: 450 s and a half, or until the next bookmark. */
+  get listening(): boolean {
+    return this.server.watches === 1 && (this.awaitedMs === 480_000 || this.awaitedMs === 100_000)
   }
 
   /** Resolves when it is true; looked at whenever something happens to the source, its timers or the server. */
