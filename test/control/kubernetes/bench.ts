@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { type Api, connectCluster } from '../../../src/control/kubernetes/api.ts'
 import type { Cluster } from '../../../src/control/kubernetes/cluster.ts'
+import type { OurNode } from '../../../src/control/kubernetes/endpoint-slice.ts'
 import {
   type KubernetesOptions,
   type KubernetesSource,
@@ -78,7 +80,11 @@ export class Bench {
     writeFileSync(this.tokenFile, `${token}\n`)
   }
 
-  source(changes: Partial<KubernetesOptions> = {}, api = this.api): KubernetesSource {
+  source(changes: Partial<KubernetesOptions> = {}): KubernetesSource {
+    return this.sourceOn({ name: 'node-a', zone: 'zone-1' }, changes)
+  }
+
+  sourceOn(node: OurNode, changes: Partial<KubernetesOptions> = {}): KubernetesSource {
     const options: KubernetesOptions = {
       pool: 'web',
       service: { namespace: 'default', name: 'kong' },
@@ -91,8 +97,8 @@ export class Bench {
     const told = () => this.#happened.emit('event')
     const log = this.log
     return kubernetesSource(options, {
-      api,
-      node: { name: 'node-a', zone: 'zone-1' },
+      api: this.api,
+      node,
       log: {
         info: (fields, message) => [log.info(fields, message), told()],
         warn: (fields, message) => [log.warn(fields, message), told()],
@@ -150,6 +156,11 @@ export class Bench {
       const counted = [...source.report.failures].find(([name]) => name === kind)?.[1] ?? 0
       return counted >= count && this.clock.pending > 0
     })
+  }
+
+  /** The file is there. Its writing has no event: the folder is looked at. */
+  async written(file: string): Promise<void> {
+    for (let i = 0; i < patienceMs / 5 && !existsSync(file); i++) await setTimeout(5)
   }
 
   /** What was asked so far, in order: `list 0`, `watch 103`. */
