@@ -8,7 +8,7 @@ import type { Certificate } from './certificate.ts'
 export interface SliceObject {
   readonly metadata: {
     readonly name: string
-    readonly namespace?: string
+    readonly [field: string]: unknown
     readonly labels?: Readonly<Record<string, string>>
   }
   readonly [field: string]: unknown
@@ -256,13 +256,15 @@ export class ApiServer extends EventEmitter {
 
     const known = 'authorized' in request.socket && request.socket.authorized === true
     if (!known && (token === null || !this.tokens.includes(token))) {
-      return refuse(response, status(401, 'Unauthorized', 'Unauthorized'))
+      refuse(response, status(401, 'Unauthorized', 'Unauthorized'))
+      return
     }
     const { mood } = this
     switch (mood.kind) {
       case 'refuse': {
         if (mood.retryAfterSeconds !== null) response.setHeader('retry-after', mood.retryAfterSeconds)
-        return refuse(response, status(mood.code, reasons[mood.code] ?? 'Unknown', 'the test says so'))
+        refuse(response, status(mood.code, reasons[mood.code] ?? 'Unknown', 'the test says so'))
+        return
       }
       case 'hang':
         return
@@ -272,9 +274,8 @@ export class ApiServer extends EventEmitter {
       case 'serve': {
         const path = `/apis/discovery.k8s.io/v1/namespaces/${this.#options.namespace ?? 'default'}/endpointslices`
         if (url.pathname !== path) {
-          return refuse(response, status(404, 'NotFound', 'the server could not find the requested resource'))
-        }
-        if (watch) this.#watch(response, query)
+          refuse(response, status(404, 'NotFound', 'the server could not find the requested resource'))
+        } else if (watch) this.#watch(response, query)
         else void this.#list(response, query)
       }
     }

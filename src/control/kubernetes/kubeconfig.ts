@@ -50,7 +50,7 @@ export function serverUrl(text: string, file: string): string {
 
 function yaml(text: string, file: string): unknown {
   try {
-    return parse(text, { logLevel: 'silent' })
+    return parse(text, { logLevel: 'error', prettyErrors: false })
   } catch {
     // The parser's message shows the lines around the fault, and those may be a key.
     throw new ShapeError(`${file}: not YAML`)

@@ -30,5 +30,8 @@ export class Patience {
     this.#stop.removeEventListener('abort', this.#stopped)
   }
 
-  readonly #stopped = (): void => this.#own.abort(this.#stop.reason)
+  readonly #stopped = (): void => {
+    this.#cancel()
+    this.#own.abort(this.#stop.reason)
+  }
 }

@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { type Api, connectCluster } from '../../../src/control/kubernetes/api.ts'
 import type { Cluster } from '../../../src/control/kubernetes/cluster.ts'
+import type { OurNode } from '../../../src/control/kubernetes/endpoint-slice.ts'
 import {
   type KubernetesOptions,
   type KubernetesSource,
@@ -29,6 +31,8 @@ export class Bench {
   readonly tokenFile: string
   readonly folder: string
   changes = 0
+  /** The time for which the source waits, as it said last. */
+  awaitedMs = 0
   readonly #happened = new EventEmitter()
 
   private constructor(server: ApiServer, folder: string) {
@@ -76,7 +80,11 @@ export class Bench {
     writeFileSync(this.tokenFile, `${token}\n`)
   }
 
-  source(changes: Partial<KubernetesOptions> = {}, api = this.api): KubernetesSource {
+  source(changes: Partial<KubernetesOptions> = {}): KubernetesSource {
+    return this.sourceOn({ name: 'node-a', zone: 'zone-1' }, changes)
+  }
+
+  sourceOn(node: OurNode, changes: Partial<KubernetesOptions> = {}): KubernetesSource {
     const options: KubernetesOptions = {
       pool: 'web',
       service: { namespace: 'default', name: 'kong' },
@@ -89,14 +97,15 @@ export class Bench {
     const told = () => this.#happened.emit('event')
     const log = this.log
     return kubernetesSource(options, {
-      api,
-      node: { name: 'node-a', zone: 'zone-1' },
+      api: this.api,
+      node,
       log: {
         info: (fields, message) => [log.info(fields, message), told()],
         warn: (fields, message) => [log.warn(fields, message), told()],
         error: (fields, message) => [log.error(fields, message), told()],
       },
       after: (ms, fire) => {
+        this.awaitedMs = ms
         queueMicrotask(told)
         return this.clock.after(ms, fire)
       },
@@ -115,8 +124,13 @@ export class Bench {
     const source = this.source(changes)
     t.teardown(() => source.stop())
     await source.first
-    await this.until(() => this.server.watches === 1)
+    await this.until(() => this.listening)
     return source
+  }
+
+  /** The source has the head of its watch and waits for events: 450 s and a half, or until the next bookmark. */
+  get listening(): boolean {
+    return this.server.watches === 1 && (this.awaitedMs === 480_000 || this.awaitedMs === 100_000)
   }
 
   /** Resolves when it is true; looked at whenever something happens to the source, its timers or the server. */
@@ -142,6 +156,11 @@ export class Bench {
       const counted = [...source.report.failures].find(([name]) => name === kind)?.[1] ?? 0
       return counted >= count && this.clock.pending > 0
     })
+  }
+
+  /** The file is there. Its writing has no event: the folder is looked at. */
+  async written(file: string): Promise<void> {
+    for (let i = 0; i < patienceMs / 5 && !existsSync(file); i++) await setTimeout(5)
   }
 
   /** What was asked so far, in order: `list 0`, `watch 103`. */
