@@ -3,18 +3,20 @@ import { availableParallelism } from 'node:os'
 import type { Config, LogLevel } from './config/config.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
-import { capacityWarning, connectionLimit } from './control/capacity.ts'
+import { capacityWarning, connectionLimit, warmRoom } from './control/capacity.ts'
 import { DataPlane } from './control/data-plane.ts'
 import { drain } from './control/drain.ts'
 import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
 import { selfForward } from './control/self-forward.ts'
+import { ServerFirst, serverFirstText } from './control/server-first.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { BindError } from './control/sockets.ts'
 import type { Attempt } from './core/outcome.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
 import { Tally, workerCell } from './core/tally.ts'
+import { warmSockets, warmWithin } from './core/warm.ts'
 import { ConfigError, choosePlane, closeBy, duplicateBy, hostAddresses, wakeBy } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
@@ -81,9 +83,12 @@ export class App implements AdminSource, AdminActions {
   readonly #plane: Status['plane']
   readonly #endpoints: Endpoints
   readonly #dataPlane: DataPlane
+  readonly #serverFirst = new ServerFirst()
   readonly #startedMs = nowMs()
   readonly #drainBegun = Promise.withResolvers<Draining>()
   #config: Config
+  /** Pools that were said to be too many for warm connections. */
+  #cold: ReadonlySet<string> = new Set()
   #state: Status['state'] = 'starting'
   #loadedMs = nowMs()
   #lastReload = { successful: true, message: 'as started' }
@@ -116,9 +121,10 @@ export class App implements AdminSource, AdminActions {
       duplicate: duplicateBy(this.#libc),
       log,
       after,
-      pools: (version) => registry.pools(version),
+      pools: (version) => this.#published(registry.pools(version)),
       acknowledged: (version) => registry.acknowledged(version),
       reports: (attempts, lines, count) => this.#reports(attempts, lines, count),
+      spoke: (slot, ageMs) => this.#spoke(slot, ageMs),
     })
   }
 
@@ -136,7 +142,7 @@ export class App implements AdminSource, AdminActions {
     if (loop !== null) throw new ConfigError(loop)
     this.#dataPlane.start(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
-    this.#dataPlane.publish(this.#config, this.#limit())
+    this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
     await this.#dataPlane.settled()
     if (this.#state === 'starting') this.#state = 'serving'
     this.#shortage = watchShortage({
@@ -155,7 +161,7 @@ export class App implements AdminSource, AdminActions {
       { plane: this.#plane.name },
       `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
     )
-    const warning = capacityWarning(this.#config.limits.connections, this.#machine)
+    const warning = capacityWarning(this.#config.limits.connections, this.#machine, this.#warmSockets())
     if (warning !== null) this.#log.warn({}, warning)
     if (this.#libc.kind === 'missing') {
       this.#log.warn({}, `${this.#libc.reason}: the accept queue of a worker that dies is lost with it`)
@@ -328,7 +334,7 @@ export class App implements AdminSource, AdminActions {
   #publish(): void {
     const before = this.#dataPlane.snapshot?.pools
     if (before === undefined) return // begin() is not over; start() publishes
-    this.#dataPlane.publish(this.#config, this.#limit())
+    this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
     const closing = new Set(
       this.#config.pools.filter(({ onRemoval }) => onRemoval === 'close').map(({ name }) => name),
     )
@@ -347,8 +353,40 @@ export class App implements AdminSource, AdminActions {
     if (count > 0) this.#options.accessLines(lines, count)
   }
 
-  #limit(): number {
-    return connectionLimit(this.#config.limits.connections, this.#machine)
+  #limit(pools?: readonly PoolSnapshot[]): number {
+    return connectionLimit(this.#config.limits.connections, this.#machine, this.#warmSockets(pools))
+  }
+
+  #warmSockets(pools = this.#dataPlane.snapshot?.pools ?? []): number {
+    return pools.reduce((sum, pool) => sum + warmSockets(pool, this.#tally.workers), 0)
+  }
+
+  /** The pools as workers get them: not warm where the server speaks first, or where descriptors do not suffice. */
+  #published(pools: readonly PoolSnapshot[]): readonly PoolSnapshot[] {
+    const wanted = this.#serverFirst.apply(pools)
+    const room = warmRoom(this.#machine)
+    const published = warmWithin(wanted, this.#tally.workers, room)
+    const cold = wanted.filter(({ warm }, at) => warm !== null && published[at]?.warm === null)
+    for (const { name } of cold) {
+      if (this.#cold.has(name)) continue
+      const message = `pool ${name}: warm connections are off: all pools together may have ${room} of them, a quarter of this process's descriptors. Raise LimitNOFILE= (systemd) or ulimit -n, or lower warm.connections`
+      this.#log.warn({ pool: name }, message)
+    }
+    this.#cold = new Set(cold.map(({ name }) => name))
+    return published
+  }
+
+  #spoke(slot: number, ageMs: number): void {
+    const found = this.#dataPlane.snapshot?.pools
+      .flatMap((pool) => pool.endpoints.map((endpoint) => ({ pool, endpoint })))
+      .find(({ endpoint }) => endpoint.slot === slot)
+    if (found === undefined) return // it left meanwhile
+    const { pool, endpoint } = found
+    const { warm } = pool
+    if (warm === null || !this.#serverFirst.heard(pool)) return
+    const message = serverFirstText(pool.name, endpoint.id, ageMs, warm.maxAgeMs)
+    this.#log.warn({ pool: pool.name, endpoint: endpoint.id }, message)
+    this.#publish()
   }
 
   #nameOf(slot: number): string {

@@ -13,6 +13,7 @@ import { createLiveSessions } from './session/live.ts'
 import { poolStates } from './session/pool-state.ts'
 import { createReports } from './session/reports.ts'
 import { Trials } from './session/trials.ts'
+import { WarmShelves } from './session/warm.ts'
 
 const heartbeatMs = 1_000
 /** By then all of the worker's modules are loaded. */
@@ -49,25 +50,34 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const after = (ms: number, fire: () => void) => plane.after(ms, fire)
   let ids = 0
   let sources = 0
+  const reports = createReports(after, Date.now, (attempts, lines, count) =>
+    tell({ kind: 'reports', attempts, lines, count }),
+  )
+  const nextSource = (): number => sources++
+  const spoke = (slot: number, ageMs: number): void => tell({ kind: 'spoke', slot, ageMs })
+  const warm = new WarmShelves({ plane, tally, row, reports, nextSource, random: Math.random, spoke }, birth)
   const context: SessionContext<W> = {
     plane,
     tally,
     row,
-    reports: createReports(after, Date.now, (attempts, lines, count) =>
-      tell({ kind: 'reports', attempts, lines, count }),
-    ),
+    reports,
     live: createLiveSessions(after, () => plane.now()),
     trials: new Trials(),
+    warm,
     turns: new Turns(),
     random: Math.random,
     nextId: () => `${birth.idPrefix}${birth.index}-${(++ids).toString(36)}`,
-    nextSource: () => sources++,
+    nextSource,
   }
   const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
   let routes: ReadonlyMap<string, Route> = new Map()
   const listenings = new Map<string, Listening>()
   const gate = new Gate(context, (address) => routes.get(address))
 
+  /** Whoever accepts nothing keeps no connections for clients: a worker that drains closes them. */
+  const rewarm = (): void => {
+    warm.update(listenings.size === 0 ? [] : new Set(routes.values().map(({ pool }) => pool)))
+  }
   const listen = (address: string, socket: unknown, backlog: number): void => {
     if (typeof socket !== 'number' && !(socket instanceof BoundSocket)) {
       throw new TypeError(`${address}: expected a bound socket, got ${typeof socket}`)
@@ -84,12 +94,14 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     }
     const listening = plane.listen({ socket, backlog }, accepted, refused)
     listenings.set(address, listening)
+    rewarm()
     tell({ kind: 'listening', address })
   }
   const unlisten = (address: string): void => {
     gate.forget(address)
     listenings.get(address)?.close()
     listenings.delete(address)
+    rewarm()
   }
   const stop = (): void => {
     for (const address of [...listenings.keys()]) unlisten(address)
@@ -106,6 +118,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     switch (message.kind) {
       case 'snapshot':
         routes = routesOf(message.snapshot, stateOf)
+        rewarm()
         tell({ kind: 'acknowledged', version: message.snapshot.version })
         return
       case 'listen':
@@ -135,6 +148,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   // gauges stay as they are: main reads from them how many it lost.
   process.once('uncaughtException', (error) => {
     plane.close()
+    warm.update([])
     context.live.dropAll()
     context.trials.stop()
     context.reports.flush()

@@ -101,7 +101,7 @@ function buildConfig(
 }
 
 function buildPool(name: string, pool: PoolDocument): PoolConfig {
-  const { outlier, connect } = pool
+  const { outlier, connect, warm } = pool
   return {
     name,
     endpoints: (pool.endpoints ?? []).map(buildEndpoint),
@@ -124,6 +124,7 @@ function buildPool(name: string, pool: PoolDocument): PoolConfig {
       hedgeAfterMs: connect.hedgeAfter,
     },
     queue: { connections: pool.queue.connections, timeoutMs: pool.queue.timeout },
+    warm: warm.connections === 0 ? null : { connections: warm.connections, maxAgeMs: warm.maxAge },
     onRemoval: pool.onRemoval,
     sendProxyProtocol: pool.sendProxyProtocol,
     refreshMs: pool.refresh,

@@ -37,6 +37,8 @@ export interface PoolConfig {
   readonly outlier: OutlierConfig | null
   readonly connect: ConnectConfig
   readonly queue: QueueConfig
+  /** null: connections are dialed when a client comes. */
+  readonly warm: WarmConfig | null
   readonly onRemoval: 'keep' | 'close'
   readonly sendProxyProtocol: ProxyProtocol
   /** How often names in `endpoints` are looked up again. */
@@ -150,6 +152,12 @@ export interface QueueConfig {
   /** 0: they are reset at once. */
   readonly connections: number
   readonly timeoutMs: number
+}
+
+export interface WarmConfig {
+  /** To each endpoint, over all workers. */
+  readonly connections: number
+  readonly maxAgeMs: number
 }
 
 export interface TimeoutsConfig {

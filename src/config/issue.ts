@@ -21,7 +21,7 @@ export interface Explained {
 }
 
 /** Keys of the design that wait for their implementation. */
-const unsupportedKeys: ReadonlySet<string> = new Set(['warm', 'slowStart'])
+const unsupportedKeys: ReadonlySet<string> = new Set(['slowStart'])
 
 /** Puts the schema's issues with `root` into words. */
 export function explain(root: Tree, issues: readonly z.core.$ZodIssue[]): Explained[] {

@@ -140,6 +140,19 @@ const queue = mapping({
   timeout: duration().prefault('10s').describe('The longest wait; then the client is reset.'),
 })
 
+const warm = mapping({
+  // Off: within a site a dial costs less than a millisecond, and protocols in which the server speaks first have no use for it.
+  connections: integer(0, 1000)
+    .prefault(0)
+    .describe('Connections to each endpoint that wait for a client; 0 is off.'),
+  // Below the time that gateways give a client for its first bytes: nginx, APISIX and Kong 60 s, cautious settings 30 s.
+  maxAge: duration()
+    .prefault('25s')
+    .describe(
+      'They are replaced at this age. Keep it below what the gateway gives a client for its first bytes.',
+    ),
+})
+
 /** The keys of a pool that say where connections go. */
 export const memberKeys = ['endpoints', 'kubernetes', 'dns', 'file'] as const
 
@@ -172,6 +185,7 @@ export const pool = mapping({
   queue: queue
     .prefault({})
     .describe('Where connections wait while every endpoint has the connections that it may have.'),
+  warm: warm.prefault({}).describe('Connections that are opened before a client comes.'),
   // Cutting live connections must be asked for.
   onRemoval: choice(['keep', 'close'])
     .prefault('keep')

@@ -15,11 +15,20 @@ export interface Machine {
 /**
  * How many connections the program takes. `auto`: the buffers of all may fill half of the memory; the other half is for
  * the program. Never more than the descriptors allow, two for each, whatever is configured: running out of them would
- * hit probes and logs too. At least 1.
+ * hit probes and logs too. At least 1. `warm`: sockets that wait for clients, as many as warmRoom() allows.
  */
-export function connectionLimit(connections: Config['limits']['connections'], machine: Machine): number {
+export function connectionLimit(
+  connections: Config['limits']['connections'],
+  machine: Machine,
+  warm = 0,
+): number {
   const wanted = connections === 'auto' ? machine.memoryBytes / 2 / bytesPerConnection : connections
-  return Math.max(1, Math.floor(Math.min(wanted, byDescriptors(machine))))
+  return Math.max(1, Math.floor(Math.min(wanted, byDescriptors(machine, warm))))
+}
+
+/** Descriptors that warm connections may have: a quarter. Clients need the rest, two each. */
+export function warmRoom({ openFiles }: Machine): number {
+  return Math.max(0, Math.floor((openFiles - spareDescriptors) / 4))
 }
 
 /** Below this, a host that serves anybody has simply forgotten to raise its limit of descriptors. */
@@ -29,17 +38,18 @@ const fewDescriptors = 4_096
 export function capacityWarning(
   connections: Config['limits']['connections'],
   machine: Machine,
+  warm = 0,
 ): string | null {
-  const limit = connectionLimit(connections, machine)
+  const limit = connectionLimit(connections, machine, warm)
   const short = connections === 'auto' ? machine.openFiles < fewDescriptors : connections > limit
   if (!short) return null
-  const needed = connections === 'auto' ? 65_536 : connections * 2 + spareDescriptors
+  const needed = connections === 'auto' ? 65_536 : connections * 2 + spareDescriptors + warm
   return (
     `this process may open ${machine.openFiles} descriptors, so it takes ${limit} connections at most: ` +
     `set LimitNOFILE=${needed} (systemd) or ulimit -n ${needed}, or lower limits.connections`
   )
 }
 
-function byDescriptors({ openFiles }: Machine): number {
-  return (openFiles - spareDescriptors) / 2
+function byDescriptors(machine: Machine, warm: number): number {
+  return (machine.openFiles - spareDescriptors - Math.min(warm, warmRoom(machine))) / 2
 }

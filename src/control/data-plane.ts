@@ -39,6 +39,8 @@ export interface DataPlaneDeps {
   readonly pools: (version: number) => readonly PoolSnapshot[]
   readonly acknowledged: (version: number) => void
   readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
+  /** An endpoint sent something on a warm connection that nobody had used. */
+  readonly spoke: (slot: number, ageMs: number) => void
 }
 
 /** What the main thread holds of the data plane: the workers, their listening sockets, and what they were told. */
@@ -64,6 +66,7 @@ export class DataPlane {
       after,
       acknowledged,
       reports,
+      spoke,
       openFiles,
       wake,
       closeAbandoned,
@@ -86,6 +89,7 @@ export class DataPlane {
       unlistened: (index, address) => this.#heard(index, address, false),
       acknowledged,
       reports,
+      spoke,
       died: (index) => this.#died(index),
     })
     this.#publisher = createPublisher(this.slots, deps.pools, (snapshot) =>
@@ -113,7 +117,7 @@ export class DataPlane {
   }
 
   /** Tells the workers of a new state of the world. */
-  publish(config: Config, maxConnections: number): void {
+  publish(config: Config, maxConnections: (pools: readonly PoolSnapshot[]) => number): void {
     const first = this.#publisher.latest === null
     this.#publisher.publish(config, maxConnections)
     if (first) for (const index of this.#started) this.#equip(index)

@@ -21,8 +21,8 @@ export function newPool(
   { config, unresolved }: ResolvedPool,
   records: readonly EndpointRecord[],
 ): PoolRecord {
-  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol } = config
-  const snapshot = { name, balance, endpoints: records.map(snapshotOf), connect, queue, proxyProtocol }
+  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm } = config
+  const snapshot = { name, balance, endpoints: records.map(snapshotOf), connect, queue, proxyProtocol, warm }
   return { config, records, unresolved, snapshot, standing: standingOf(records) }
 }
 

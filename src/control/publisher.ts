@@ -7,7 +7,7 @@ export interface Publisher {
   /** The latest snapshot; null before the first. */
   readonly latest: Snapshot | null
   /** Makes the next snapshot from what is known now and hands it to everyone. */
-  publish(config: Config, maxConnections: number): void
+  publish(config: Config, maxConnections: (pools: readonly PoolSnapshot[]) => number): void
 }
 
 /** Snapshots go down: this is the one place where they are made. */
@@ -23,6 +23,7 @@ export function createPublisher(
     },
     publish(config, maxConnections) {
       const version = (latest?.version ?? 0) + 1
+      const published = pools(version)
       latest = {
         version,
         listeners: config.listeners.map((listener) => ({
@@ -32,9 +33,9 @@ export function createPublisher(
           pool: listener.pool,
           maxConnections: listener.maxConnections,
         })),
-        pools: pools(version),
+        pools: published,
         timeouts: config.timeouts,
-        maxConnections,
+        maxConnections: maxConnections(published),
         access: config.log.access,
       }
       slots.keep(new Set(config.listeners.map(({ name }) => name)))

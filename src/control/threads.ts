@@ -30,6 +30,8 @@ export interface ThreadsOptions {
   /** Every living worker uses this snapshot or a later one. */
   readonly acknowledged: (version: number) => void
   readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
+  /** An endpoint sent something on a warm connection that nobody had used. */
+  readonly spoke: (slot: number, ageMs: number) => void
   /** A worker is dead; its row still has its gauges. */
   readonly died: (index: number) => void
   /** Writes to the eventfd of a thread that waits in the kernel. */
@@ -168,6 +170,9 @@ export class Threads {
       case 'acknowledged':
         thread.version = message.version
         this.#options.acknowledged(this.#oldestVersion())
+        return
+      case 'spoke':
+        this.#options.spoke(message.slot, message.ageMs)
         return
       case 'reports':
         this.#options.reports(message.attempts, message.lines, message.count)

@@ -31,6 +31,8 @@ export type FromWorker =
   | { readonly kind: 'unlistened'; readonly address: string }
   /** A snapshot is in use; sessions of earlier ones may still run. */
   | { readonly kind: 'acknowledged'; readonly version: number }
+  /** An endpoint sent something on a warm connection that nobody had used, `ageMs` after it was opened. */
+  | { readonly kind: 'spoke'; readonly slot: number; readonly ageMs: number }
   /** `lines`: `count` lines of the access log. */
   | {
       readonly kind: 'reports'

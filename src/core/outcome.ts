@@ -32,6 +32,13 @@ export const dialFailures = [
 ] as const
 export type DialFailure = (typeof dialFailures)[number]
 
+/**
+ * When a warm connection was found given up by its endpoint: while it waited, when a client was to get it, or, too late, by
+ * the client.
+ */
+export const staleWhens = ['waiting', 'taken', 'used'] as const
+export type StaleWhen = (typeof staleWhens)[number]
+
 /** One dial, reported at once when it failed (passive health cannot wait for a session that lasts hours). */
 export interface Attempt {
   /** The endpoint's slot and the version that the slot had, so that a late report never hits a successor. */

@@ -47,6 +47,15 @@ export interface PoolSnapshot {
   /** For connections that find every endpoint at its maxConnections; over all workers. */
   readonly queue: { readonly connections: number; readonly timeoutMs: number }
   readonly proxyProtocol: 'off' | 'v1' | 'v2'
+  /** null: connections are dialed when a client comes. */
+  readonly warm: WarmSnapshot | null
+}
+
+/** Connections that wait for a client. */
+export interface WarmSnapshot {
+  /** To each endpoint, over all workers. */
+  readonly connections: number
+  readonly maxAgeMs: number
 }
 
 declare const endpointId: unique symbol

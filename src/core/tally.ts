@@ -7,6 +7,8 @@ import {
   phases,
   type Rejection,
   rejections,
+  type StaleWhen,
+  staleWhens,
 } from './outcome.ts'
 
 /**
@@ -77,9 +79,14 @@ export const endpointField = {
   unanswered: 4,
   /** Dials that the retry budget did not allow. */
   denied: 5,
+  /** Connections that wait for a client. A gauge; load does not count them. */
+  warm: 6,
+  warmHit: 7,
+  warmMiss: 8,
 } as const
-const failuresAt = 6
-const endpointSize = failuresAt + dialFailures.length
+const failuresAt = 9
+const stalesAt = failuresAt + dialFailures.length
+const endpointSize = stalesAt + staleWhens.length
 const endpointsAt = listenersAt + maxListeners * listenerSize
 const rowSize = endpointsAt + maxEndpoints * endpointSize
 
@@ -106,6 +113,11 @@ export function endpointCell(slot: number): number {
 /** Cell of `upstream_connect_failures_total` of an endpoint. */
 export function failureCell(slot: number, reason: DialFailure): number {
   return endpointCell(slot) + failuresAt + dialFailures.indexOf(reason)
+}
+
+/** Cell of `warm_pool_stale_total` of an endpoint. */
+export function staleCell(slot: number, when: StaleWhen): number {
+  return endpointCell(slot) + stalesAt + staleWhens.indexOf(when)
 }
 
 /** Adds one observation to a worker's own row. */
@@ -220,8 +232,8 @@ export class Tally {
     const gauges = new Set<number>(Object.values(workerCell))
     for (let slot = 0; slot < maxListeners; slot++) gauges.add(listenerCell(slot) + listenerField.active)
     for (let slot = 0; slot < maxEndpoints; slot++) {
-      const { active, pending, usualMs } = endpointField
-      for (const field of [active, pending, usualMs]) gauges.add(endpointCell(slot) + field)
+      const { active, pending, usualMs, warm } = endpointField
+      for (const field of [active, pending, usualMs, warm]) gauges.add(endpointCell(slot) + field)
       this.endTrial(slot) // the trial may have been the dead worker's
     }
     for (let cell = 0; cell < rowSize; cell++) {

@@ -113,6 +113,8 @@ export interface Wire {
   discard(count: number): void
   /** Fires at most once, when the peer resets. A FIN does not count: it is a half-close. */
   onReset(fire: () => void): Cancel
+  /** Nothing was received, and the peer has neither ended nor reset, as far as this host knows now. */
+  untouched(): boolean
   /** FIN. */
   close(): void
   /** RST. */

@@ -1,8 +1,9 @@
-import type { AttemptError, DialFailure } from '../core/outcome.ts'
+import type { AttemptError } from '../core/outcome.ts'
 import type { EndpointSnapshot } from '../core/snapshot.ts'
 import { add, connectHistogram, endpointCell, endpointField, failureCell, observe } from '../core/tally.ts'
 import type { Cancel, Dialed, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
+import { reasonOf } from './dial-failure.ts'
 
 /** Who is told of a dial. */
 export interface AttemptOwner<W extends Wire> {
@@ -150,31 +151,5 @@ export class Attempt<W extends Wire> {
   #endTrial(): void {
     if (this.#trial) this.#context.tally.endTrial(this.endpoint.slot)
     this.#trial = false
-  }
-}
-
-function reasonOf(code: string): DialFailure {
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'refused'
-    case 'ETIMEDOUT':
-      return 'timeout'
-    case 'ECONNRESET':
-      return 'reset'
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-    case 'EHOSTDOWN':
-      return 'unreachable'
-    case 'EADDRNOTAVAIL':
-    case 'EADDRINUSE':
-    case 'EAGAIN': // Linux: no local port left for this destination
-      return 'ports-exhausted'
-    case 'EMFILE':
-    case 'ENFILE':
-    case 'ENOBUFS':
-    case 'ENOMEM':
-      return 'local'
-    default:
-      return 'other'
   }
 }

@@ -5,6 +5,7 @@ import type { Plane, Wire } from '../plane/plane.ts'
 import type { LiveSessions } from './live.ts'
 import type { PoolState } from './pool-state.ts'
 import type { Reports } from './reports.ts'
+import type { Warm } from './warm.ts'
 
 /** Dials that ask suspect endpoints whether they are back. */
 export interface SuspectTrials<W extends Wire> {
@@ -23,6 +24,7 @@ export interface SessionContext<W extends Wire> {
   readonly reports: Reports
   readonly live: LiveSessions
   readonly trials: SuspectTrials<W>
+  readonly warm: Warm<W>
   readonly turns: Turns
   readonly random: () => number
   /** A new connection's id, unique among processes and nodes. */

@@ -28,14 +28,21 @@ export interface AttemptLog {
 }
 
 export type PoolDialed<W> =
-  | { readonly kind: 'connected'; readonly wire: W; readonly endpoint: EndpointSnapshot }
+  /** `warm`: the wire was connected before this client came. */
+  | {
+      readonly kind: 'connected'
+      readonly wire: W
+      readonly endpoint: EndpointSnapshot
+      readonly warm: boolean
+    }
   /** resource: our own limits or the endpoints' maxConnections were in the way. */
   | { readonly kind: 'exhausted'; readonly cause: 'endpoint-down' | 'resource' }
 
 /**
  * Connects to an endpoint of the route's pool: the balancer's order, the next one at once when one fails, the next one
  * beside it when one does not answer, the pool again after a pause, until `connect.budget` is over. Waits in the pool's
- * queue while all have as many connections as they may. Calls `done` once, unless cancelled. Sends nothing.
+ * queue while all have as many connections as they may. Calls `done` once, unless cancelled; with a warm wire before
+ * it returns. Sends nothing.
  */
 export function dialPool<W extends Wire>(
   context: SessionContext<W>,
@@ -122,7 +129,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     for (const attempt of this.#underWay) if (attempt !== winner) this.#abandon(attempt)
     this.#ended(winner, ms, null)
     this.#underWay = none
-    this.#done({ kind: 'connected', wire, endpoint: winner.endpoint })
+    this.#done({ kind: 'connected', wire, endpoint: winner.endpoint, warm: false })
   }
 
   failed(attempt: Attempt<W>, error: AttemptError, ms: number): void {
@@ -180,6 +187,11 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
       this.#context.trials.begin(this.#context, pool, suspect)
     }
     if (endpoint !== undefined) {
+      const wire = pool.warm === null ? null : this.#context.warm.take(endpoint)
+      if (wire !== null) {
+        this.#warm(endpoint, wire, budgeted)
+        return
+      }
       this.#attemptsLeft--
       this.#try(endpoint, Math.max(1, pool.connect.source.length), budgeted)
       return
@@ -192,6 +204,16 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
       }
     }
     this.#rest()
+  }
+
+  /** Nothing is dialed: no attempt, no time. */
+  #warm(endpoint: EndpointSnapshot, wire: W, budgeted: boolean): void {
+    if (budgeted) this.#route.state.retries.end()
+    for (const attempt of this.#underWay) this.#abandon(attempt)
+    this.#underWay = none
+    this.queued = false
+    this.#log.attempted({ endpoint: endpoint.id, ms: 0, error: null })
+    this.#done({ kind: 'connected', wire, endpoint, warm: true })
   }
 
   #wait(): void {

@@ -10,6 +10,7 @@ import {
   listenerCell,
   listenerField,
   observe,
+  staleCell,
   workerCell,
 } from '../core/tally.ts'
 import type { Cancel, Relay, RelayEnd, RelayMeter, Wire } from '../plane/plane.ts'
@@ -18,6 +19,7 @@ import type { Route, SessionContext } from './context.ts'
 import { type AttemptLog, type Dialing, dialPool, type LoggedAttempt } from './dial.ts'
 import type { LiveSession } from './live.ts'
 import { causeOf } from './verdict.ts'
+import { wasLost } from './warm.ts'
 
 /** The story of a connection: counted, connected to an endpoint of its pool, relayed, told. Ends at the hand-over. */
 export function serve<W extends Wire>(context: SessionContext<W>, route: Route, downstream: W): void {
@@ -30,7 +32,7 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
         session.giveUp(dialed.cause)
         return
       }
-      session.connected(dialed.endpoint)
+      session.connected(dialed.endpoint, dialed.warm)
       const { timeouts } = route.snapshot
       const options = { header: session.header(), timeouts, meter: session }
       session.relaying(context.plane.relay(downstream, dialed.wire, options, (end) => session.relayed(end)))
@@ -59,6 +61,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
   #connectMs: number | null = null
   #cancelReset: Cancel | null = null
   #dialing: Dialing | null = null
+  #warm = false
   #over = false
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
@@ -84,7 +87,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
   }
 
   onDialing(dialing: Dialing): void {
-    this.#dialing = dialing
+    if (this.relay === null) this.#dialing = dialing // a warm wire is handed over before dialPool() returns
   }
 
   /** A new array each time is one of the right size: growing one leaves room for seventeen. */
@@ -92,12 +95,13 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     if (this.#attempts.length < maxLogged) this.#attempts = [...this.#attempts, attempt]
   }
 
-  connected(endpoint: EndpointSnapshot): void {
+  connected(endpoint: EndpointSnapshot, warm: boolean): void {
     this.#cancelReset?.()
     this.#cancelReset = null
     this.#dialing = null // a connection may last for days; what dialed it need not
     this.#endpoint = endpoint
     this.slot = endpoint.slot
+    this.#warm = warm
     this.#connectMs = this.#context.plane.now() - this.#startMs
     add(this.#context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
   }
@@ -157,6 +161,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
   relayed(end: RelayEnd): void {
     if (this.#over) return
     add(this.#context.row, endpointCell(this.slot) + endpointField.active, -1)
+    if (this.#warm && wasLost(end)) add(this.#context.row, staleCell(this.slot, 'used'), 1)
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
     this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)
   }

@@ -1,4 +1,12 @@
-import { type Cause, causes, dialFailures, type Phase, phases, rejections } from '../core/outcome.ts'
+import {
+  type Cause,
+  causes,
+  dialFailures,
+  type Phase,
+  phases,
+  rejections,
+  staleWhens,
+} from '../core/outcome.ts'
 import {
   closedCell,
   connectHistogram,
@@ -10,6 +18,7 @@ import {
   listenerCell,
   listenerField,
   rejectedCell,
+  staleCell,
   type Tally,
   workerCell,
 } from '../core/tally.ts'
@@ -146,6 +155,28 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
       'endpoint_connections_active',
       'Connections relayed to the endpoint.',
       each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.active), labels)]),
+    ),
+    gauge(
+      'warm_pool_connections',
+      'Connections to the endpoint that wait for a client.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.warm), labels)]),
+    ),
+    counter(
+      'warm_pool_hit_total',
+      'Clients that got a warm connection.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.warmHit), labels)]),
+    ),
+    counter(
+      'warm_pool_miss_total',
+      'Clients that found no warm connection, and were dialed for.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.warmMiss), labels)]),
+    ),
+    counter(
+      'warm_pool_stale_total',
+      'Warm connections that the endpoint gave up: while they waited, when taken, or, lost with their client, in use.',
+      each(({ slot }, labels) =>
+        staleWhens.map((found) => sample(tally.sum(staleCell(slot, found)), { ...labels, found })),
+      ),
     ),
     counter(
       'endpoint_ejections_total',

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { capacityWarning, connectionLimit } from '../../src/control/capacity.ts'
+import { capacityWarning, connectionLimit, warmRoom } from '../../src/control/capacity.ts'
 
 const GiB = 1024 ** 3
 
@@ -36,4 +36,12 @@ test('with auto, few descriptors are worth a warning', (t) => {
     /takes 384 connections at most/,
   )
   t.is(capacityWarning('auto', { openFiles: 20_000, memoryBytes: GiB }), null)
+})
+
+test('connections that wait for clients take their descriptors from the clients, a quarter at most', (t) => {
+  const machine = { openFiles: 20_256, memoryBytes: 64 * GiB }
+  t.is(warmRoom(machine), 5_000)
+  t.is(connectionLimit('auto', machine, 0), 10_000)
+  t.is(connectionLimit('auto', machine, 1_000), 9_500)
+  t.is(connectionLimit('auto', machine, 50_000), 7_500)
 })

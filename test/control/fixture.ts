@@ -76,6 +76,7 @@ export function poolConfig(changes: Partial<PoolConfig> = {}): PoolConfig {
     outlier: { consecutiveFailures: 5, baseEjectionMs: 30_000, maxEjectionMs: 300_000 },
     connect: { timeoutMs: 3000, budgetMs: 10_000, attempts: 3, source: [], hedgeAfterMs: 250 },
     queue: { connections: 1024, timeoutMs: 10_000 },
+    warm: null,
     onRemoval: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5000,

@@ -54,6 +54,7 @@ export function pool(
     connect: { timeoutMs: 3000, budgetMs: 10_000, attempts: 3, source: [], hedgeAfterMs: 250 },
     queue: { connections: 0, timeoutMs: 1000 },
     proxyProtocol: 'off',
+    warm: null,
   }
 }
 

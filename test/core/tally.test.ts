@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
-import { causes, dialFailures, phases, rejections } from '../../src/core/outcome.ts'
+import { causes, dialFailures, phases, rejections, staleWhens } from '../../src/core/outcome.ts'
 import {
   add,
   closedCell,
@@ -18,6 +18,7 @@ import {
   maxListeners,
   observe,
   rejectedCell,
+  staleCell,
   Tally,
   workerCell,
 } from '../../src/core/tally.ts'
@@ -38,6 +39,7 @@ function endpointCells(slot: number): number[] {
   return [
     ...Object.values(endpointField).map((field) => endpointCell(slot) + field),
     ...dialFailures.map((reason) => failureCell(slot, reason)),
+    ...staleWhens.map((when) => staleCell(slot, when)),
   ]
 }
 
@@ -58,6 +60,7 @@ const gauges = new Set([
     endpointCell(slot) + endpointField.active,
     endpointCell(slot) + endpointField.pending,
     endpointCell(slot) + endpointField.usualMs,
+    endpointCell(slot) + endpointField.warm,
   ]).flat(),
 ])
 

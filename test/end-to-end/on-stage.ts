@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import { hasOpenssl } from '../helpers/certificate.ts'
 import { namespacesMissing } from '../helpers/netns.ts'
-import { findNginx } from '../helpers/nginx.ts'
+import { findNginx, type NginxOptions } from '../helpers/nginx.ts'
 import { Stage } from './stage.ts'
 
 /** Declares a test as AVA's `test` does, with the stage that it plays on. */
@@ -13,7 +13,11 @@ export type OnStage = (claim: string, body: (t: ExecutionContext, stage: Stage) 
  * fail. The tests run one after the other, each once for each plane. Where namespaces or programs are missing it says which, once, and
  * skips them all.
  */
-export function onStage(nodes: number, planes: readonly Stage['plane'][] = ['auto']): OnStage {
+export function onStage(
+  nodes: number,
+  planes: readonly Stage['plane'][] = ['auto'],
+  gateway: Pick<NginxOptions, 'headerTimeout'> = {},
+): OnStage {
   const nginx = findNginx()
   if (nginx === null) return skip('nginx is not installed')
   const reason = missing()
@@ -26,7 +30,7 @@ export function onStage(nodes: number, planes: readonly Stage['plane'][] = ['aut
   }
   process.once('exit', () => opened[0]?.remove()) // AVA ends a process that hangs without its teardown
   test.before(async () => {
-    opened.push(new Stage(nginx, nodes))
+    opened.push(new Stage(nginx, nodes, gateway))
     await open().start()
   })
   test.after.always(() => opened[0]?.close())

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { certificate } from '../helpers/certificate.ts'
 import { NetworkNamespace } from '../helpers/netns.ts'
-import { Nginx } from '../helpers/nginx.ts'
+import { Nginx, type NginxOptions } from '../helpers/nginx.ts'
 import { Spliceway } from './spliceway.ts'
 
 /** Where clients find the edge, and where they come from. */
@@ -32,7 +32,7 @@ export class Stage {
   readonly #undo: (() => void)[] = []
 
   /** With `nodes` gateways, 0 to 3, that do not run yet. Nothing is left when it throws. */
-  constructor(nginx: string, nodes: number) {
+  constructor(nginx: string, nodes: number, gateway: Pick<NginxOptions, 'headerTimeout'> = {}) {
     this.folder = mkdtempSync(join(tmpdir(), 'spliceway-stage-'))
     this.#undo.push(() => rmSync(this.folder, { recursive: true, force: true }))
     this.caFile = join(this.folder, 'ca.pem')
@@ -43,7 +43,7 @@ export class Stage {
       this.remove()
       throw error
     }
-    const common = { binary: nginx, namespace: this.edge, folder: this.folder, names: siteNames }
+    const common = { binary: nginx, namespace: this.edge, folder: this.folder, names: siteNames, ...gateway }
     this.gateways = ['a', 'b', 'c']
       .slice(0, nodes)
       .map((name, at) => new Nginx({ ...common, name, host: `127.0.0.${at + 2}` }))

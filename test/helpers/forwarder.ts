@@ -169,6 +169,7 @@ export function configOf(options: ForwarderOptions): Config {
     balance: 'round-robin',
     health: { probe: { kind: 'off' }, intervalMs: 2_000, timeoutMs: 1_000, fall: 3, rise: 2 },
     outlier: { consecutiveFailures: 5, baseEjectionMs: 30_000, maxEjectionMs: 300_000 },
+    warm: null,
     onRemoval: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5_000,

@@ -27,6 +27,8 @@ export interface NginxOptions {
   readonly folder: string
   /** Server names with a certificate of their own; the first one is for clients without SNI. */
   readonly names: readonly string[]
+  /** How long it waits for a client's first bytes; nginx's own default when left out. */
+  readonly headerTimeout?: string
 }
 
 /**
@@ -72,7 +74,7 @@ export class Nginx {
   }
 }
 
-function configuration({ host, name, folder, names }: NginxOptions): string {
+function configuration({ host, name, folder, names, headerTimeout = '60s' }: NginxOptions): string {
   const { http, tls, proxyHttp, proxyTls } = nginxPorts
   const realIp = 'set_real_ip_from 127.0.0.0/8; real_ip_header proxy_protocol;'
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -108,6 +110,7 @@ http {
     'peer=$realip_remote_addr status=$status uri=$request_uri';
   access_log /dev/stdout visit;
   keepalive_requests 100000;
+  client_header_timeout ${headerTimeout};
   ssl_protocols TLSv1.2 TLSv1.3;
   ${temporary}
   server { listen ${host}:${http}; ${site}

@@ -28,6 +28,10 @@ export interface Traits {
   readonly accepting: 'resets' | 'pauses'
   /** Options of every program that the suite starts. */
   readonly variant?: Partial<ForwarderOptions>
+  /** Only tests whose title matches. */
+  readonly only?: RegExp
+  /** Awaited before each test, and around each client of pair(): resolves with what is awaited once it is connected. */
+  readonly ready?: (forwarder: Forwarder) => Promise<() => Promise<void>>
 }
 
 /**
@@ -35,12 +39,13 @@ export interface Traits {
  * starts a whole program with `plane` in its worker threads, and ends with every gauge at zero and no descriptor left.
  */
 export function contract(plane: PlaneName, traits: Traits): void {
-  const { accepting, variant = {} } = traits
+  const { accepting, variant = {}, only = /^/, ready = async () => async () => {} } = traits
   const scene = (
     title: string,
     settings: Settings,
     run: (t: ExecutionContext, scene: Scene) => Promise<void>,
   ) => {
+    if (!only.test(title)) return
     test.serial(`${plane}: ${title}`, async (t) => {
       const before = openDescriptors()
       const { onPeer, host, ...options } = settings
@@ -49,11 +54,14 @@ export function contract(plane: PlaneName, traits: Traits): void {
       const forwarder = await Forwarder.start({ plane, ...variant, endpoints: [target], ...options })
       const clients: Peer[] = []
       const pair = async () => {
+        const paired = await ready(forwarder)
         const client = await dialPeer(forwarder.port, options.listen === '::1' ? '::1' : '127.0.0.1')
         clients.push(client)
+        await paired()
         return { client, server: await backend.accept() }
       }
       try {
+        await ready(forwarder)
         await run(t, { forwarder, backend, pair })
       } finally {
         for (const { socket } of clients) socket.destroy()

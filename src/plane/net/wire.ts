@@ -60,6 +60,11 @@ export class NetWire implements Wire, Consumer {
     }
   }
 
+  /** libuv has no way to ask the kernel: what it has not read yet is not known. */
+  untouched(): boolean {
+    return this.#heldBytes === 0 && !this.#ended && !this.socket.destroyed
+  }
+
   close(): void {
     this.#forget()
     this.socket.destroySoon()

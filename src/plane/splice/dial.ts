@@ -14,9 +14,6 @@ import type { Cancel, Dialed, DialOptions } from '../plane.ts'
 import { sockaddrSize, writeSockaddr } from './sockaddr.ts'
 import { type Owner, type Shared, SpliceWire } from './wire.ts'
 
-/** An even number above zero sends the ACK that is pending, once, and leaves the delayed mode on. */
-const ackOnce = 2
-
 interface Sockaddr {
   readonly block: Block
   readonly length: number
@@ -96,14 +93,11 @@ export class Dialer {
     if (this.#quiet.push(wire) === 1) this.#shared.poller.later(this.#flush)
   }
 
-  /** A server that speaks first waits for that ACK: where the client had nothing to say by the end of the batch, it goes alone. */
+  /** Where nobody had anything to say by the end of the batch, it goes alone. */
   #acknowledge(): void {
     const quiet = this.#quiet
     this.#quiet = []
-    for (const wire of quiet) {
-      if (!wire.sent && wire.fd.n !== -1)
-        this.#shared.libc.setOption(wire.fd, IPPROTO_TCP, TCP_QUICKACK, ackOnce)
-    }
+    for (const wire of quiet) wire.acknowledge()
   }
 }
 

@@ -76,6 +76,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     context.sweeper.add(this)
     if (options.header !== null) this.#up.begin(options.header)
     this.#up.run()
+    upstream.acknowledge() // unless the client's first bytes have taken it along
     this.#down.run()
   }
 

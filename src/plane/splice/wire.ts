@@ -12,7 +12,9 @@ import {
   SO_ERROR,
   SOL_SOCKET,
   TCP_NODELAY,
+  TCP_QUICKACK,
 } from '../../linux/constants.ts'
+import { EAGAIN } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel, Wire } from '../plane.ts'
@@ -33,6 +35,9 @@ export interface Owner {
   /** The wire's flags have changed by `events`. */
   ready(wire: SpliceWire, events: number): void
 }
+
+/** An even number above zero sends the ACK that is pending, once, and leaves the delayed mode on. */
+const ackOnce = 2
 
 /** Fits one segment of any network: of a longer message the last segment would wait for the first one's ACK. */
 const firstMessage = 512
@@ -71,6 +76,7 @@ export class SpliceWire implements Wire, Watcher {
   #peeker: Peeker | null = null
   #reset: (() => void) | null = null
   #noDelay: boolean
+  #acknowledged = false
 
   /** `noDelay`: the socket has TCP_NODELAY already. */
   constructor(shared: Shared, fd: Fd, remote: SocketAddress | null, noDelay: boolean) {
@@ -146,6 +152,11 @@ export class SpliceWire implements Wire, Watcher {
     }
   }
 
+  untouched(): boolean {
+    const { libc, scratch } = this.#shared
+    return !this.finArrived && libc.recv(this.fd, scratch, 0, 1, MSG_PEEK) === EAGAIN
+  }
+
   close(): void {
     this.#release()
     this.#shared.libc.close(this.fd)
@@ -167,6 +178,13 @@ export class SpliceWire implements Wire, Watcher {
       this.#shared.libc.setOption(this.fd, IPPROTO_TCP, TCP_NODELAY, 1)
     }
     this.sent = true
+  }
+
+  /** Sends the ACK of the handshake that waits for the first bytes: a server that speaks first waits for it. */
+  acknowledge(): void {
+    if (this.#acknowledged || this.sent || this.fd.n === -1) return
+    this.#acknowledged = true
+    this.#shared.libc.setOption(this.fd, IPPROTO_TCP, TCP_QUICKACK, ackOnce)
   }
 
   /** The owner takes over: nobody is told of a reset or of bytes any more. */

@@ -1,0 +1,28 @@
+import type { DialFailure } from '../core/outcome.ts'
+
+/** What a failed dial's errno name means. */
+export function reasonOf(code: string): DialFailure {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'refused'
+    case 'ETIMEDOUT':
+      return 'timeout'
+    case 'ECONNRESET':
+      return 'reset'
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EHOSTDOWN':
+      return 'unreachable'
+    case 'EADDRNOTAVAIL':
+    case 'EADDRINUSE':
+    case 'EAGAIN': // Linux: no local port left for this destination
+      return 'ports-exhausted'
+    case 'EMFILE':
+    case 'ENFILE':
+    case 'ENOBUFS':
+    case 'ENOMEM':
+      return 'local'
+    default:
+      return 'other'
+  }
+}

@@ -1,0 +1,3 @@
+import { warmContract } from './warm.ts'
+
+warmContract('net')
