@@ -1,7 +1,10 @@
 import test from 'ava'
 import { soak } from '../control/kubernetes/soak.ts'
 
-test('10,000 changes of the endpoints, and no request fails while one is ready', async (t) => {
+// Part of `npm run test:slow`.
+const slow = process.env.SLOW === '1' ? test : test.skip
+
+slow('10,000 changes of the endpoints, and no request fails while one is ready', async (t) => {
   t.timeout(600_000)
   await soak(t, 10_000)
 })
