@@ -141,7 +141,7 @@ export class App implements AdminSource, AdminActions {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
     this.#dataPlane.start(this.#config.listeners)
-    await this.#endpoints.begin(this.#config.pools)
+    await this.#endpoints.begin(this.#config)
     this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
     await this.#dataPlane.settled()
     if (this.#state === 'starting') this.#state = 'serving'
@@ -188,7 +188,7 @@ export class App implements AdminSource, AdminActions {
       uptimeMs: nowMs() - this.#startedMs,
       connections: { active: this.#dataPlane.active, limit: this.#limit() },
       listeners: this.#dataPlane.listeners(),
-      pools: this.#endpoints.registry.status(),
+      pools: this.#endpoints.status(),
       workers: this.#dataPlane.workers(),
       config: {
         source: this.#options.source.name,
@@ -324,7 +324,7 @@ export class App implements AdminSource, AdminActions {
     }
     this.#config = config
     this.#options.setLogLevel(config.log.level)
-    this.#endpoints.update(config.pools)
+    this.#endpoints.update(config)
     this.#publish()
     await opened()
     return null
@@ -401,6 +401,10 @@ export class App implements AdminSource, AdminActions {
       tally: this.#tally,
       listeners: () => this.#dataPlane.slots.all(),
       endpoints: () => registry.endpoints(),
+      discovery: () =>
+        this.#endpoints
+          .status()
+          .flatMap(({ name: pool, discovery }) => (discovery === null ? [] : [{ pool, ...discovery }])),
       healthChecks: () => registry.healthChecks(),
       draining: () => this.#state === 'draining',
       lastReloadSuccessful: () => this.#lastReload.successful,

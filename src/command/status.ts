@@ -37,8 +37,11 @@ function parse(body: string): Status | undefined {
 
 /** Tables, a blank line between them. */
 export function renderStatus(status: Status): string {
-  const sections = [program, listeners, endpoints, workers, config]
-  return sections.map((section) => section(status)).join('\n')
+  const sections = [program, listeners, endpoints, discovery, workers, config]
+  return sections
+    .map((section) => section(status))
+    .filter((text) => text !== '')
+    .join('\n')
 }
 
 function program(status: Status): string {
@@ -94,6 +97,16 @@ function endpoints(status: Status): string {
     table(['pool', 'endpoint', 'name', 'state', 'for', 'priority', 'weight', 'active', 'reason'], rows) +
     panics.join('')
   )
+}
+
+/** Empty when every pool lists its endpoints. */
+function discovery({ pools }: Status): string {
+  const rows = pools.flatMap(({ name, discovery }) => {
+    if (discovery === null) return []
+    const { source, state, reason, ageMs, endpoints } = discovery
+    return [[name, source, state === 'known' ? 'answered' : reason, shortDuration(ageMs), String(endpoints)]]
+  })
+  return rows.length === 0 ? '' : table(['pool', 'source', 'state', 'age', 'endpoints'], rows)
 }
 
 function workers(status: Status): string {

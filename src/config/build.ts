@@ -1,5 +1,6 @@
 import type {
   Config,
+  DiscoveryConfig,
   EndpointConfig,
   HealthConfig,
   ListenerConfig,
@@ -31,7 +32,7 @@ export interface PoolDraft {
   readonly endpointsAt: Path
 }
 
-type EndpointDocument = PoolDocument['endpoints'][number]
+type EndpointDocument = NonNullable<PoolDocument['endpoints']>[number]
 type HealthDocument = Exclude<PoolDocument['health'], 'off'>
 
 /** Flattens the file's forms: a forward becomes a listener and a pool. A forward with a bad key is left out. */
@@ -64,7 +65,7 @@ function buildConfig(
   listeners: readonly ListenerDraft[],
   pools: readonly PoolDraft[],
 ): Config {
-  const { timeouts, drain, admin, limits, workers, plane, log } = document
+  const { timeouts, drain, admin, limits, workers, plane, kubernetes, log } = document
   return {
     listeners: listeners.map(({ config }) => config),
     pools: pools.map(({ config }) => config),
@@ -87,6 +88,13 @@ function buildConfig(
     },
     workers,
     plane,
+    kubernetes: {
+      apiServer: kubernetes.apiServer,
+      kubeconfig: kubernetes.kubeconfig ?? null,
+      node: kubernetes.node ?? null,
+      zone: kubernetes.zone ?? null,
+      snapshots: kubernetes.snapshots ?? null,
+    },
     admin,
     log,
   }
@@ -96,7 +104,8 @@ function buildPool(name: string, pool: PoolDocument): PoolConfig {
   const { outlier, connect, warm } = pool
   return {
     name,
-    endpoints: pool.endpoints.map(buildEndpoint),
+    endpoints: (pool.endpoints ?? []).map(buildEndpoint),
+    discovery: buildDiscovery(pool),
     balance: pool.balance,
     health: buildHealth(pool.health),
     outlier:
@@ -124,6 +133,21 @@ function buildPool(name: string, pool: PoolDocument): PoolConfig {
 
 function buildEndpoint({ address, priority, weight, maxConnections }: EndpointDocument): EndpointConfig {
   return { ...address, priority, weight, maxConnections: maxConnections ?? null }
+}
+
+/** check-discovery.ts refuses more than one of them, and none beside no endpoints. */
+function buildDiscovery({ kubernetes, dns, file }: PoolDocument): DiscoveryConfig | null {
+  if (kubernetes !== undefined) {
+    const { service, ...rest } = kubernetes
+    return { kind: 'kubernetes', namespace: service.namespace, service: service.name, ...rest }
+  }
+  if (dns !== undefined) {
+    const { name, port, type, servers, allowSpecial } = dns
+    // check-discovery.ts refuses A and AAAA without a port.
+    const records = type === 'SRV' ? { type } : { type, port: port ?? 0 }
+    return { kind: 'dns', name, records, servers, allowSpecial }
+  }
+  return file === undefined ? null : { kind: 'file', ...file }
 }
 
 function buildHealth(health: PoolDocument['health']): HealthConfig {

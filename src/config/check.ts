@@ -1,5 +1,6 @@
 import { maxEndpoints, maxListeners } from '../core/tally.ts'
 import { checkAddresses } from './check-addresses.ts'
+import { checkDiscovery } from './check-discovery.ts'
 import { checkNames } from './check-names.ts'
 import type { Checked } from './checked.ts'
 import { formatDuration } from './duration.ts'
@@ -11,6 +12,7 @@ export function check(checked: Checked): Finding[] {
   return [
     ...checkListening(checked),
     ...checkNames(checked),
+    ...checkDiscovery(checked),
     ...checkAddresses(checked),
     ...checkLimits(checked),
     ...checkPools(checked),

@@ -10,6 +10,7 @@ export interface Config {
   readonly drain: DrainConfig
   readonly workers: number | 'auto'
   readonly plane: 'auto' | 'net' | 'splice'
+  readonly kubernetes: KubernetesConfig
   readonly admin: AdminConfig
   readonly log: LogConfig
 }
@@ -26,7 +27,10 @@ export interface ListenerConfig {
 
 export interface PoolConfig {
   readonly name: string
+  /** Empty when they are discovered. */
   readonly endpoints: readonly EndpointConfig[]
+  /** null: `endpoints` lists them. */
+  readonly discovery: DiscoveryConfig | null
   readonly balance: BalanceKind
   readonly health: HealthConfig
   /** null: passive ejection is off. */
@@ -39,6 +43,52 @@ export interface PoolConfig {
   readonly sendProxyProtocol: ProxyProtocol
   /** How often names in `endpoints` are looked up again. */
   readonly refreshMs: number
+}
+
+/** Where endpoints are found. `allowSpecial`: loopback, link-local, multicast and unspecified addresses too. */
+export type DiscoveryConfig = KubernetesPoolConfig | DnsPoolConfig | FilePoolConfig
+
+export interface KubernetesPoolConfig {
+  readonly kind: 'kubernetes'
+  readonly namespace: string
+  readonly service: string
+  /** Name of the Service's port; empty: its only port has no name. */
+  readonly port: string
+  readonly locality: Locality
+  readonly allowSpecial: boolean
+}
+
+export type Locality = 'any' | 'prefer-node' | 'prefer-zone' | 'node-only'
+
+export interface DnsPoolConfig {
+  readonly kind: 'dns'
+  /** Absolute, in lower case, without the final dot. */
+  readonly name: string
+  readonly records:
+    | { readonly type: 'A' | 'AAAA'; readonly port: number }
+    /** The answer has the ports. */
+    | { readonly type: 'SRV' }
+  /** `10.96.0.10`, `127.0.0.1:8600`, `[::1]:53`; empty: those of resolv.conf. */
+  readonly servers: readonly string[]
+  readonly allowSpecial: boolean
+}
+
+export interface FilePoolConfig {
+  readonly kind: 'file'
+  /** Absolute. */
+  readonly path: string
+  readonly allowSpecial: boolean
+}
+
+/** What all pools with `kubernetes` share; null: not given. */
+export interface KubernetesConfig {
+  /** Without a slash at the end; null: the kubeconfig's, or that of the cluster that this runs in. */
+  readonly apiServer: string | null
+  readonly kubeconfig: string | null
+  readonly node: string | null
+  readonly zone: string | null
+  /** Folder that keeps the last answers, a file for each pool. */
+  readonly snapshots: string | null
 }
 
 export type BalanceKind = 'p2c' | 'round-robin' | 'least-connections' | 'source-hash'

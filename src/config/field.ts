@@ -71,6 +71,19 @@ export function choice<const Word extends string>(words: readonly Word[]) {
   )
 }
 
+/** `true` or `false`. Text counts: a variable holds nothing else. */
+export function flag() {
+  return field(
+    (given) => {
+      const text = String(given)
+      return text === 'true' || text === 'false'
+        ? accept(text === 'true')
+        : refuse('must be `true` or `false`', null)
+    },
+    { type: 'boolean' },
+  )
+}
+
 /** `off`, where a mapping could stand instead. */
 export function offOrMapping(example: string) {
   return field<'off'>(

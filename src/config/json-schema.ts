@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { orItem, schema } from './schema.ts'
+import { schema } from './schema.ts'
+import { oneKeyOf, orItem } from './shape.ts'
 
 /** The JSON Schema (draft-7) of the configuration file, for editors: config/schema.json. */
 export function jsonSchema(): Record<string, unknown> {
@@ -11,6 +12,15 @@ export function jsonSchema(): Record<string, unknown> {
       const { default: value } = jsonSchema
       if (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
         delete jsonSchema.default
+      const keys = jsonSchema[oneKeyOf]
+      if (Array.isArray(keys)) {
+        delete jsonSchema[oneKeyOf]
+        jsonSchema.oneOf = keys.map((key: string) => ({
+          type: 'object',
+          properties: { [key]: { description: `One of ${keys.join(', ')}.` } },
+          required: [key],
+        }))
+      }
       if (jsonSchema[orItem] === undefined) return
       delete jsonSchema[orItem]
       const { items, minItems, type } = jsonSchema

@@ -29,11 +29,29 @@ const maxTextLength = 4 * 1024 * 1024
 const maxParts = 200_000
 
 /** Reads a configuration file (YAML 1.2). Reports every problem at once, except behind a syntax error. Never throws. */
-export function parseConfig(text: string, { file, env }: ParseOptions): Parsed {
+export function parseConfig(text: string, options: ParseOptions): Parsed {
+  const example = '`forward: { 80: 127.0.0.1:9080 }`'
+  const { source, tree, problems } = parseTree(text, options, `write a line such as ${example}`)
+  if (tree === null) return { kind: 'invalid', problems }
+  if (tree.kind === 'mapping') return resolve(source, tree, problems)
+  const hint = `write \`key: value\` lines such as ${example}`
+  return { kind: 'invalid', problems: [problemAt(source, tree.span, 'the file must be a mapping', hint)] }
+}
+
+export interface ParsedTree {
+  readonly source: Source
+  /** null: nothing could be read. */
+  readonly tree: Tree | null
+  readonly problems: readonly Problem[]
+}
+
+/** Reads any YAML 1.2, hence JSON, with the place of each part. `emptyHint`: what to write into an empty file. Never throws. */
+export function parseTree(text: string, { file, env }: ParseOptions, emptyHint: string): ParsedTree {
   const source: Source = { file, text: text.replace(/^\ufeff/, ''), numbered: true }
   const top: Span = { start: 0, end: source.text.length }
-  const invalid = (span: Span, message: string, hint: string | null): Parsed => ({
-    kind: 'invalid',
+  const invalid = (span: Span, message: string, hint: string | null): ParsedTree => ({
+    source,
+    tree: null,
     problems: [problemAt(source, span, message, hint)],
   })
   if (text.length > maxTextLength) return invalid(top, 'the file is larger than 4 MiB', null)
@@ -54,13 +72,9 @@ export function parseConfig(text: string, { file, env }: ParseOptions): Parsed {
     return invalid(top, 'only YAML 1.2 is supported', 'remove the `%YAML` line')
   }
   const root = document.contents
-  if (root === null || (isScalar(root) && root.value === null)) {
-    return invalid(top, 'the file is empty', 'write a line such as `forward: { 80: 127.0.0.1:9080 }`')
-  }
-  const { tree, problems } = new Reader(source, env, document).read(root)
-  if (tree.kind === 'mapping') return resolve(source, tree, problems)
-  const hint = 'write `key: value` lines such as `forward: { 80: 127.0.0.1:9080 }`'
-  return invalid(tree.span, 'the file must be a mapping', hint)
+  if (root === null || (isScalar(root) && root.value === null))
+    return invalid(top, 'the file is empty', emptyHint)
+  return { source, ...new Reader(source, env, document).read(root) }
 }
 
 /** Makes a Tree of YAML nodes, replaces variables, follows aliases. */

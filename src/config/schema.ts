@@ -10,7 +10,9 @@ import {
   socketPath,
   sourceAddress,
 } from './address-field.ts'
+import { dnsPool, filePool, kubernetes, kubernetesPool, shortFilePool } from './discovery-schema.ts'
 import { autoOr, choice, duration, integer, offOrMapping } from './field.ts'
+import { mapping, oneKeyOf, oneOrMore } from './shape.ts'
 
 /**
  * The configuration file: every key, its default and what it means. config/schema.json is made from this. Rules that
@@ -20,35 +22,24 @@ import { autoOr, choice, duration, integer, offOrMapping } from './field.ts'
 /** No machine of today holds more connections; the bound catches a slipped digit. */
 const maxConnections = 10_000_000
 
-/** A mapping without other keys. The error carries the known ones, for "did you mean". */
-function mapping<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  const known = Object.keys(shape).join(' ')
-  return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? known : undefined) })
-}
-
-/** Marks a list in the JSON Schema that may be written as its only item; json-schema.ts replaces it. */
-export const orItem = 'x-or-item'
-
-/** A list that may be written as its only item. */
-function oneOrMore<Item extends z.ZodType>(item: Item) {
-  const wrap = (given: unknown) => (Array.isArray(given) || given === undefined ? given : [given])
-  return z.preprocess(wrap, z.array(item).min(1)).meta({ [orItem]: true })
-}
-
 const connections = () => integer(1, maxConnections)
 
 // All endpoints are equal until someone says otherwise.
 const priority = 0
 const weight = 1
 
-const endpoint = mapping({
-  address: endpointAddress().describe(
-    'HOST:PORT: an IP address, or a name that is looked up again every `refresh`.',
-  ),
+const share = {
   priority: integer(0, 100)
     .prefault(priority)
     .describe('0 is used first; a higher tier is used only while no endpoint of a lower one is usable.'),
   weight: integer(1, 1000).prefault(weight).describe('Share of connections among endpoints of one priority.'),
+}
+
+const endpoint = mapping({
+  address: endpointAddress().describe(
+    'HOST:PORT: an IP address, or a name that is looked up again every `refresh`.',
+  ),
+  ...share,
   maxConnections: connections().optional().describe('Connections to this endpoint; no limit when left out.'),
 })
 
@@ -56,6 +47,12 @@ const shortEndpoint = endpointAddress().transform(
   (address): z.output<typeof endpoint> => ({ address, priority, weight }),
 )
 const endpointForm = z.union([shortEndpoint, endpoint])
+
+/** An endpoint in the file of a pool with `file`; endpoint-list.ts refuses names. */
+export const listedEndpoint = z.union([
+  shortEndpoint,
+  mapping({ address: endpointAddress().describe('ADDRESS:PORT'), ...share }),
+])
 
 const probePort = () =>
   integer(1, 65_535)
@@ -156,11 +153,21 @@ const warm = mapping({
     ),
 })
 
+/** The keys of a pool that say where connections go. */
+export const memberKeys = ['endpoints', 'kubernetes', 'dns', 'file'] as const
+
 export const pool = mapping({
   endpoints: z
     .array(endpointForm)
     .min(1)
+    .optional()
     .describe('Where connections go: `HOST:PORT`, or a mapping with `address`.'),
+  kubernetes: kubernetesPool.optional().describe('Instead of `endpoints`: those of a Kubernetes Service.'),
+  dns: dnsPool.optional().describe('Instead of `endpoints`: what name servers answer.'),
+  file: z
+    .union([shortFilePool, filePool])
+    .optional()
+    .describe('Instead of `endpoints`: what a file lists. A path, or a mapping with `path`.'),
   // Two random choices, the less loaded one: near to least-connections, without herding on a fresh endpoint.
   balance: choice(['p2c', 'round-robin', 'least-connections', 'source-hash'])
     .prefault('p2c')
@@ -190,8 +197,10 @@ export const pool = mapping({
       "PROXY protocol header that tells the endpoint the client's address. The endpoint's port must expect it.",
     ),
   // As short as the TTLs that cluster DNS gives.
-  refresh: duration().prefault('5s').describe('How often names in `endpoints` are looked up again.'),
-})
+  refresh: duration()
+    .prefault('5s')
+    .describe('How often names in `endpoints` are looked up again; `dns` goes by the TTL instead.'),
+}).meta({ [oneKeyOf]: memberKeys })
 
 const listener = mapping({
   name: name().describe('Unique; in logs and metrics.'),
@@ -299,6 +308,7 @@ export const schema = mapping({
     .describe(
       'How bytes are moved: net is node:net, which runs everywhere; splice is epoll and splice(2), Linux only. auto: splice where its self-test passes.',
     ),
+  kubernetes: kubernetes.prefault({}).describe('How pools with `kubernetes` reach the API server.'),
   admin: admin.prefault({}).describe('Health, metrics and control.'),
   log: log.prefault({}).describe('What is logged.'),
 })

@@ -1,14 +1,21 @@
-import type { PoolConfig } from '../config/config.ts'
+import type { Config } from '../config/config.ts'
+import type { PoolStatus } from '../core/status.ts'
 import type { Tally } from '../core/tally.ts'
 import type { After } from './after.ts'
+import { Discovered } from './discovery/discovered.ts'
+import { openSource } from './discovery/open-source.ts'
 import { getaddrinfo } from './host-lookup.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
 import type { Prober } from './prober.ts'
 import { Registry } from './registry.ts'
+import type { ResolvedPool } from './resolved-pool.ts'
 
-/** A start waits this long for names before it listens; a name that comes later is published when it comes. */
-const namesMs = 1_000
+/** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
+const firstMs = 1_000
+
+/** The part of a configuration that says who the endpoints are. */
+export type PoolsConfig = Pick<Config, 'pools' | 'kubernetes'>
 
 export interface EndpointsDeps {
   readonly tally: Tally
@@ -19,11 +26,12 @@ export interface EndpointsDeps {
   readonly changed: () => void
 }
 
-/** Who the endpoints are and how they are: names, probes and the registry, kept in step. */
+/** Who the endpoints are and how they are: names, sources, probes and the registry, kept in step. */
 export class Endpoints {
   readonly registry: Registry
   readonly #deps: EndpointsDeps
   readonly #names: Names
+  readonly #discovered: Discovered
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
@@ -31,32 +39,30 @@ export class Endpoints {
     const random = Math.random
     this.#deps = deps
     this.registry = new Registry({ tally, log, nowMs, random, after })
-    this.#names = new Names({
-      lookup: getaddrinfo,
-      log,
-      after,
-      nowMs,
-      random,
-      changed: () => {
-        this.#refresh()
-        deps.changed()
-      },
-    })
+    const changed = (): void => {
+      this.#refresh()
+      deps.changed()
+    }
+    this.#names = new Names({ lookup: getaddrinfo, log, after, nowMs, random, changed })
+    this.#discovered = new Discovered(openSource, { log, after, nowMs, random, changed })
   }
 
-  /** Takes the first configuration; resolves when its names are known, or have had their time. */
-  async begin(pools: readonly PoolConfig[]): Promise<void> {
-    this.#names.update(pools)
+  /** Takes the first configuration; resolves when its names and sources have answered, or have had their time. */
+  async begin(config: PoolsConfig): Promise<void> {
+    this.#names.update(config.pools)
+    this.#discovered.update(config, [])
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#deps.after(namesMs, resolve)
-    await Promise.race([this.#names.resolved(), promise])
+    const cancel = this.#deps.after(firstMs, resolve)
+    await Promise.race([Promise.all([this.#names.resolved(), this.#discovered.first()]), promise])
     cancel()
     this.#refresh()
   }
 
   /** Takes a new configuration. */
-  update(pools: readonly PoolConfig[]): void {
-    this.#names.update(pools)
+  update(config: PoolsConfig): void {
+    const before = this.#pools()
+    this.#names.update(config.pools)
+    this.#discovered.update(config, before)
     this.#refresh()
   }
 
@@ -74,19 +80,28 @@ export class Endpoints {
       nowMs,
       random: Math.random,
     })
-    const retarget = (): void => prober.update(probeTargets(this.#names.pools()))
+    const retarget = (): void => prober.update(probeTargets(this.#pools()))
     this.#prober = { prober, retarget }
     retarget()
   }
 
+  status(): readonly PoolStatus[] {
+    return this.registry.status().map((pool) => ({ ...pool, discovery: this.#discovered.status(pool.name) }))
+  }
+
   stop(): void {
     this.#prober?.prober.stop()
+    this.#discovered.stop()
     this.#names.stop()
     this.registry.stop()
   }
 
   #refresh(): void {
-    this.registry.update(this.#names.pools())
+    this.registry.update(this.#pools())
     this.#prober?.retarget()
+  }
+
+  #pools(): readonly ResolvedPool[] {
+    return this.#names.pools().map((pool) => this.#discovered.fill(pool))
   }
 }

@@ -26,8 +26,11 @@ export function newPool(
   return { config, records, unresolved, snapshot, standing: standingOf(records) }
 }
 
+/** What is known of a pool apart from where its endpoints come from. */
+export type PoolHealth = Omit<PoolStatus, 'discovery'>
+
 /** `tally`: where the connections are counted. */
-export function poolStatus(pool: PoolRecord, tally: Tally, nowMs: number): PoolStatus {
+export function poolHealth(pool: PoolRecord, tally: Tally, nowMs: number): PoolHealth {
   const probes = pool.config.health.probe.kind !== 'off'
   const known = pool.records.map((record) => endpointStatus(record, probes, tally, nowMs))
   const unknown = pool.unresolved.map((name) => unresolvedStatus(name, nowMs))

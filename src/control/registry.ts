@@ -3,10 +3,9 @@ import { probed, type Verdict } from '../core/health.ts'
 import type { Attempt } from '../core/outcome.ts'
 import { blameless, blames, connected, failed, maxEjected, returned } from '../core/outlier.ts'
 import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
-import type { PoolStatus } from '../core/status.ts'
 import { announce, announceMembership } from './announce.ts'
 import { type EndpointRecord, ejectionReason, healthWord, stateOf } from './endpoint-record.ts'
-import { newPool, type PoolRecord, poolStatus } from './pool-record.ts'
+import { newPool, type PoolHealth, type PoolRecord, poolHealth } from './pool-record.ts'
 import { Records, type RecordsDeps } from './records.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
 import { standingOf } from './standing.ts'
@@ -131,9 +130,9 @@ export class Registry {
     return this.#pools.get(pool)?.standing.usable ?? 0
   }
 
-  status(): readonly PoolStatus[] {
+  status(): readonly PoolHealth[] {
     const nowMs = this.#deps.nowMs()
-    return [...this.#pools.values()].map((pool) => poolStatus(pool, this.#deps.tally, nowMs))
+    return [...this.#pools.values()].map((pool) => poolHealth(pool, this.#deps.tally, nowMs))
   }
 
   /** Every endpoint whose series exist: those in use, and those that left less than ten minutes ago. */

@@ -29,6 +29,22 @@ export interface PoolStatus {
   /** No endpoint is up: all are tried. */
   readonly panic: boolean
   readonly endpoints: readonly EndpointStatus[]
+  /** null: the configuration lists the endpoints. */
+  readonly discovery: DiscoveryStatus | null
+}
+
+/** Where the endpoints of a pool come from, and how sure that is. */
+export interface DiscoveryStatus {
+  /** `dns gateways.example.net SRV` */
+  readonly source: string
+  /** none: it has not answered yet. */
+  readonly state: 'known' | 'none'
+  /** Why there is no answer; empty when there is one. */
+  readonly reason: string
+  /** Time since the source confirmed what is used; since it was first asked, while there is no answer. */
+  readonly ageMs: number
+  /** How many are used. */
+  readonly endpoints: number
 }
 
 export interface EndpointStatus {

@@ -7,6 +7,8 @@ export interface MetricsSource {
   listeners(): readonly { readonly name: string; readonly slot: number }[]
   /** A pair of pool and endpoint is unique. Endpoints that left are listed for ten minutes more, with `up: false`. */
   endpoints(): readonly EndpointSource[]
+  /** Pools whose endpoints are discovered. */
+  discovery(): readonly DiscoverySource[]
   /** Probes answered since the start. */
   healthChecks(): { readonly success: number; readonly failure: number }
   draining(): boolean
@@ -26,4 +28,12 @@ export interface EndpointSource {
   readonly up: boolean
   /** Ejections since it exists. */
   readonly ejections: number
+}
+
+export interface DiscoverySource {
+  readonly pool: string
+  /** Time since the source confirmed what is used. */
+  readonly ageMs: number
+  /** How many are used. */
+  readonly endpoints: number
 }

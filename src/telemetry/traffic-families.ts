@@ -55,6 +55,7 @@ export function trafficFamilies(source: MetricsSource): readonly Family[] {
   return [
     ...listenerFamilies(source),
     ...endpointFamilies(source),
+    ...discoveryFamilies(source),
     ...histogramFamilies(source.tally),
     ...programFamilies(source),
   ]
@@ -181,6 +182,17 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
       'endpoint_ejections_total',
       'Ejections after failed dials.',
       each(({ ejections }, labels) => [sample(ejections, labels)]),
+    ),
+  ]
+}
+
+function discoveryFamilies(source: MetricsSource): readonly Family[] {
+  return [
+    gauge('discovery_age_seconds', 'Time since the source of a pool confirmed its endpoints.', () =>
+      source.discovery().map(({ pool, ageMs }) => sample(ageMs / 1000, { pool })),
+    ),
+    gauge('discovery_endpoints', 'Endpoints that the source of a pool has found.', () =>
+      source.discovery().map(({ pool, endpoints }) => sample(endpoints, { pool })),
     ),
   ]
 }

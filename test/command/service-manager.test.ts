@@ -13,7 +13,15 @@ const serving: Status = {
   listeners: [
     { name: 'http', address: '[::]:80', pool: 'web', active: 7, accepted: 9, maxConnections: null },
   ],
-  pools: [{ name: 'web', balance: 'p2c', panic: false, endpoints: [endpoint('up'), endpoint('down')] }],
+  pools: [
+    {
+      name: 'web',
+      balance: 'p2c',
+      panic: false,
+      endpoints: [endpoint('up'), endpoint('down')],
+      discovery: null,
+    },
+  ],
   workers: [],
   config: { source: 'file', loadedMsAgo: 0, lastReload: { successful: true, message: 'as started' } },
 }

@@ -80,6 +80,7 @@ export function poolConfig(changes: Partial<PoolConfig> = {}): PoolConfig {
     onRemoval: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5000,
+    discovery: null,
     ...changes,
   }
 }

@@ -174,6 +174,7 @@ export function configOf(options: ForwarderOptions): Config {
     sendProxyProtocol: 'off',
     refreshMs: 5_000,
     queue: { connections: 1024, timeoutMs: 10_000 },
+    discovery: null,
     ...options.pool,
     connect: {
       timeoutMs: 3_000,
@@ -198,6 +199,7 @@ export function configOf(options: ForwarderOptions): Config {
     drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
     workers: options.workers ?? 1,
     plane: options.plane,
+    kubernetes: { apiServer: null, kubeconfig: null, node: null, zone: null, snapshots: null },
     admin: { socket: { kind: 'off' }, listen: null, readyRequires: [] },
     log: { level: 'info', access: 'all' },
     ...options.config,

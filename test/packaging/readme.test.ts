@@ -74,6 +74,7 @@ test('the README names every metric of the program and no other', (t) => {
     tally: new Tally(1),
     listeners: () => [],
     endpoints: () => [],
+    discovery: () => [],
     healthChecks: () => ({ success: 0, failure: 0 }),
     draining: () => false,
     lastReloadSuccessful: () => true,

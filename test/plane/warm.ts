@@ -94,7 +94,9 @@ export function warmContract(plane: PlaneName): void {
     {},
     async (t, scene) => {
       await scene.waiting(4)
-      t.is(scene.backend.peers.length, 4) // accepted: the ACK of the handshake was sent
+      // Accepted: the ACK of the handshake was sent.
+      await scene.forwarder.until(() => scene.backend.peers.length === 4)
+      t.pass()
       const { connections, pools } = scene.forwarder.app.status()
       t.is(connections.active, 0)
       t.is(pools[0]?.endpoints[0]?.active, 0)
@@ -111,7 +113,7 @@ export function warmContract(plane: PlaneName): void {
       t.is((await client.read(5)).toString(), 'hello')
       t.is(await scene.warm('hit'), 1)
       await scene.waiting(4)
-      t.is(backend.peers.length, 5)
+      await forwarder.until(() => backend.peers.length === 5)
       client.end()
       await client.ended()
       const { attempts, endpoint } = await forwarder.outcome()

@@ -4,5 +4,5 @@ export default {
   files: ['test/slow/**/*.test.ts'],
   workerThreads: false,
   concurrency: 1,
-  timeout: '90s',
+  timeout: '150s',
 }

@@ -30,6 +30,7 @@ export const exampleStatus: Status = {
           active: 3,
         },
       ],
+      discovery: null,
     },
     {
       name: 'web-tls',
@@ -47,6 +48,7 @@ export const exampleStatus: Status = {
           active: 0,
         },
       ],
+      discovery: { source: 'dns node-2.internal A', state: 'known', reason: '', ageMs: 4200, endpoints: 1 },
     },
   ],
   workers: [{ index: 1, alive: true, heartbeatAgeMs: 120, active: 12, restarts: 0 }],

@@ -24,6 +24,7 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
       { pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, up: true, ejections: 2 },
       { pool: 'web', endpoint: '[2001:db8::6]:9443', slot: 4, up: false, ejections: 0 },
     ],
+    discovery: () => [{ pool: 'web', ageMs: 1500, endpoints: 3 }],
     healthChecks: () => ({ success: 41, failure: 2 }),
     draining: () => false,
     lastReloadSuccessful: () => true,

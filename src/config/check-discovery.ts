@@ -1,0 +1,80 @@
+import type { PoolDraft } from './build.ts'
+import type { Checked } from './checked.ts'
+import type { KubernetesPoolConfig } from './config.ts'
+import { type Finding, findingAt } from './issue.ts'
+import { memberKeys } from './schema.ts'
+import { suggest } from './suggest.ts'
+import { find, type Path, pathText } from './tree.ts'
+
+/** Pools that do not say where their endpoints are, or say it twice, and what the sources of endpoints need. */
+export function checkDiscovery(checked: Checked): Finding[] {
+  return checked.draft.pools.flatMap((pool) => [
+    ...checkMembers(checked, pool),
+    ...checkSource(checked, pool),
+  ])
+}
+
+function checkMembers({ written }: Checked, { at }: PoolDraft): Finding[] {
+  const { tree, path } = find(written, at)
+  if (at[0] !== 'pools' || tree.kind !== 'mapping' || path.length < at.length) return []
+  const given = memberKeys.flatMap((member) => {
+    const entry = tree.entries.get(member)
+    return entry === undefined ? [] : [{ member, span: entry.key }]
+  })
+  if (given.length === 0) {
+    // Who writes `endpoint` has been told so.
+    if ([...tree.entries.keys()].some((key) => suggest(key, memberKeys) !== undefined)) return []
+    const [endpoints, ...others] = memberKeys
+    const hint = `give it that, or one of ${others.map((member) => `\`${member}\``).join(', ')}`
+    return [{ span: tree.span, message: `${pathText(at)} has no \`${endpoints}\``, hint }]
+  }
+  given.sort((a, b) => a.span.start - b.span.start)
+  const [first, ...others] = given
+  return others.map(({ member, span }) => ({
+    span,
+    message: `${pathText(at)} has \`${member}\` beside \`${first?.member}\``,
+    hint: 'endpoints come from one place: keep one of them',
+  }))
+}
+
+function checkSource(checked: Checked, { config, at }: PoolDraft): Finding[] {
+  const { discovery } = config
+  switch (discovery?.kind) {
+    case 'dns':
+      return checkPort(checked, [...at, 'dns'])
+    case 'kubernetes':
+      return checkLocality(checked, discovery, [...at, 'kubernetes'])
+    case 'file':
+    case undefined:
+      return []
+  }
+}
+
+/** An SRV record has a port, the others have none. */
+function checkPort({ tree, written }: Checked, at: Path): Finding[] {
+  const port = find(written, [...at, 'port'])
+  const given = port.path.length > at.length
+  const type = find(tree, [...at, 'type']).tree
+  const srv = type.kind === 'scalar' && type.value === 'SRV'
+  if (given && srv) {
+    const message = `${pathText(port.path)} is given beside \`type: SRV\``
+    return [findingAt(port, message, 'leave it out: the records have ports')]
+  }
+  if (given || srv) return []
+  const { key, tree: dns } = find(tree, at)
+  const hint = 'give the port that the endpoints listen on; only SRV records have one'
+  return [{ span: key ?? dns.span, message: `${pathText(at)} has no \`port\``, hint }]
+}
+
+const needs = { any: null, 'prefer-node': 'node', 'node-only': 'node', 'prefer-zone': 'zone' } as const
+const variables = { node: 'NODE_NAME', zone: 'ZONE' } as const
+
+function checkLocality({ draft, tree, written }: Checked, pool: KubernetesPoolConfig, at: Path): Finding[] {
+  const need = needs[pool.locality]
+  if (need === null || draft.config.kubernetes[need] !== null) return []
+  if (find(written, ['kubernetes', need]).path.length === 2) return [] // its own problem has been reported
+  const found = find(tree, [...at, 'locality'])
+  const message = `${pathText(found.path)} needs the name of this ${need}`
+  const hint = `add \`kubernetes: { ${need}: "\${${variables[need]}}" }\` at the top level`
+  return [findingAt(found, message, hint)]
+}

@@ -1,0 +1,79 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of the configuration
+import { z } from 'zod'
+import {
+  absolutePath,
+  apiServer,
+  dnsName,
+  filledText,
+  nameServer,
+  service,
+  servicePort,
+} from './discovery-field.ts'
+import { choice, flag, integer } from './field.ts'
+import { mapping } from './shape.ts'
+
+/** The keys of a pool that say where its endpoints are found, and the key for what the Kubernetes ones share. */
+
+const allowSpecial = () =>
+  flag()
+    // The program lives in the host's network: whoever writes a record must not reach what only this host may.
+    .prefault(false)
+    .describe('Accept found addresses that are loopback, link-local, multicast or unspecified.')
+
+export const kubernetesPool = mapping({
+  service: service().describe('NAMESPACE/NAME of a Service: its EndpointSlices are watched.'),
+  // A Service with one port need not name it.
+  port: servicePort()
+    .prefault('')
+    .describe("Name of the Service's port; left out for a Service whose only port has no name."),
+  locality: choice(['any', 'prefer-node', 'prefer-zone', 'node-only'])
+    .prefault('any')
+    .describe(
+      'Which endpoints: all; those of this node or zone while there are any; those of this node and no others.',
+    ),
+  allowSpecial: allowSpecial(),
+})
+
+export const dnsPool = mapping({
+  name: dnsName().describe(
+    'An absolute name: search domains and the hosts file do not apply. For SRV as in _https._tcp.example.net.',
+  ),
+  port: integer(1, 65_535)
+    .optional()
+    .describe("The endpoints' port for A and AAAA; an SRV answer has its own."),
+  type: choice(['A', 'AAAA', 'SRV']).prefault('A').describe('The records to ask for.'),
+  servers: z
+    .array(nameServer())
+    .prefault([])
+    .describe('Name servers to ask, ADDRESS or ADDRESS:PORT; those of resolv.conf when left out.'),
+  allowSpecial: allowSpecial(),
+})
+
+const filePath = () =>
+  absolutePath('/etc/spliceway/gateways.yaml').describe(
+    'A YAML or JSON list of endpoints, read again when it changes.',
+  )
+
+export const filePool = mapping({ path: filePath(), allowSpecial: allowSpecial() })
+
+export const shortFilePool = filePath().transform(
+  (path): z.output<typeof filePool> => ({ path, allowSpecial: false }),
+)
+
+/** What all pools with `kubernetes` share. */
+export const kubernetes = mapping({
+  // auto: the kubeconfig's server; without one, what the kubelet tells every container.
+  apiServer: apiServer()
+    .prefault('auto')
+    .describe(
+      "URL of the API server. auto: the kubeconfig's, or that of the cluster this runs in, which needs a working kube-proxy.",
+    ),
+  kubeconfig: absolutePath('/etc/spliceway/kubeconfig')
+    .optional()
+    .describe("Credentials from outside a cluster; the service account's when left out."),
+  node: filledText().optional().describe('Name of this node, mostly "${NODE_NAME}": for `locality`.'),
+  zone: filledText().optional().describe('Name of this zone, mostly "${ZONE}": for `locality`.'),
+  snapshots: absolutePath('/var/lib/spliceway')
+    .optional()
+    .describe('Folder that keeps the last answers, for a start without an API server.'),
+})

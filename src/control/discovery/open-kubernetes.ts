@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import type { KubernetesConfig, KubernetesPoolConfig } from '../../config/config.ts'
+import { connectApi } from '../kubernetes/connect.ts'
+import { kubernetesSource } from '../kubernetes/kubernetes-source.ts'
+import type { Source } from './source.ts'
+import type { SourceDeps } from './source-deps.ts'
+
+/**
+ * The source of a pool with `kubernetes`, with connections of its own: a watch occupies one all the time. Throws when it is
+ * not known which API server to ask, and how.
+ */
+export function openKubernetes(
+  pool: string,
+  { namespace, service, port, locality, allowSpecial }: KubernetesPoolConfig,
+  { apiServer, kubeconfig, node, zone, snapshots }: KubernetesConfig,
+  deps: SourceDeps,
+): Source {
+  const connection = connectApi({ kubeconfig, server: apiServer, env: process.env }, 'spliceway')
+  if (connection.kind === 'none') throw new Error(connection.reason)
+  const { api } = connection
+  const source = kubernetesSource(
+    {
+      pool,
+      service: { namespace, name: service },
+      port,
+      locality,
+      allowSpecial,
+      snapshotPath: snapshots === null ? null : join(snapshots, `kubernetes-${pool}.json`),
+    },
+    { ...deps, api, node: { name: node, zone }, wallMs: Date.now },
+  )
+  return {
+    get answer() {
+      return source.answer
+    },
+    first: source.first,
+    stop() {
+      source.stop()
+      void api.close()
+    },
+  }
+}

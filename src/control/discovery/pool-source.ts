@@ -1,0 +1,131 @@
+import { formatAddress } from '../../core/address.ts'
+import type { EndpointId } from '../../core/snapshot.ts'
+import type { DiscoveryStatus } from '../../core/status.ts'
+import type { ResolvedEndpoint, UnresolvedName } from '../resolved-pool.ts'
+import { errorText } from '../wording.ts'
+import type { OpenSource, SourceRequest } from './open-source.ts'
+import type { FoundEndpoint, Source } from './source.ts'
+import type { SourceDeps } from './source-deps.ts'
+import { sourceName } from './source-name.ts'
+import { specialOf } from './special-address.ts'
+
+/** Whoever can write a record can write many; a log that repeats itself helps nobody. */
+const maxRefusalsTold = 100
+
+/** The source of one pool, and what the pool takes of its answers. */
+export class PoolSource {
+  /** Resolves when there is a first answer, or a first failure. Never rejects. */
+  readonly first: Promise<void>
+  readonly #request: SourceRequest
+  readonly #deps: SourceDeps
+  readonly #name: string
+  readonly #startedMs: number
+  /** null: its code is being loaded, or could not be. */
+  #source: Source | null = null
+  #failure = 'is being asked'
+  #endpoints: readonly ResolvedEndpoint[]
+  #stopped = false
+  /** Addresses whose refusal was logged. */
+  readonly #told = new Set<EndpointId>()
+
+  /** `before`: the pool's endpoints until there is an answer. */
+  constructor(
+    request: SourceRequest,
+    before: readonly ResolvedEndpoint[],
+    open: OpenSource,
+    deps: SourceDeps,
+  ) {
+    this.#request = request
+    this.#deps = deps
+    this.#name = sourceName(request.discovery)
+    this.#startedMs = deps.nowMs()
+    this.#endpoints = before
+    this.first = this.#open(open)
+  }
+
+  /** Each address once. */
+  get endpoints(): readonly ResolvedEndpoint[] {
+    return this.#endpoints
+  }
+
+  /** What stands for the endpoints while nothing is known. */
+  get unresolved(): readonly UnresolvedName[] {
+    const answer = this.#source?.answer
+    if (answer?.kind === 'known') return []
+    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
+    return [{ endpoint: this.#name, name: this.#name, priority: 0, weight: 1, reason, sinceMs }]
+  }
+
+  status(): DiscoveryStatus {
+    const answer = this.#source?.answer
+    const common = { source: this.#name, endpoints: this.#endpoints.length }
+    if (answer?.kind === 'known') {
+      return { ...common, state: 'known', reason: '', ageMs: this.#deps.nowMs() - answer.confirmedMs }
+    }
+    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
+    return { ...common, state: 'none', reason, ageMs: this.#deps.nowMs() - sinceMs }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#source?.stop()
+  }
+
+  async #open(open: OpenSource): Promise<void> {
+    const changed = (): void => {
+      if (!this.#stopped) this.#take()
+    }
+    try {
+      const source = await open(this.#request, { ...this.#deps, changed })
+      if (this.#stopped) return source.stop()
+      this.#source = source
+      this.#take() // what it said while nobody listened
+      await source.first
+    } catch (error) {
+      const { pool } = this.#request
+      this.#failure = `cannot be asked: ${errorText(error)}`
+      this.#deps.log.error({ pool, err: error }, `pool ${pool}: ${this.#name} ${this.#failure}`)
+    }
+  }
+
+  /** Makes the source's answer the pool's, if something in it can be used or it is validly empty. */
+  #take(): void {
+    const answer = this.#source?.answer
+    if (answer?.kind !== 'known') return
+    const { pool } = this.#request
+    const endpoints = eachOnce(answer.endpoints.filter((found) => this.#admits(found)))
+    // Name servers that block a name say 0.0.0.0: an answer without anything usable is no reason to lose what there is.
+    if (endpoints.length === 0 && answer.endpoints.length > 0) return
+    if (endpoints.length === 0 && this.#endpoints.length > 0) {
+      const replaced = this.#endpoints.map(({ id }) => id)
+      const message = `pool ${pool}: ${this.#name} says that there is no endpoint; that replaces ${replaced.join(', ')}`
+      this.#deps.log.warn({ pool, replaced }, message)
+    }
+    this.#endpoints = endpoints
+    this.#deps.changed()
+  }
+
+  #admits({ address }: FoundEndpoint): boolean {
+    const special = specialOf(address)
+    if (special === null || this.#request.discovery.allowSpecial) return true
+    const endpoint = formatAddress(address) as EndpointId
+    if (!this.#told.has(endpoint) && this.#told.size < maxRefusalsTold) {
+      this.#told.add(endpoint)
+      const { pool } = this.#request
+      const message = `pool ${pool}: ${this.#name} says ${endpoint}, which is refused because it is ${special}; \`allowSpecial: true\` accepts it`
+      this.#deps.log.warn({ pool, endpoint, special }, message)
+    }
+    return false
+  }
+}
+
+/** Of an address that is found twice, the one that is used first. */
+function eachOnce(found: readonly FoundEndpoint[]): readonly ResolvedEndpoint[] {
+  const byId = new Map<EndpointId, ResolvedEndpoint>()
+  for (const { address, name, priority, weight } of found) {
+    const id = formatAddress(address) as EndpointId
+    if ((byId.get(id)?.priority ?? Number.POSITIVE_INFINITY) <= priority) continue
+    byId.set(id, { id, address, name, priority, weight, maxConnections: null })
+  }
+  return [...byId.values()]
+}

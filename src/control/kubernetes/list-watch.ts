@@ -1,0 +1,272 @@
+import type { After } from '../after.ts'
+import type { Api, ApiAnswer } from './api.ts'
+import { type ApiStatus, readStatus } from './api-status.ts'
+import { Backoff } from './backoff.ts'
+import type { EndpointSlice } from './endpoint-slice.ts'
+import { type Failure, failure, failureOfError, failureOfStatus } from './failure.ts'
+import { begin, type End, following, type Step } from './list-watch-step.ts'
+import { Patience } from './patience.ts'
+import { ShapeError } from './received.ts'
+import { readSliceList } from './slice-shape.ts'
+import { parsed, readEvent, type WatchEvent } from './watch-event.ts'
+import { Lines } from './watch-stream.ts'
+
+export interface ServiceName {
+  readonly namespace: string
+  readonly name: string
+}
+
+export interface ListWatchDeps {
+  readonly api: Api
+  readonly after: After
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number
+  /** 0 to 1. */
+  readonly random: () => number
+  /** All slices of the Service, by name, after each valid answer that says something of them. */
+  readonly slices: (slices: ReadonlyMap<string, EndpointSlice>) => void
+  /** The server has just said that what was told is all there is. */
+  readonly confirmed: () => void
+  /** For people and counters: it is tried again. */
+  readonly failed: (failure: Failure) => void
+}
+
+/** For a whole page of a list, or the head of a watch. A list of a version that the server has not seen takes 3 s. */
+const answerMs = 30_000
+/** Asked of the server, so that the watches of many clients do not end together: client-go's 5 to 10 minutes. */
+const leastWatchSeconds = 300
+const mostWatchSeconds = 600
+/** Bookmarks come every 60 s (k8s.io/apiserver, cacher.go); a late one is no stall. */
+const bookmarkMs = 100_000
+/** Without bookmarks a watch is silent until its end, which may be late by this much. */
+const overdueMs = 30_000
+/** client-go's: what ends sooner is no watch. */
+const shortestWatchMs = 1_000
+/** client-go's; a Service of 50,000 endpoints has 500 slices. */
+const pageSlices = 500
+/** A page of 500 slices of 100 endpoints, the controller's default, is half of it. */
+const maxAnswerBytes = 64 * 1024 * 1024
+/** No server may send us away for longer. */
+const longestRetryMs = 300_000
+
+/**
+ * Keeps the EndpointSlices of one Service: lists them, watches for changes, and begins again when that fails, for ever.
+ * Nothing is ever taken away but by a valid answer of the server.
+ */
+export class ListWatch {
+  readonly #path: string
+  readonly #labelSelector: string
+  readonly #deps: ListWatchDeps
+  readonly #stopping = new AbortController()
+  readonly #backoff = new Backoff()
+  #slices = new Map<string, EndpointSlice>()
+  /** A server that has sent one sends them always; no document promises any. */
+  #bookmarks = false
+
+  constructor({ namespace, name }: ServiceName, deps: ListWatchDeps) {
+    this.#path = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/endpointslices`
+    this.#labelSelector = `kubernetes.io/service-name=${name}`
+    this.#deps = deps
+    void this.#run()
+  }
+
+  /** Ends the request under way and its socket; nothing is called any more. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted
+  }
+
+  async #run(): Promise<void> {
+    let step = begin
+    while (!this.#stopped) {
+      const end = await this.#take(step)
+      if (this.#stopped) return
+      if (end.kind === 'failed') this.#deps.failed(end.failure)
+      const next = following(step, end)
+      if (next.pause) await this.#rest(end.kind === 'failed' ? end.failure.retryAfterMs : null)
+      step = next.step
+    }
+  }
+
+  /** Never rejects. */
+  async #take(step: Step): Promise<End> {
+    const patience = new Patience(this.#deps.after, this.#stopping.signal)
+    const progress = new Progress(step.kind === 'list' ? step.atLeast : step.from)
+    try {
+      return step.kind === 'list'
+        ? await this.#list(step.atLeast, patience)
+        : await this.#watch(progress, patience)
+    } catch (error) {
+      return failed(failureOfError(error), progress.version)
+    } finally {
+      patience.end()
+    }
+  }
+
+  /** The slices change when the last page is there, and not before. */
+  async #list(atLeast: string, patience: Patience): Promise<End> {
+    const slices = new Map<string, EndpointSlice>()
+    let version = atLeast
+    let next: string | null = null
+    do {
+      const query: Record<string, string> = { labelSelector: this.#labelSelector, limit: String(pageSlices) }
+      // A later page is of the first one's version; to name a version again is an error.
+      if (next !== null) query.continue = next
+      else if (atLeast !== '') query.resourceVersion = atLeast
+      patience.expect(answerMs, failure('timeout', `no list within ${answerMs / 1000}s`))
+      const answer = await this.#deps.api.get(this.#path, query, patience.signal)
+      if (answer.status !== 200) return failed(await refusal(answer), atLeast)
+      const page = readSliceList(parsed(await text(answer), 'EndpointSliceList'))
+      for (const slice of page.slices) slices.set(slice.name, slice)
+      version = page.version
+      next = page.next
+    } while (next !== null)
+    if (!this.#stopped) {
+      this.#slices = slices
+      this.#deps.confirmed()
+      this.#deps.slices(slices)
+    }
+    return { kind: 'listed', version }
+  }
+
+  async #watch(progress: Progress, patience: Patience): Promise<End> {
+    const { api, nowMs, random } = this.#deps
+    const openedMs = nowMs()
+    const seconds = leastWatchSeconds + Math.floor(random() * (mostWatchSeconds - leastWatchSeconds))
+    const query = {
+      labelSelector: this.#labelSelector,
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion: progress.version,
+      timeoutSeconds: String(seconds),
+    }
+    patience.expect(answerMs, failure('timeout', `no watch within ${answerMs / 1000}s`))
+    const answer = await api.get(this.#path, query, patience.signal)
+    if (answer.status !== 200) return failed(await refusal(answer), progress.version)
+    const lines = new Lines()
+    const listen = () => {
+      const ms = this.#bookmarks ? bookmarkMs : seconds * 1000 + overdueMs
+      patience.expect(ms, failure('stalled', `a watch was silent for ${ms / 1000}s`))
+    }
+    listen()
+    for await (const chunk of answer.body) {
+      if (this.#stopped) break
+      const status = this.#hear(progress, lines.push(chunk))
+      if (status !== null) return failed(failureOfStatus(status), progress.version)
+      listen()
+    }
+    if (lines.unfinished)
+      return failed(failure('connection', 'a watch ended within a line'), progress.version)
+    if (nowMs() - openedMs < shortestWatchMs) {
+      return failed(failure('short-watch', 'a watch ended at once'), progress.version)
+    }
+    return progress.heard
+      ? { kind: 'ended', version: progress.version }
+      : failed(failure('stalled', 'a watch ended without a word'), progress.version)
+  }
+
+  /** Takes the events of one chunk, and tells of them once. Returns why the watch is over, when it is. */
+  #hear(progress: Progress, lines: readonly string[]): ApiStatus | null {
+    let heard = false
+    let changed = false
+    try {
+      for (const line of lines) {
+        const event = readEvent(line)
+        if (event.kind === 'error') return event.status
+        changed = this.#apply(event) || changed
+        progress.to(event.version)
+        heard = true
+      }
+      return null
+    } finally {
+      // Also when a later line is broken: what was whole counts.
+      if (heard) this.#deps.confirmed()
+      if (changed) this.#deps.slices(this.#slices)
+    }
+  }
+
+  /** Whether it says anything of slices. */
+  #apply(event: Exclude<WatchEvent, { kind: 'error' }>): boolean {
+    switch (event.kind) {
+      case 'set':
+        this.#slices.set(event.slice.name, event.slice)
+        return true
+      case 'deleted':
+        return this.#slices.delete(event.name)
+      case 'bookmark':
+        this.#bookmarks = true
+        return false
+    }
+  }
+
+  async #rest(retryAfterMs: number | null): Promise<void> {
+    const { nowMs, random, after } = this.#deps
+    const ms = Math.max(this.#backoff.next(nowMs(), random()), Math.min(retryAfterMs ?? 0, longestRetryMs))
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = after(ms, resolve)
+    const wake = () => resolve()
+    this.#stopping.signal.addEventListener('abort', wake)
+    await promise
+    this.#stopping.signal.removeEventListener('abort', wake)
+    cancel()
+  }
+}
+
+/** How far a watch has come. */
+class Progress {
+  #version: string
+  #heard = false
+
+  constructor(from: string) {
+    this.#version = from
+  }
+
+  /** To go on from. */
+  get version(): string {
+    return this.#version
+  }
+
+  /** An event or a bookmark has come. */
+  get heard(): boolean {
+    return this.#heard
+  }
+
+  to(version: string): void {
+    this.#version = version
+    this.#heard = true
+  }
+}
+
+function failed(failure: Failure, version: string): End {
+  return { kind: 'failed', failure, version }
+}
+
+/** What an answer other than 200 says. Whoever answers without a Status (a load balancer, say) has said enough. */
+async function refusal(answer: ApiAnswer): Promise<Failure> {
+  const { status: code, retryAfterMs } = answer
+  const body = await text(answer)
+  try {
+    return failureOfStatus({ ...readStatus(parsed(body, 'Status')), code }, retryAfterMs)
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error
+    return failureOfStatus(
+      { code, message: 'no reason given', retryAfterMs: null, ahead: false },
+      retryAfterMs,
+    )
+  }
+}
+
+/** Throws ShapeError when the body is larger than any list. */
+async function text({ body }: ApiAnswer): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    bytes += chunk.length
+    if (bytes > maxAnswerBytes) throw new ShapeError('the answer is larger than 64 MiB')
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,125 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import test, { type ExecutionContext } from 'ava'
+import { type Api, connectCluster } from '../../../src/control/kubernetes/api.ts'
+import type { Cluster } from '../../../src/control/kubernetes/cluster.ts'
+import { certificate } from '../../helpers/certificate.ts'
+import { addresses, Bench, serverCertificate, slice } from './bench.ts'
+
+const signal = new AbortController().signal
+const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
+
+function connect(t: ExecutionContext, bench: Bench, changes: Partial<Cluster>): Api {
+  const api = connectCluster(bench.cluster(changes), 'spliceway/test')
+  t.teardown(() => api.close())
+  return api
+}
+
+/** The status of an answer, or why there is none. */
+async function ask(api: Api): Promise<number | string> {
+  try {
+    const { status, body } = await api.get(path, {}, signal)
+    for await (const _ of body);
+    return status
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+test('a client certificate is enough', async (t) => {
+  const client = certificate(['operator'])
+  const bench = await Bench.start(t, { tokens: [], clientCa: client.cert })
+  const mine = {
+    cert: { kind: 'text', text: client.cert },
+    key: { kind: 'text', text: client.key },
+  } as const
+  t.is(await ask(connect(t, bench, { token: null, certificate: mine })), 200)
+  t.is(await ask(connect(t, bench, { token: null })), 401)
+})
+
+test('authority and certificate are read from their files for each connection', async (t) => {
+  const client = certificate(['operator'])
+  const bench = await Bench.start(t, { tokens: [], clientCa: client.cert })
+  const file = (name: string) => ({ kind: 'file', file: join(bench.folder, name) }) as const
+  const api = connect(t, bench, {
+    token: null,
+    ca: file('ca.crt'),
+    certificate: { cert: file('tls.crt'), key: file('tls.key') },
+  })
+  t.is(
+    await ask(api),
+    `${join(bench.folder, 'ca.crt')} cannot be read: ENOENT: no such file or directory, open '${join(bench.folder, 'ca.crt')}'`,
+  )
+  writeFileSync(join(bench.folder, 'ca.crt'), client.cert)
+  writeFileSync(join(bench.folder, 'tls.crt'), client.cert)
+  writeFileSync(join(bench.folder, 'tls.key'), client.key)
+  t.regex(String(await ask(api)), /^self-signed certificate/)
+  writeFileSync(join(bench.folder, 'ca.crt'), serverCertificate.cert)
+  t.is(await ask(api), 200)
+})
+
+test('a server whose certificate is of nobody we trust is not asked', async (t) => {
+  const bench = await Bench.start(t)
+  t.regex(String(await ask(connect(t, bench, { ca: null }))), /^self-signed certificate/)
+  t.deepEqual(bench.server.asked, [])
+})
+
+test('the name in the certificate may be another than the address', async (t) => {
+  const mine = certificate(['kubernetes.default.svc'])
+  const bench = await Bench.start(t, { certificate: mine })
+  const ca = { kind: 'text', text: mine.cert } as const
+  t.regex(String(await ask(connect(t, bench, { ca }))), /altnames/)
+  t.is(await ask(connect(t, bench, { ca, serverName: 'kubernetes.default.svc' })), 200)
+})
+
+test('insecure-skip-tls-verify asks anybody', async (t) => {
+  const bench = await Bench.start(t)
+  t.is(await ask(connect(t, bench, { ca: null, insecure: true })), 200)
+})
+
+test('an API server with an IPv6 address', async (t) => {
+  const bench = await Bench.start(t, { host: '::1' })
+  const api = connect(t, bench, { server: `https://[::1]:${bench.server.port}` })
+  t.is(await ask(api), 200)
+})
+
+test('a path in front of the API is kept', async (t) => {
+  const bench = await Bench.start(t)
+  const api = connect(t, bench, { server: `https://127.0.0.1:${bench.server.port}/k8s/clusters/c-1/` })
+  t.is(await ask(api), 404)
+})
+
+test('a token that would be another header is never sent', async (t) => {
+  const bench = await Bench.start(t)
+  bench.writeToken('good\r\nx-remote-user: admin')
+  t.is(await ask(connect(t, bench, {})), 'the token holds characters that no token has')
+  t.deepEqual(bench.server.asked, [])
+})
+
+test('one connection serves one question after the other', async (t) => {
+  const bench = await Bench.start(t)
+  const api = connect(t, bench, {})
+  for (let i = 0; i < 5; i++) t.is(await ask(api), 200)
+  t.is(bench.server.connections, 1)
+  await api.close()
+  await bench.until(() => bench.server.connections === 0)
+  t.is(await ask(api), 'the connection to the API server is closed')
+})
+
+test('two pools of one API server share it', async (t) => {
+  const bench = await Bench.start(t)
+  bench.server.set(
+    slice('kong-a', ['10.0.0.1'], {
+      ports: [
+        { name: 'http', port: 80 },
+        { name: 'tls', port: 443 },
+      ],
+    }),
+  )
+  const web = bench.source()
+  const tls = bench.source({ pool: 'web-tls', port: 'tls' })
+  await Promise.all([web.first, tls.first])
+  t.deepEqual([addresses(web), addresses(tls)], [['10.0.0.1:80'], ['10.0.0.1:443']])
+  web.stop()
+  tls.stop()
+})
