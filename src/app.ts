@@ -104,7 +104,14 @@ export class App implements AdminSource, AdminActions {
     const workers = config.workers === 'auto' ? Math.min(mostWorkers, availableParallelism()) : config.workers
     this.#plane = choosePlane(config.plane, this.#libc)
     this.#tally = new Tally(workers)
-    this.#endpoints = new Endpoints({ tally: this.#tally, log, after, nowMs, changed: () => this.#publish() })
+    this.#endpoints = new Endpoints({
+      tally: this.#tally,
+      log,
+      after,
+      nowMs,
+      changed: () => this.#publish(),
+      letGo: (slots, which) => this.#letGo(slots, which),
+    })
     const { registry } = this.#endpoints
     this.#dataPlane = new DataPlane({
       tally: this.#tally,
@@ -267,7 +274,8 @@ export class App implements AdminSource, AdminActions {
   endpoint(pool: string, endpoint: string, action: 'drain' | 'ready'): Answer {
     const result = this.#endpoints.registry[action](pool, endpoint)
     if (!result.ok) return result
-    const state = action === 'drain' ? 'draining: it gets no new connections' : 'in use'
+    const drained = `draining: it gets no new connections, and existing ones ${this.#removal(pool)}`
+    const state = action === 'drain' ? drained : 'in use'
     const told = `endpoint ${endpoint} of pool ${pool} is ${state}`
     return { ok: true, message: result.changed ? told : `${told} (it was already)` }
   }
@@ -342,7 +350,17 @@ export class App implements AdminSource, AdminActions {
       before.filter(({ name }) => closing.has(name)),
       this.#dataPlane.snapshot?.pools ?? [],
     )
-    if (left.length > 0) this.#dataPlane.retire(left, this.#config.drain.windowMs, 0)
+    if (left.length > 0) this.#letGo(left, 'all')
+  }
+
+  #letGo(slots: readonly number[], which: 'all' | 'silent'): void {
+    const { windowMs, idleAfterMs } = this.#config.drain
+    this.#dataPlane.retire(slots, windowMs, which === 'all' ? 0 : idleAfterMs)
+  }
+
+  #removal(pool: string): string {
+    const closing = this.#config.pools.some(({ name, onRemoval }) => name === pool && onRemoval === 'close')
+    return closing ? `are closed within ${this.#config.drain.windowMs} ms` : 'go on'
   }
 
   #reports(attempts: readonly Attempt[], lines: string, count: number): void {

@@ -125,7 +125,9 @@ function buildPool(name: string, pool: PoolDocument): PoolConfig {
     },
     queue: { connections: pool.queue.connections, timeoutMs: pool.queue.timeout },
     warm: warm.connections === 0 ? null : { connections: warm.connections, maxAgeMs: warm.maxAge },
+    slowStartMs: pool.slowStart,
     onRemoval: pool.onRemoval,
+    onFailback: pool.onFailback,
     sendProxyProtocol: pool.sendProxyProtocol,
     refreshMs: pool.refresh,
   }

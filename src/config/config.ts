@@ -39,7 +39,10 @@ export interface PoolConfig {
   readonly queue: QueueConfig
   /** null: connections are dialed when a client comes. */
   readonly warm: WarmConfig | null
+  /** How long a recovered or new endpoint takes to its full share of connections; 0: it has it at once. */
+  readonly slowStartMs: number
   readonly onRemoval: 'keep' | 'close'
+  readonly onFailback: 'keep' | 'close'
   readonly sendProxyProtocol: ProxyProtocol
   /** How often names in `endpoints` are looked up again. */
   readonly refreshMs: number

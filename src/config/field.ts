@@ -97,28 +97,46 @@ export function offOrMapping(example: string) {
   )
 }
 
+const durationForm: Json = { type: 'string', pattern: '^\\d+(ms|s|m|h|d)$' }
+
 /** A time in milliseconds, from `minMs` (1: zero makes no sense) to `maxMs`, a multiple of `stepMs`. */
 export function duration(minMs = 1, maxMs = maxDurationMs, stepMs = 1) {
-  const units = 'write a whole number and a unit: 250ms, 5s, 2m, 1h or 1d'
-  return field(
+  return field((given) => readDuration(given, minMs, maxMs, stepMs), durationForm)
+}
+
+/** A time in milliseconds, or `off`, which is 0. */
+export function durationOrOff() {
+  return field<number>(
     (given) => {
-      const text = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
-      if (/^\d+$/.test(text)) return refuse('must have a unit', `write ${text}s or ${text}ms`)
-      const ms = parseDuration(text)
-      if (ms === undefined) return refuse('must be a duration', units)
-      if (ms < minMs) {
-        return refuse(
-          minMs === 1 ? 'must be longer than 0' : `must be at least ${formatDuration(minMs)}`,
-          null,
-        )
-      }
-      if (ms % stepMs !== 0) return refuse(`must be a multiple of ${formatDuration(stepMs)}`, null)
-      if (ms <= maxMs) return accept(ms)
-      const reason = maxMs === maxDurationMs ? 'timers hold no more' : null
-      return refuse(`must be at most ${formatDuration(maxMs)}`, reason)
+      if (given === 'off') return accept(0)
+      // YAML 1.1 took `off` for false, so people write false for `off`.
+      if (given === false) return refuse('must be `off` or a duration', 'write `off`')
+      return readDuration(given, 0, maxDurationMs, 1)
     },
-    { type: 'string', pattern: '^\\d+(ms|s|m|h|d)$' },
+    { const: 'off' },
+    durationForm,
   )
+}
+
+function readDuration(
+  given: unknown,
+  minMs: number,
+  maxMs: number,
+  stepMs: number,
+): Accepted<number> | Refusal {
+  const text = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
+  if (/^\d+$/.test(text)) return refuse('must have a unit', `write ${text}s or ${text}ms`)
+  const ms = parseDuration(text)
+  if (ms === undefined) {
+    return refuse('must be a duration', 'write a whole number and a unit: 250ms, 5s, 2m, 1h or 1d')
+  }
+  if (ms < minMs) {
+    return refuse(minMs === 1 ? 'must be longer than 0' : `must be at least ${formatDuration(minMs)}`, null)
+  }
+  if (ms % stepMs !== 0) return refuse(`must be a multiple of ${formatDuration(stepMs)}`, null)
+  if (ms <= maxMs) return accept(ms)
+  const reason = maxMs === maxDurationMs ? 'timers hold no more' : null
+  return refuse(`must be at most ${formatDuration(maxMs)}`, reason)
 }
 
 function readInteger(given: unknown, min: number, max: number): Accepted<number> | undefined {

@@ -20,9 +20,6 @@ export interface Explained {
   readonly field: { readonly path: Path; readonly is: 'missing' | 'misspelt' } | null
 }
 
-/** Keys of the design that wait for their implementation. */
-const unsupportedKeys: ReadonlySet<string> = new Set(['slowStart'])
-
 /** Puts the schema's issues with `root` into words. */
 export function explain(root: Tree, issues: readonly z.core.$ZodIssue[]): Explained[] {
   const all = issues
@@ -69,10 +66,6 @@ function unknownKey(root: Tree, path: Path, known: readonly string[]): Explained
   const key = String(path.at(-1))
   const where = path.length === 1 ? 'at the top level' : `in ${pathText(path.slice(0, -1))}`
   const span = found.key ?? found.tree.span
-  if (unsupportedKeys.has(key)) {
-    const message = `\`${key}\` ${where} is not supported by this version`
-    return { finding: { span, message, hint: 'leave it out' }, drop: path, field: null }
-  }
   const message = `unknown key \`${key}\` ${where}`
   const meant = suggest(key, known)
   const suggestion = meant === undefined ? `known keys: ${known.join(', ')}` : `did you mean \`${meant}\`?`

@@ -11,7 +11,7 @@ import {
   sourceAddress,
 } from './address-field.ts'
 import { dnsPool, filePool, kubernetes, kubernetesPool, shortFilePool } from './discovery-schema.ts'
-import { autoOr, choice, duration, integer, offOrMapping } from './field.ts'
+import { autoOr, choice, duration, durationOrOff, integer, offOrMapping } from './field.ts'
 import { mapping, oneKeyOf, oneOrMore } from './shape.ts'
 
 /**
@@ -186,10 +186,23 @@ export const pool = mapping({
     .prefault({})
     .describe('Where connections wait while every endpoint has the connections that it may have.'),
   warm: warm.prefault({}).describe('Connections that are opened before a client comes.'),
+  // Long enough for a gateway to open its own connections and fill its caches.
+  slowStart: durationOrOff()
+    .prefault('30s')
+    .describe(
+      'Time in which an endpoint that came back, or is new, gets from a tenth to its full share of connections, or `off`.',
+    ),
   // Cutting live connections must be asked for.
   onRemoval: choice(['keep', 'close'])
     .prefault('keep')
-    .describe('Connections of an endpoint that leaves the pool: kept until they end, or closed.'),
+    .describe(
+      'Connections of an endpoint that leaves the pool or is drained: kept until they end, or closed over `drain.window`.',
+    ),
+  onFailback: choice(['keep', 'close'])
+    .prefault('keep')
+    .describe(
+      'Connections of other tiers when a better one has recovered: kept until they end, or closed when silent, over `drain.window`.',
+    ),
   // A backend that does not expect the header breaks.
   sendProxyProtocol: choice(['off', 'v1', 'v2'])
     .prefault('off')

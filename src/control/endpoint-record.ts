@@ -1,8 +1,9 @@
 import type { Health } from '../core/health.ts'
 import type { Outlier } from '../core/outlier.ts'
+import { fullShare, shareBits } from '../core/slow-start.ts'
 import type { EndpointId, EndpointSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus } from '../core/status.ts'
-import { healthBit } from '../core/tally.ts'
+import { anyHealthBit, healthBit } from '../core/tally.ts'
 import type { ResolvedEndpoint } from './resolved-pool.ts'
 import { roughly } from './wording.ts'
 
@@ -16,6 +17,8 @@ export interface EndpointRecord {
   outlier: Outlier
   /** By the admin's hand; kept when the endpoint leaves and comes back. */
   draining: boolean
+  /** Per mille of the connections that it would get otherwise; below 1000 in slow start. Written by SlowStarts while it is present. */
+  share: number
   /** Ejections since the record exists. */
   ejections: number
   /** stateOf() as of the last change, and since when it is that. */
@@ -31,11 +34,21 @@ export type Presence =
   /** `goneIn`: the first published version without it; null: not published yet. */
   | { readonly kind: 'departed'; readonly sinceMs: number; readonly goneIn: number | null }
 
-/** The word that workers read: 0 is in use. */
+/** The word that workers read: 0 is in use with its full share. */
 export function healthWord(record: EndpointRecord): number {
   const down = record.health.kind === 'down' ? healthBit.down : 0
   const ejected = record.outlier.kind === 'ejected' ? healthBit.ejected : 0
-  return down | ejected | (record.draining ? healthBit.draining : 0)
+  return down | ejected | (record.draining ? healthBit.draining : 0) | shareBits(record.share)
+}
+
+/** It gets connections: not down, ejected or draining. */
+export function isUp(record: EndpointRecord): boolean {
+  return (healthWord(record) & anyHealthBit) === 0
+}
+
+/** What it gets now of the connections that are its due: 1, less in slow start, 0 when it is not up. */
+export function shareNow(record: EndpointRecord): number {
+  return isUp(record) ? record.share / fullShare : 0
 }
 
 /** The one word for people. The admin's hand is named before the probes, and those before the dials. */
@@ -51,12 +64,14 @@ export function reasonOf(record: EndpointRecord, probed: boolean, nowMs: number)
   return verdictOf(record, probed, nowMs)
 }
 
-function verdictOf({ health, outlier }: EndpointRecord, probed: boolean, nowMs: number): string {
+function verdictOf(record: EndpointRecord, probed: boolean, nowMs: number): string {
+  const { health, outlier, share } = record
   if (health.kind === 'down') return health.reason
   if (outlier.kind === 'ejected')
     return `${ejectionReason(outlier)}; back in ${roughly(outlier.untilMs - nowMs)}`
-  if (health.kind === 'up') return health.last
-  return probed ? 'no probe has answered yet' : 'its pool is not probed'
+  const unprobed = probed ? 'no probe has answered yet' : 'its pool is not probed'
+  const last = health.kind === 'up' ? health.last : unprobed
+  return share === fullShare ? last : `slow start, ${Math.floor(share / 10)} % of its share; ${last}`
 }
 
 /** `5 dials in a row failed (ECONNREFUSED)` */

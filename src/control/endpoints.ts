@@ -4,6 +4,7 @@ import type { Tally } from '../core/tally.ts'
 import type { After } from './after.ts'
 import { Discovered } from './discovery/discovered.ts'
 import { openSource } from './discovery/open-source.ts'
+import type { LetGo } from './failback.ts'
 import { getaddrinfo } from './host-lookup.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
@@ -24,6 +25,7 @@ export interface EndpointsDeps {
   readonly nowMs: () => number
   /** The endpoints of a pool have changed without a new configuration. */
   readonly changed: () => void
+  readonly letGo: LetGo
 }
 
 /** Who the endpoints are and how they are: names, sources, probes and the registry, kept in step. */
@@ -35,10 +37,10 @@ export class Endpoints {
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
-    const { tally, log, after, nowMs } = deps
+    const { tally, log, after, nowMs, letGo } = deps
     const random = Math.random
     this.#deps = deps
-    this.registry = new Registry({ tally, log, nowMs, random, after })
+    this.registry = new Registry({ tally, log, nowMs, random, after, letGo })
     const changed = (): void => {
       this.#refresh()
       deps.changed()

@@ -2,7 +2,7 @@ import type { PoolConfig } from '../config/config.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus, PoolStatus } from '../core/status.ts'
 import { endpointCell, endpointField, type Tally } from '../core/tally.ts'
-import { type EndpointRecord, healthWord, reasonOf, snapshotOf, stateOf } from './endpoint-record.ts'
+import { type EndpointRecord, isUp, reasonOf, shareNow, snapshotOf, stateOf } from './endpoint-record.ts'
 import type { ResolvedPool, UnresolvedName } from './resolved-pool.ts'
 import { type Standing, standingOf } from './standing.ts'
 
@@ -46,12 +46,13 @@ function endpointStatus(
 ): EndpointStatus {
   const { name, priority, weight } = record.resolved
   const reason = reasonOf(record, probes, nowMs)
-  const suspect = healthWord(record) === 0 && tally.suspected(record.slot)
+  const suspect = isUp(record) && tally.suspected(record.slot)
   return {
     endpoint: record.id,
     name,
     priority,
     weight,
+    share: shareNow(record),
     state: suspect ? 'suspect' : stateOf(record),
     reason: suspect ? `a dial has no answer; ${reason}` : reason,
     forMs: nowMs - record.sinceMs,
@@ -61,5 +62,6 @@ function endpointStatus(
 
 function unresolvedStatus(unresolved: UnresolvedName, nowMs: number): EndpointStatus {
   const { endpoint, name, priority, weight, reason, sinceMs } = unresolved
-  return { endpoint, name, priority, weight, state: 'unresolved', reason, forMs: nowMs - sinceMs, active: 0 }
+  const state = 'unresolved'
+  return { endpoint, name, priority, weight, share: 0, state, reason, forMs: nowMs - sinceMs, active: 0 }
 }

@@ -1,4 +1,5 @@
 import { blameless } from '../core/outlier.ts'
+import { fullShare } from '../core/slow-start.ts'
 import { maxEndpoints, type Tally } from '../core/tally.ts'
 import type { After } from './after.ts'
 import { type EndpointRecord, healthWord } from './endpoint-record.ts'
@@ -112,6 +113,7 @@ export class Records {
       health: { kind: 'unknown' },
       outlier: blameless(nowMs),
       draining: false,
+      share: fullShare,
       ejections: 0,
       state: 'unknown',
       sinceMs: nowMs,
@@ -124,13 +126,14 @@ export class Records {
     return record
   }
 
-  /** What probes and the admin said of it is kept, in case it comes back; an ejection is too short-lived for that. */
+  /** What probes and the admin said of it is kept, in case it comes back; an ejection and a slow start are too short-lived for that. */
   #depart(record: EndpointRecord): void {
     if (record.presence.kind === 'departed') return
     const nowMs = this.#deps.nowMs()
     record.presence = { kind: 'departed', sinceMs: nowMs, goneIn: null }
     record.cancelReturn()
     record.outlier = blameless(nowMs)
+    record.share = fullShare
     this.#deps.tally.setHealth(record.slot, healthWord(record))
     this.#cancelSweep ??= this.#deps.after(sweepEveryMs, () => this.#sweep())
   }

@@ -3,15 +3,25 @@ import { probed, type Verdict } from '../core/health.ts'
 import type { Attempt } from '../core/outcome.ts'
 import { blameless, blames, connected, failed, maxEjected, returned } from '../core/outlier.ts'
 import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
+import { healthBit } from '../core/tally.ts'
 import { announce, announceMembership } from './announce.ts'
-import { type EndpointRecord, ejectionReason, healthWord, stateOf } from './endpoint-record.ts'
+import {
+  type EndpointRecord,
+  ejectionReason,
+  healthWord,
+  isUp,
+  shareNow,
+  stateOf,
+} from './endpoint-record.ts'
+import { type FailbackDeps, failback } from './failback.ts'
 import { newPool, type PoolHealth, type PoolRecord, poolHealth } from './pool-record.ts'
 import { Records, type RecordsDeps } from './records.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
-import { standingOf } from './standing.ts'
+import { SlowStarts } from './slow-starts.ts'
+import { type Standing, standingOf } from './standing.ts'
 import { roughly } from './wording.ts'
 
-export interface RegistryDeps extends RecordsDeps {
+export interface RegistryDeps extends RecordsDeps, FailbackDeps {
   /** 0 to 1. */
   readonly random: () => number
 }
@@ -23,6 +33,8 @@ export interface EndpointNumbers {
   readonly slot: number
   /** It gets connections: not down, ejected, draining or departed. */
   readonly up: boolean
+  /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
+  readonly share: number
   /** Ejections since the endpoint is known. */
   readonly ejections: number
 }
@@ -30,6 +42,9 @@ export interface EndpointNumbers {
 export type AdminResult =
   /** `changed: false`: it was so already. */
   { readonly ok: true; readonly changed: boolean } | { readonly ok: false; readonly message: string }
+
+/** Who has one of these and loses it has recovered. */
+const outBits = healthBit.down | healthBit.ejected
 
 /**
  * Owns the state of every endpoint: what probes, dials and the admin say of it. Keyed by pool and address, so a reload
@@ -39,6 +54,7 @@ export type AdminResult =
 export class Registry {
   readonly #deps: RegistryDeps
   readonly #records: Records
+  readonly #slowStarts: SlowStarts
   #pools: ReadonlyMap<string, PoolRecord> = new Map()
   #checks = { success: 0, failure: 0 }
   #localToldMs = Number.NEGATIVE_INFINITY
@@ -46,6 +62,14 @@ export class Registry {
   constructor(deps: RegistryDeps) {
     this.#deps = deps
     this.#records = new Records(deps)
+    this.#slowStarts = new SlowStarts({
+      ...deps,
+      lengthMs: (pool) => this.#pools.get(pool)?.config.slowStartMs ?? 0,
+      over: (record) => {
+        const pool = this.#pools.get(record.pool)
+        if (pool !== undefined) this.#stand(pool)
+      },
+    })
   }
 
   /** Takes the pools and endpoints that are in use from now on; publish pools() afterwards. */
@@ -57,10 +81,12 @@ export class Registry {
     for (const pool of pools) {
       const old = before.get(pool.config.name)
       // Told last, so that what the next step mends is not announced as a panic first.
-      if (old !== undefined) pool.standing = old.standing
+      if (old !== undefined) {
+        pool.standing = old.standing
+        this.#welcome(pool, old)
+      }
       this.#adapt(pool)
-      const told = pool.standing
-      pool.standing = standingOf(pool.records)
+      const told = this.#stand(pool)
       if (old !== undefined) announceMembership(this.#deps.log, old.records, pool, told)
     }
   }
@@ -115,7 +141,10 @@ export class Registry {
     }
   }
 
-  /** No new connections to an endpoint until ready(); existing ones go on. It survives a reload, not a restart. */
+  /**
+   * No new connections to an endpoint until ready(); existing ones go on, or are let go as `onRemoval` says. It survives
+   * a reload, not a restart.
+   */
   drain(pool: string, endpoint: string): AdminResult {
     return this.#setDraining(pool, endpoint, true)
   }
@@ -141,7 +170,8 @@ export class Registry {
       pool: record.pool,
       endpoint: record.id,
       slot: record.slot,
-      up: record.presence.kind === 'present' && healthWord(record) === 0,
+      up: record.presence.kind === 'present' && isUp(record),
+      share: record.presence.kind === 'present' ? shareNow(record) : 0,
       ejections: record.ejections,
     }))
   }
@@ -153,6 +183,7 @@ export class Registry {
 
   /** Ends all timers. */
   stop(): void {
+    this.#slowStarts.stop()
     this.#records.stop()
   }
 
@@ -236,20 +267,43 @@ export class Registry {
     record.draining = draining
     const what = draining ? 'is draining: asked by the admin' : `is ${stateOf(record)}: draining is over`
     this.#changed(pool, record, 'info', what)
+    if (draining && pool.config.onRemoval === 'close') this.#deps.letGo([record.slot], 'all')
     return { ok: true, changed: true }
   }
 
   /** The one way a change becomes visible: to workers, in the status, in the log. */
   #changed(pool: PoolRecord, record: EndpointRecord, level: 'info' | 'warn', what: string): void {
-    this.#deps.tally.setHealth(record.slot, healthWord(record))
+    const { tally } = this.#deps
+    const wasOut = (tally.health(record.slot) & outBits) !== 0
+    const isOut = (healthWord(record) & outBits) !== 0
+    if (isOut) this.#slowStarts.end(record)
+    else if (wasOut) this.#slowStarts.begin(record)
+    tally.setHealth(record.slot, healthWord(record))
     const state = stateOf(record)
     if (state !== record.state) {
       record.state = state
       record.sinceMs = this.#deps.nowMs()
     }
+    const before = this.#stand(pool)
+    announce(this.#deps.log, level, pool, record, what, before)
+  }
+
+  /** Begins the slow start of endpoints that joined a pool that was there before. */
+  #welcome(pool: PoolRecord, old: PoolRecord): void {
+    const there = new Set(old.records)
+    for (const record of pool.records) {
+      if (there.has(record) || (healthWord(record) & outBits) !== 0) continue
+      this.#slowStarts.begin(record)
+      this.#deps.tally.setHealth(record.slot, healthWord(record))
+    }
+  }
+
+  /** Counts a pool's endpoints again. Returns how it stood before. */
+  #stand(pool: PoolRecord): Standing {
     const before = pool.standing
     pool.standing = standingOf(pool.records)
-    announce(this.#deps.log, level, pool, record, what, before)
+    failback(this.#deps, pool, before)
+    return before
   }
 
   /** At most once a minute: it concerns all endpoints at once, and each of them is probed every few seconds. */

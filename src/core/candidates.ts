@@ -2,13 +2,16 @@ import { leastConnections } from './balance/least-connections.ts'
 import { p2c } from './balance/p2c.ts'
 import { roundRobin, type Turns } from './balance/round-robin.ts'
 import { sourceHash } from './balance/source-hash.ts'
+import { hash32 } from './hash.ts'
+import { fullShare, shareOf } from './slow-start.ts'
 import type { EndpointSnapshot, PoolSnapshot } from './snapshot.ts'
-import { healthBit } from './tally.ts'
+import { anyHealthBit, healthBit } from './tally.ts'
 
 /**
  * The endpoints of a pool in the order in which one session tries them: failover is simply the next one. Tiers by
  * priority, within a tier by the pool's policy. A suspect endpoint is offered after all others of all tiers, one that is
- * not up only when none is up in any tier (panic), one that is draining never.
+ * not up only when none is up in any tier (panic), one that is draining never. One in slow start is passed over by the
+ * connections that it is not to have yet, as long as another one, in whatever tier, has come further.
  */
 export interface Candidates {
   /**
@@ -26,7 +29,7 @@ export interface Candidates {
 
 /** What a choice depends on; all of it comes from the worker. */
 export interface PickContext {
-  /** The health word of an endpoint, bits of healthBit; 0: up. */
+  /** The health word of an endpoint: bits of healthBit, none of them when it is up, and its share. */
   health(slot: number): number
   /** Relayed connections and pending dials of an endpoint, over all workers. */
   load(slot: number): number
@@ -43,8 +46,6 @@ export function candidates(pool: PoolSnapshot, context: PickContext): Candidates
   return new Order(pool, context)
 }
 
-const notUp = healthBit.down | healthBit.ejected | healthBit.draining
-
 /** A class, not closures: one object for each connection. */
 class Order implements Candidates {
   panic = false
@@ -55,6 +56,8 @@ class Order implements Candidates {
   #latest: EndpointSnapshot | undefined
   /** Made by the second next(): most sessions need only one. */
   #tried: Set<EndpointSnapshot> | undefined
+  /** In [0, 1): how large the share of an endpoint must be to have this connection. Drawn when someone is in slow start. */
+  #reserve: number | undefined
 
   constructor(pool: PoolSnapshot, context: PickContext) {
     this.#pool = pool
@@ -65,8 +68,9 @@ class Order implements Candidates {
     if (this.#latest !== undefined) this.#tried = (this.#tried ?? new Set()).add(this.#latest)
     this.full = false
     this.suspect = undefined
-    let tier = this.#firstTier(notUp | healthBit.suspect)
-    if (tier.length === 0 && this.suspect !== undefined) tier = this.#firstTier(notUp)
+    let tier = this.#firstTier(anyHealthBit | healthBit.suspect)
+    if (tier.some(({ slot }) => this.#shareOf(slot) < fullShare)) tier = this.#firstTierOfShare()
+    if (tier.length === 0 && this.suspect !== undefined) tier = this.#firstTier(anyHealthBit)
     this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context)
     if (this.panic) tier = this.#firstTier(healthBit.draining)
     this.#latest = tier.length > 1 ? pick(this.#pool, tier, this.#context) : tier[0]
@@ -78,22 +82,51 @@ class Order implements Candidates {
     const tier: EndpointSnapshot[] = []
     for (const endpoint of this.#pool.endpoints) {
       if (tier[0] !== undefined && tier[0].priority !== endpoint.priority) break
-      const unfit = this.#context.health(endpoint.slot) & unwanted
-      if (unfit !== 0 && unfit !== healthBit.suspect) continue
-      if (this.#tried?.has(endpoint)) continue
-      if (unfit !== 0) {
-        this.suspect ??= endpoint
-        continue
-      }
-      // Workers count for themselves, so together they may exceed a limit by what they accept at one moment.
-      if (endpoint.maxConnections !== null && this.#context.load(endpoint.slot) >= endpoint.maxConnections) {
-        this.full = true
-        continue
-      }
-      tier.push(endpoint)
+      if (this.#offers(endpoint, unwanted)) tier.push(endpoint)
     }
     return tier
   }
+
+  /**
+   * The same while someone is in slow start. One draw decides for all endpoints, so that a tier that comes back as a
+   * whole takes its share of the connections and not more. Shares are measured by the largest one there is: when all
+   * come back at once, all are offered at once.
+   */
+  #firstTierOfShare(): EndpointSnapshot[] {
+    const offered = this.#pool.endpoints.filter((one) => this.#offers(one, anyHealthBit | healthBit.suspect))
+    const largest = offered.reduce((share, { slot }) => Math.max(share, this.#shareOf(slot)), 0)
+    this.#reserve ??= reserve(this.#pool, this.#context)
+    const least = this.#reserve * largest
+    const first = offered.find(({ slot }) => this.#shareOf(slot) > least)
+    return offered.filter(({ slot, priority }) => priority === first?.priority && this.#shareOf(slot) > least)
+  }
+
+  #offers(endpoint: EndpointSnapshot, unwanted: number): boolean {
+    const unfit = this.#context.health(endpoint.slot) & unwanted
+    if (unfit !== 0 && unfit !== healthBit.suspect) return false
+    if (this.#tried?.has(endpoint)) return false
+    if (unfit !== 0) {
+      this.suspect ??= endpoint
+      return false
+    }
+    // Workers count for themselves, so together they may exceed a limit by what they accept at one moment.
+    if (endpoint.maxConnections === null || this.#context.load(endpoint.slot) < endpoint.maxConnections)
+      return true
+    this.full = true
+    return false
+  }
+
+  #shareOf(slot: number): number {
+    return shareOf(this.#context.health(slot))
+  }
+}
+
+/** Any number that is not the seed of an endpoint: a client's reserve must not depend on which endpoint is its own. */
+const reserveSeed = 0x51_0e_57_a2
+
+/** By the client for source-hash, so that a client moves to an endpoint that came back once, and not back and forth. */
+function reserve(pool: PoolSnapshot, context: PickContext): number {
+  return pool.balance === 'source-hash' ? hash32(context.client, reserveSeed) / 2 ** 32 : context.random()
 }
 
 /** An endpoint that was tried or is full is still up: its failure does not make a down one any better. */
@@ -101,7 +134,7 @@ function noneIsUp(pool: PoolSnapshot, context: PickContext): boolean {
   let some = false
   for (const endpoint of pool.endpoints) {
     const word = context.health(endpoint.slot)
-    if ((word & notUp) === 0) return false
+    if ((word & anyHealthBit) === 0) return false
     if ((word & healthBit.draining) === 0) some = true
   }
   return some

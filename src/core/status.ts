@@ -54,6 +54,8 @@ export interface EndpointStatus {
   readonly name: string | null
   readonly priority: number
   readonly weight: number
+  /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
+  readonly share: number
   /**
    * unknown: no probe has answered yet, used like up. suspect: a dial has no answer, used last. unresolved: a name without
    * any answer so far.

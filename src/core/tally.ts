@@ -134,7 +134,7 @@ export function add(row: Float64Array, cell: number, delta: number): void {
   row[cell] = (row[cell] ?? 0) + delta
 }
 
-/** Bits of an endpoint's health word. 0: in use. */
+/** Bits of an endpoint's health word. 0: in use. The bits from 8 up are its share, see core/slow-start.ts. */
 export const healthBit = {
   /** Active probes say down: never used while any endpoint of any tier is up. */
   down: 1,
@@ -145,6 +145,8 @@ export const healthBit = {
   /** A dial to it is, or was, without an answer for long: used when there is no other. Set and cleared by workers. */
   suspect: 8,
 } as const
+/** An endpoint with none of these gets connections. */
+export const anyHealthBit = healthBit.down | healthBit.ejected | healthBit.draining
 
 /** States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is still right. */
 const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const

@@ -26,6 +26,8 @@ export interface EndpointSource {
   readonly slot: number
   /** It gets connections: not down, ejected or drained. */
   readonly up: boolean
+  /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
+  readonly share: number
   /** Ejections since it exists. */
   readonly ejections: number
 }

@@ -152,6 +152,11 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
       each(({ up }, labels) => [sample(Number(up), labels)]),
     ),
     gauge(
+      'endpoint_share',
+      'What the endpoint gets of the connections that are its due: 1, less in slow start, 0 when it is not up.',
+      each(({ share }, labels) => [sample(share, labels)]),
+    ),
+    gauge(
       'endpoint_connections_active',
       'Connections relayed to the endpoint.',
       each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.active), labels)]),

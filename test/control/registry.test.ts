@@ -20,12 +20,14 @@ class Bench {
   readonly tally = new Tally(1)
   readonly clock = new FakeClock()
   readonly log = new RecordedLog()
+  readonly letGo: { readonly slots: readonly number[]; readonly which: 'all' | 'silent' }[] = []
   readonly registry = new Registry({
     tally: this.tally,
     log: this.log,
     nowMs: this.clock.nowMs,
     random: () => 0,
     after: this.clock.after,
+    letGo: (slots, which) => void this.letGo.push({ slots, which }),
   })
   #version = 0
 
@@ -515,7 +517,7 @@ test('the status shows states, reasons, times, connections and names without an 
   bench.probe(a, bad)
   bench.dial(c, 5)
   bench.clock.advance(500)
-  const common = { name: null, priority: 0, weight: 1, active: 0 }
+  const common = { name: null, priority: 0, weight: 1, share: 0, active: 0 }
   t.deepEqual(bench.registry.status(), [
     {
       name: 'web',
@@ -525,6 +527,7 @@ test('the status shows states, reasons, times, connections and names without an 
         {
           ...common,
           endpoint: a,
+          share: 1,
           state: 'up',
           reason: 'tcp: connection refused (1 of 3 probes failed)',
           forMs: 2000,
@@ -543,6 +546,7 @@ test('the status shows states, reasons, times, connections and names without an 
           name: 'node-9.internal',
           priority: 1,
           weight: 2,
+          share: 0,
           state: 'unresolved',
           reason: 'does not resolve (ENOTFOUND)',
           forMs: 2000,

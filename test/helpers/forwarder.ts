@@ -170,7 +170,9 @@ export function configOf(options: ForwarderOptions): Config {
     health: { probe: { kind: 'off' }, intervalMs: 2_000, timeoutMs: 1_000, fall: 3, rise: 2 },
     outlier: { consecutiveFailures: 5, baseEjectionMs: 30_000, maxEjectionMs: 300_000 },
     warm: null,
+    slowStartMs: 0, // so that what a test takes out and brings back counts at once
     onRemoval: 'keep',
+    onFailback: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5_000,
     queue: { connections: 1024, timeoutMs: 10_000 },

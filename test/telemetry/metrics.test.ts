@@ -21,8 +21,8 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
     tally,
     listeners: () => [{ name: 'https', slot: 1 }],
     endpoints: () => [
-      { pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, up: true, ejections: 2 },
-      { pool: 'web', endpoint: '[2001:db8::6]:9443', slot: 4, up: false, ejections: 0 },
+      { pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, up: true, share: 0.34, ejections: 2 },
+      { pool: 'web', endpoint: '[2001:db8::6]:9443', slot: 4, up: false, share: 0, ejections: 0 },
     ],
     discovery: () => [{ pool: 'web', ageMs: 1500, endpoints: 3 }],
     healthChecks: () => ({ success: 41, failure: 2 }),
@@ -113,6 +113,7 @@ test('the numbers of all workers are shown, summed, under their documented names
     [`upstream_connect_failures_total{${endpoint},reason="ports-exhausted"}`]: 6,
     [`local_ports_exhausted_total{${endpoint}}`]: 6,
     [`endpoint_up{${endpoint}}`]: 1,
+    [`endpoint_share{${endpoint}}`]: 0.34,
     'endpoint_up{pool="web",endpoint="[2001:db8::6]:9443"}': 0,
     [`endpoint_connections_active{${endpoint}}`]: 4,
     [`endpoint_ejections_total{${endpoint}}`]: 2,
@@ -169,7 +170,7 @@ test('label values are escaped', async (t) => {
 })
 
 test('an endpoint that the source lists no more is gone from the next scrape', async (t) => {
-  let endpoints = [{ pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, up: true, ejections: 0 }]
+  let endpoints = [{ pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, up: true, share: 1, ejections: 0 }]
   const metrics = createMetrics(sourceOf(new Tally(1), { endpoints: () => endpoints }))
   t.regex(await metrics.render(), /10\.0\.0\.5/)
   endpoints = []
