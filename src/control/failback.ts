@@ -24,8 +24,7 @@ export function failback({ tally, log, letGo }: FailbackDeps, pool: PoolRecord, 
   const active = worse.reduce((sum, slot) => sum + tally.sum(endpointCell(slot) + endpointField.active), 0)
   if (active === 0) return
   const { name } = pool.config
-  const connections = active === 1 ? '1 connection' : `${active} connections`
-  const message = `pool ${name}: priority ${inCharge} is in charge again: ${connections} of endpoints after it will be closed when silent`
+  const message = `pool ${name}: priority ${inCharge} is in charge again: connections to later tiers (${active}) are closed as they fall silent`
   log.info({ pool: name, priority: inCharge, connections: active }, message)
   letGo(worse, 'silent')
 }

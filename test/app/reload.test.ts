@@ -5,7 +5,7 @@ import { configOf, Forwarder, type ForwarderOptions } from '../helpers/forwarder
 import { Backend, dialPeer, echo, turnedAway } from '../helpers/peer.ts'
 
 /** A program whose configuration the test can change and reload. */
-async function scene(t: ExecutionContext, options: Omit<ForwarderOptions, 'plane'> = {}) {
+async function scene(t: ExecutionContext, options: Partial<ForwarderOptions> = {}) {
   const backend = await Backend.start({ onPeer: echo })
   const all = { plane: 'net', endpoints: [backend.port], ...options } as const
   const state: { next: Loaded } = { next: { kind: 'invalid', message: 'not set' } }
@@ -113,23 +113,25 @@ test('a removed endpoint gets no new connections; existing ones are kept', async
   await other.close()
 })
 
-test('onRemoval: close ends the connections of a removed endpoint with FIN', async (t) => {
-  const { forwarder, config, reload } = await scene(t, { pool: { onRemoval: 'close' } })
-  const other = await Backend.start({ onPeer: (peer) => peer.end('other') })
-  const client = await dialPeer(forwarder.port)
-  await client.write('a')
-  await client.read(1)
-  const [pool] = config.pools
-  if (pool === undefined) return t.fail()
-  const endpoint = { host: '127.0.0.1', port: other.port, priority: 0, weight: 1, maxConnections: null }
-  await reload({ pools: [{ ...pool, endpoints: [endpoint] }] })
-  t.is(await client.ended(), 'fin')
-  client.end()
-  const outcome = await forwarder.outcome()
-  t.is(outcome.cause, 'admin')
-  t.deepEqual(outcome.closed, { first: 'proxy', how: 'fin' })
-  await other.close()
-})
+for (const plane of ['net', 'splice'] as const) {
+  test(`onRemoval: close ends the connections of a removed endpoint with FIN, on the ${plane} plane`, async (t) => {
+    const { forwarder, config, reload } = await scene(t, { plane, pool: { onRemoval: 'close' } })
+    const other = await Backend.start({ onPeer: (peer) => peer.end('other') })
+    const client = await dialPeer(forwarder.port)
+    await client.write('a')
+    await client.read(1)
+    const [pool] = config.pools
+    if (pool === undefined) return t.fail()
+    const endpoint = { host: '127.0.0.1', port: other.port, priority: 0, weight: 1, maxConnections: null }
+    await reload({ pools: [{ ...pool, endpoints: [endpoint] }] })
+    t.is(await client.ended(), 'fin')
+    client.end()
+    const outcome = await forwarder.outcome()
+    t.is(outcome.cause, 'admin')
+    t.deepEqual(outcome.closed, { first: 'proxy', how: 'fin' })
+    await other.close()
+  })
+}
 
 test('a listener that gets another name keeps its port', async (t) => {
   const backend = await Backend.start({ onPeer: echo })

@@ -208,7 +208,7 @@ test('onFailback: close lets go of worse tiers when a better one has its full sh
   clock.advance(100)
   t.deepEqual(letGo, [{ slots: [slot(c)], which: 'silent' }])
   t.deepEqual(log.take(), [
-    'info pool web: priority 0 is in charge again: 12 connections of endpoints after it will be closed when silent',
+    'info pool web: priority 0 is in charge again: connections to later tiers (12) are closed as they fall silent',
   ])
   up(b)
   clock.advance(lengthMs)
