@@ -12,6 +12,7 @@ import { selfForward } from './control/self-forward.ts'
 import { ServerFirst, serverFirstText } from './control/server-first.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { BindError } from './control/sockets.ts'
+import { durationText } from './control/wording.ts'
 import type { Attempt } from './core/outcome.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
@@ -358,9 +359,10 @@ export class App implements AdminSource, AdminActions {
     this.#dataPlane.retire(slots, windowMs, which === 'all' ? 0 : idleAfterMs)
   }
 
+  /** What happens to the connections of an endpoint that leaves. */
   #removal(pool: string): string {
     const closing = this.#config.pools.some(({ name, onRemoval }) => name === pool && onRemoval === 'close')
-    return closing ? `are closed within ${this.#config.drain.windowMs} ms` : 'go on'
+    return closing ? `are closed over ${durationText(this.#config.drain.windowMs)}` : 'go on'
   }
 
   #reports(attempts: readonly Attempt[], lines: string, count: number): void {

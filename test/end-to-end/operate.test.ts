@@ -89,7 +89,7 @@ test('spliceway endpoint ... drain takes an endpoint out of use for new connecti
   const said = await spliceway.command('endpoint', 'web', id, 'drain')
   t.like(said, {
     code: 0,
-    out: `endpoint ${id} of pool web is draining: it gets no new connections\n`,
+    out: `endpoint ${id} of pool web is draining: it gets no new connections, and existing ones go on\n`,
     err: '',
   })
   t.is(
