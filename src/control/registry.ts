@@ -67,7 +67,7 @@ export class Registry {
       lengthMs: (pool) => this.#pools.get(pool)?.config.slowStartMs ?? 0,
       over: (record) => {
         const pool = this.#pools.get(record.pool)
-        if (pool !== undefined) this.#stand(pool)
+        if (pool !== undefined) failback(this.#deps, pool, stand(pool))
       },
     })
   }
@@ -86,8 +86,10 @@ export class Registry {
         this.#welcome(pool, old)
       }
       this.#adapt(pool)
-      const told = this.#stand(pool)
-      if (old !== undefined) announceMembership(this.#deps.log, old.records, pool, told)
+      const told = stand(pool)
+      if (old === undefined) continue
+      announceMembership(this.#deps.log, old.records, pool, told)
+      failback(this.#deps, pool, told)
     }
   }
 
@@ -284,8 +286,9 @@ export class Registry {
       record.state = state
       record.sinceMs = this.#deps.nowMs()
     }
-    const before = this.#stand(pool)
+    const before = stand(pool)
     announce(this.#deps.log, level, pool, record, what, before)
+    failback(this.#deps, pool, before)
   }
 
   /** Begins the slow start of endpoints that joined a pool that was there before. */
@@ -298,14 +301,6 @@ export class Registry {
     }
   }
 
-  /** Counts a pool's endpoints again. Returns how it stood before. */
-  #stand(pool: PoolRecord): Standing {
-    const before = pool.standing
-    pool.standing = standingOf(pool.records)
-    failback(this.#deps, pool, before)
-    return before
-  }
-
   /** At most once a minute: it concerns all endpoints at once, and each of them is probed every few seconds. */
   #tellLocal(reason: string): void {
     const nowMs = this.#deps.nowMs()
@@ -314,6 +309,13 @@ export class Registry {
     const message = `probes fail for a reason of this machine, so endpoints keep their state: ${reason}`
     this.#deps.log.warn({ reason }, message)
   }
+}
+
+/** Counts a pool's endpoints again. Returns how it stood before. */
+function stand(pool: PoolRecord): Standing {
+  const before = pool.standing
+  pool.standing = standingOf(pool.records)
+  return before
 }
 
 function untilMs({ outlier }: EndpointRecord): number {
