@@ -3,7 +3,7 @@ import type { Outlier } from '../core/outlier.ts'
 import { fullShare, shareBits } from '../core/slow-start.ts'
 import type { EndpointId, EndpointSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus } from '../core/status.ts'
-import { anyHealthBit, healthBit } from '../core/tally.ts'
+import { healthBit, notUp } from '../core/tally.ts'
 import type { ResolvedEndpoint } from './resolved-pool.ts'
 import { roughly } from './wording.ts'
 
@@ -43,7 +43,7 @@ export function healthWord(record: EndpointRecord): number {
 
 /** It gets connections: not down, ejected or draining. */
 export function isUp(record: EndpointRecord): boolean {
-  return (healthWord(record) & anyHealthBit) === 0
+  return (healthWord(record) & notUp) === 0
 }
 
 /** What it gets now of the connections that are its due: 1, less in slow start, 0 when it is not up. */

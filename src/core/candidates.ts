@@ -5,7 +5,7 @@ import { sourceHash } from './balance/source-hash.ts'
 import { hash32 } from './hash.ts'
 import { fullShare, shareOf } from './slow-start.ts'
 import type { EndpointSnapshot, PoolSnapshot } from './snapshot.ts'
-import { anyHealthBit, healthBit } from './tally.ts'
+import { healthBit, notUp } from './tally.ts'
 
 /**
  * The endpoints of a pool in the order in which one session tries them: failover is simply the next one. Tiers by
@@ -68,9 +68,9 @@ class Order implements Candidates {
     if (this.#latest !== undefined) this.#tried = (this.#tried ?? new Set()).add(this.#latest)
     this.full = false
     this.suspect = undefined
-    let tier = this.#firstTier(anyHealthBit | healthBit.suspect)
+    let tier = this.#firstTier(notUp | healthBit.suspect)
     if (tier.some(({ slot }) => this.#shareOf(slot) < fullShare)) tier = this.#firstTierOfShare()
-    if (tier.length === 0 && this.suspect !== undefined) tier = this.#firstTier(anyHealthBit)
+    if (tier.length === 0 && this.suspect !== undefined) tier = this.#firstTier(notUp)
     this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context)
     if (this.panic) tier = this.#firstTier(healthBit.draining)
     this.#latest = tier.length > 1 ? pick(this.#pool, tier, this.#context) : tier[0]
@@ -93,7 +93,7 @@ class Order implements Candidates {
    * come back at once, all are offered at once.
    */
   #firstTierOfShare(): EndpointSnapshot[] {
-    const offered = this.#pool.endpoints.filter((one) => this.#offers(one, anyHealthBit | healthBit.suspect))
+    const offered = this.#pool.endpoints.filter((one) => this.#offers(one, notUp | healthBit.suspect))
     const largest = offered.reduce((share, { slot }) => Math.max(share, this.#shareOf(slot)), 0)
     this.#reserve ??= reserve(this.#pool, this.#context)
     const least = this.#reserve * largest
@@ -101,6 +101,7 @@ class Order implements Candidates {
     return offered.filter(({ slot, priority }) => priority === first?.priority && this.#shareOf(slot) > least)
   }
 
+  /** Notes on the way who is passed over for being suspect or full. */
   #offers(endpoint: EndpointSnapshot, unwanted: number): boolean {
     const unfit = this.#context.health(endpoint.slot) & unwanted
     if (unfit !== 0 && unfit !== healthBit.suspect) return false
@@ -134,7 +135,7 @@ function noneIsUp(pool: PoolSnapshot, context: PickContext): boolean {
   let some = false
   for (const endpoint of pool.endpoints) {
     const word = context.health(endpoint.slot)
-    if ((word & anyHealthBit) === 0) return false
+    if ((word & notUp) === 0) return false
     if ((word & healthBit.draining) === 0) some = true
   }
   return some

@@ -146,7 +146,7 @@ export const healthBit = {
   suspect: 8,
 } as const
 /** An endpoint with none of these gets connections. */
-export const anyHealthBit = healthBit.down | healthBit.ejected | healthBit.draining
+export const notUp = healthBit.down | healthBit.ejected | healthBit.draining
 
 /** States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is still right. */
 const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const

@@ -28,7 +28,17 @@ const serving: Status = {
 
 function endpoint(state: 'up' | 'down'): Status['pools'][number]['endpoints'][number] {
   const name = '10.0.0.1:80'
-  return { endpoint: name, name: null, priority: 0, weight: 1, state, reason: '', forMs: 0, active: 0 }
+  return {
+    endpoint: name,
+    name: null,
+    priority: 0,
+    weight: 1,
+    share: 1,
+    state,
+    reason: '',
+    forMs: 0,
+    active: 0,
+  }
 }
 
 /** A manager that is told into a list, about an app whose state the test sets. */
