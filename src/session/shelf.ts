@@ -7,6 +7,8 @@ import {
   endpointCell,
   endpointField,
   failureCell,
+  healthBit,
+  notUp,
   observe,
   staleCell,
   type Tally,
@@ -128,7 +130,8 @@ export class Shelf<W extends Wire> {
   }
 
   #inUse(): boolean {
-    return this.#context.tally.health(this.#endpoint.slot) === 0
+    // Slow start is no reason to be without: a warm connection waits for as few clients as the endpoint gets.
+    return (this.#context.tally.health(this.#endpoint.slot) & (notUp | healthBit.suspect)) === 0
   }
 
   #isShort(): boolean {
