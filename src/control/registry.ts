@@ -1,7 +1,7 @@
 import type { OutlierConfig } from '../config/config.ts'
 import { probed, type Verdict } from '../core/health.ts'
 import type { Attempt } from '../core/outcome.ts'
-import { blameless, blames, connected, failed, maxEjected, returned } from '../core/outlier.ts'
+import { blameless, blames, connected, failed, maxEjected, probedOutlier, returned } from '../core/outlier.ts'
 import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
 import { healthBit } from '../core/tally.ts'
 import { announce, announceMembership } from './announce.ts'
@@ -129,6 +129,7 @@ export class Registry {
     const before = record.health
     const after = probed(before, verdict, { fall, rise }, this.#deps.nowMs())
     record.health = after
+    record.outlier = probedOutlier(record.outlier, verdict.ok)
     const count = (of: number) => (before.kind === 'unknown' ? 'first probe' : `${of} of ${of} probes`)
     if (after.kind === 'down' && before.kind !== 'down') {
       // The stronger word takes over, and the ejection makes room for another endpoint's.
@@ -137,8 +138,8 @@ export class Registry {
     } else if (after.kind === 'up' && before.kind !== 'up') {
       this.#forgive(record)
       this.#changed(pool, record, 'info', `is up: ${after.last} (${count(rise)} succeeded)`)
-    } else if (verdict.ok && record.outlier.kind === 'ejected') {
-      this.#forgive(record)
+    } else if (verdict.ok && record.outlier.kind === 'ejected' && record.outlier.vouched >= rise) {
+      this.#endEjection(record)
       this.#changed(pool, record, 'info', `is back before its ejection was over: ${verdict.detail}`)
     }
   }

@@ -6,7 +6,9 @@ import type { AttemptError } from './outcome.ts'
  * An endpoint whose dials fail `consecutiveFailures` times in a row is ejected. The n-th ejection lasts `baseEjectionMs`
  * × n, at most `maxEjectionMs`, shortened by a random part of up to a tenth so that endpoints that failed together do
  * not come back together. n falls by one for each whole `baseEjectionMs` that the endpoint has been in use since it came
- * back (Envoy's rule, with the base as the interval), and to zero when an active probe vouches for it.
+ * back (Envoy's rule, with the base as the interval), and to zero when it was down and probes bring it up again. An ejection
+ * ends early when `rise` probes in a row have succeeded since it began: one alone says nothing of an endpoint that comes
+ * and goes.
  */
 export type Outlier =
   /** `failures`: failed dials in a row. `ejections`: n of the last ejection, before it falls with time. */
@@ -19,6 +21,8 @@ export type Outlier =
       readonly failures: number
       readonly ejections: number
       readonly reason: string
+      /** Probes in a row that succeeded since it was ejected. */
+      readonly vouched: number
     }
 
 export interface EjectionRule {
@@ -67,10 +71,15 @@ export function failed(
   const ejections = Math.min(cap, remembered(state.ejections, state.sinceMs, rule, nowMs) + 1)
   const fullMs = Math.min(rule.baseEjectionMs * ejections, rule.maxEjectionMs)
   const untilMs = nowMs + Math.round(fullMs * (1 - random / 10))
-  return { kind: 'ejected', sinceMs: nowMs, untilMs, failures, ejections, reason }
+  return { kind: 'ejected', sinceMs: nowMs, untilMs, failures, ejections, reason, vouched: 0 }
 }
 
-/** The state after an ejection's time is over. */
+/** The state after a probe. */
+export function probedOutlier(state: Outlier, ok: boolean): Outlier {
+  return state.kind === 'ejected' ? { ...state, vouched: ok ? state.vouched + 1 : 0 } : state
+}
+
+/** The state after an ejection's time is over, or cut short. */
 export function returned(state: Outlier, nowMs: number): Outlier {
   return { kind: 'in', sinceMs: nowMs, failures: 0, ejections: state.ejections }
 }

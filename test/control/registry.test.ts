@@ -168,21 +168,32 @@ test('a second ejection soon after the first lasts twice as long', (t) => {
   t.is(bench.word(a), 0)
 })
 
-test('a probe that succeeds ends an ejection and forgets the ones before', (t) => {
+test('probes that succeed in a row end an ejection, and the next one is longer', (t) => {
   const bench = new Bench(resolvedPool(three))
   bench.probe(a, good)
   bench.dial(a, 5)
-  bench.clock.advance(30_000)
-  bench.dial(a, 5)
   bench.log.take()
+  bench.probe(a, good)
+  t.is(bench.word(a), healthBit.ejected, 'one is not enough')
   bench.probe(a, good)
   t.is(bench.word(a), 0)
   t.deepEqual(bench.log.take(), [
     'info pool web: endpoint 10.0.0.5:9443 is back before its ejection was over: tcp: connected in 1.0 ms; 3 of 3 endpoints up',
   ])
   bench.dial(a, 5)
-  t.regex(bench.log.take().join(), /ejected for 30s/)
+  t.regex(bench.log.take().join(), /ejected for 1m/)
   t.is(bench.clock.pending, 1, 'the timers of ended ejections are cancelled')
+})
+
+test('an endpoint that comes and goes stays ejected, however often a probe meets it while it is there', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.probe(a, good)
+  bench.dial(a, 5)
+  for (let i = 0; i < 6; i++) {
+    bench.probe(a, good)
+    bench.probe(a, bad)
+  }
+  t.is(bench.word(a), healthBit.ejected)
 })
 
 test('no more than half of a pool is ejected, and the log says so once', (t) => {

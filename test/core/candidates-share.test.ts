@@ -116,7 +116,10 @@ for (const policy of policies.filter((each) => each !== 'round-robin')) {
           const context = pickContext({ health: (at) => words[at] ?? 0, load, random, client })
           return candidates(endpoints, context).next()?.slot
         }
-        const [small, large] = [Math.min(one, other), Math.max(one, other)]
+        // Whoever becomes the one that shares are measured by takes others out of the draw, and p2c draws anew.
+        const others = sorted.filter((_, at) => at !== slot)
+        const most = others.length === 0 ? fullShare : Math.max(...others.map(({ share }) => share))
+        const [small, large] = [Math.min(one, other, most), Math.min(Math.max(one, other), most)]
         return clients.slice(0, 20).every((client, number) => {
           return chosen(small, client, number) !== slot || chosen(large, client, number) === slot
         })

@@ -34,6 +34,7 @@ test('the fifth failure in a row ejects, the fourth does not', (t) => {
     failures: 5,
     ejections: 1,
     reason: code,
+    vouched: 0,
   })
 })
 

@@ -119,8 +119,7 @@ test('everything gone and back: the first client is served within a probe interv
   t.deepEqual(errors(openedIn(made, backMs)), {})
 })
 
-// Needs slowStart.
-test.failing('the share of a node that is back rises through the slow start', async (t, cluster) => {
+test('the share of a node that is back rises through the slow start', async (t, cluster) => {
   const slowMs = 3_000
   const pool = [`slowStart: ${slowMs}ms`, 'balance: round-robin']
   await splicewayOn(t, cluster, config(cluster, { pool }))

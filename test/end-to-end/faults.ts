@@ -64,7 +64,7 @@ export function nodesOf(made: readonly Visit[]): string {
   return [...new Set(made.map(({ node }) => node))].sort().join('')
 }
 
-/** Visits by when they were opened: `during` a fault, from its completion to its end. */
+/** Visits by when they were opened: `before` a fault and over by then; `during` it, from its completion to its end. */
 export interface Struck {
   readonly before: Visit[]
   readonly during: Visit[]
@@ -93,6 +93,7 @@ export async function strike(
   await spliceway.log(/3 of 3 endpoints up/, mark)
   await load.servedBy('b')
   const made = await load.stop()
-  const before = openedIn(made, 0, startMs)
+  // What was in flight in the node when it was struck is lost with it.
+  const before = openedIn(made, 0, startMs).filter(({ endedMs }) => endedMs < startMs)
   return { before, during: openedIn(made, completeMs, mendMs), after: openedIn(made, mendMs) }
 }

@@ -9,12 +9,8 @@ import { Spliceway } from './spliceway.ts'
 
 type Body = (t: ExecutionContext, cluster: Cluster) => Promise<void>
 
-export interface OnCluster {
-  /** Declares a test as AVA's `test` does. */
-  (claim: string, body: Body): void
-  /** The same for a claim that does not hold yet; it fails as soon as it does. */
-  failing(claim: string, body: Body): void
-}
+/** Declares a test as AVA's `test` does. */
+export type OnCluster = (claim: string, body: Body) => void
 
 /**
  * Builds a cluster before the tests of a file, with this process in the place of its client, and removes it after them,
@@ -42,9 +38,7 @@ export function onCluster(): OnCluster {
     leave()
     await opened?.close()
   })
-  const declare = (claim: string, body: Body): void => test.serial(claim, (t) => body(t, cluster()))
-  const failing = (claim: string, body: Body): void => test.serial.failing(claim, (t) => body(t, cluster()))
-  return Object.assign(declare, { failing })
+  return (claim, body) => test.serial(claim, (t) => body(t, cluster()))
 }
 
 /** Starts the program on the forwarder with this configuration and ends it with the test. Resolves when it serves. */
@@ -59,8 +53,7 @@ export async function splicewayOn(t: ExecutionContext, cluster: Cluster, config:
 
 function skip(reason: string): OnCluster {
   console.warn(`the cluster's tests are skipped: ${reason}`)
-  const declare = (claim: string): void => test.serial.skip(claim, () => {})
-  return Object.assign(declare, { failing: declare })
+  return (claim) => test.serial.skip(claim, () => {})
 }
 
 /** null: everything else is there. */

@@ -80,7 +80,8 @@ for (const plane of planes) {
       const all = await Promise.all(Array.from({ length: 60 }, () => hello(forwarder.port)))
       t.true(all.every(({ text }) => text === 'hello'))
       await forwarder.until(() => forwarder.outcomes.length === 61)
-      t.true(forwarder.outcomes.slice(1).every(({ attempts }) => attempts.length === 1))
+      // Workers tell in their own time, so the first client's may come late.
+      t.is(forwarder.outcomes.filter(({ attempts }) => attempts.length > 1).length, 1)
       const labels = `{pool="main",endpoint="127.0.0.1:${silent.port}"}`
       t.is(await forwarder.metric(`spliceway_upstream_connect_attempts_total${labels}`), 2)
       await backend.close()

@@ -8,8 +8,7 @@ const test = onCluster()
 const slowS = 30
 const parts = 5
 
-// Needs slowStart.
-test.failing('the share of a node that is back rises all through the default slow start', async (t, cluster) => {
+test('the share of a node that is back rises all through the default slow start', async (t, cluster) => {
   await splicewayOn(t, cluster, config(cluster, { pool: ['balance: round-robin'] }))
   const load = traffic(t)
   const mend = await nodeB(cluster).kill()
