@@ -5,6 +5,7 @@ import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
 import { capacityWarning, connectionLimit, warmRoom } from './control/capacity.ts'
 import { DataPlane } from './control/data-plane.ts'
+import { departed } from './control/departed.ts'
 import { drain } from './control/drain.ts'
 import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
@@ -17,10 +18,13 @@ import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
 import { Tally, workerCell } from './core/tally.ts'
 import { warmSockets, warmWithin } from './core/warm.ts'
+import type { Doors } from './handover/handover.ts'
+import type { PassedDescriptor } from './handover/listen-fds.ts'
 import { ConfigError, choosePlane, closeBy, duplicateBy, hostAddresses, wakeBy } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { holderText } from './linux/port-holder.ts'
+import { Succession } from './succession.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -54,6 +58,9 @@ export interface AppOptions {
   readonly logLinesDropped: () => number
   /** Called around every reload, whoever asked for it. */
   readonly reload?: (phase: 'begun' | 'over') => void
+  /** Listening sockets of socket activation, by descriptor. */
+  readonly passed?: readonly PassedDescriptor[]
+  readonly doors?: Doors
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
 }
@@ -64,8 +71,8 @@ const mostWorkers = 4
 const mostDescriptors = 1_048_576
 /** `/livez` fails when a worker has not beaten for so long. */
 const heartbeatLimitMs = 10_000
-/** What only a restart can change: threads are born with it, and the admin pages are how one would fix it. */
-const fixedKeys = ['workers', 'plane', 'admin'] as const
+/** What only a restart can change: threads are born with it, and others find us by the admin pages and the hand-over's name. */
+const fixedKeys = ['workers', 'plane', 'admin', 'handover'] as const
 
 const after: After = (ms, fire) => {
   const timer = setTimeout(fire, ms)
@@ -84,12 +91,14 @@ export class App implements AdminSource, AdminActions {
   readonly #endpoints: Endpoints
   readonly #dataPlane: DataPlane
   readonly #serverFirst = new ServerFirst()
+  readonly #succession: Succession
   readonly #startedMs = nowMs()
   readonly #drainBegun = Promise.withResolvers<Draining>()
   #config: Config
   /** Pools that were said to be too many for warm connections. */
   #cold: ReadonlySet<string> = new Set()
   #state: Status['state'] = 'starting'
+  #toldToStop = false
   #loadedMs = nowMs()
   #lastReload = { successful: true, message: 'as started' }
   #shortage: Shortage | null = null
@@ -126,25 +135,44 @@ export class App implements AdminSource, AdminActions {
       reports: (attempts, lines, count) => this.#reports(attempts, lines, count),
       spoke: (slot, ageMs) => this.#spoke(slot, ageMs),
     })
+    this.#succession = new Succession({
+      name: config.handover.socket,
+      libc: this.#libc,
+      program: options.version,
+      log,
+      after,
+      passed: options.passed ?? [],
+      doors: options.doors ?? null,
+      dataPlane: this.#dataPlane,
+      draining: () => this.#state === 'draining',
+      leave: () => this.#drain(true),
+    })
   }
 
-  /** Resolves when a drain has begun, by a signal or by the admin socket. */
+  /** Somebody has asked for a drain; one that a hand-over began does not count. */
+  get toldToStop(): boolean {
+    return this.#toldToStop
+  }
+
+  /** Resolves when a drain has begun, by a signal, the admin socket or a hand-over. */
   get draining(): Promise<Draining> {
     return this.#drainBegun.promise
   }
 
   /**
-   * Binds, starts the workers, and resolves when all of them listen. Throws BindError, or ConfigError when the
-   * configuration does not fit this host; nothing is left then.
+   * Takes over what there is to take over, binds the rest, starts the workers, and resolves when all of them listen and the
+   * process before has let go. Throws BindError, or ConfigError when the configuration does not fit this host; nothing is
+   * left then.
    */
   async start(): Promise<void> {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
-    this.#dataPlane.start(this.#config.listeners)
+    await this.#succession.begin(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
     this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
     await this.#dataPlane.settled()
     if (this.#state === 'starting') this.#state = 'serving'
+    await this.#succession.accepting()
     this.#shortage = watchShortage({
       log: this.#log,
       after,
@@ -184,7 +212,7 @@ export class App implements AdminSource, AdminActions {
       node: process.version,
       pid: process.pid,
       plane: this.#plane,
-      state: this.#state,
+      state: this.#succession.yielded ? 'draining' : this.#state,
       uptimeMs: nowMs() - this.#startedMs,
       connections: { active: this.#dataPlane.active, limit: this.#limit() },
       listeners: this.#dataPlane.listeners(),
@@ -211,7 +239,8 @@ export class App implements AdminSource, AdminActions {
 
   ready(): Verdict {
     const reasons: string[] = []
-    if (this.#state !== 'serving') reasons.push(this.#state)
+    const { state } = this.status()
+    if (state !== 'serving') reasons.push(state)
     for (const { index, alive } of this.#dataPlane.workers()) {
       if (!alive) reasons.push(`worker ${index} is being replaced`)
     }
@@ -240,7 +269,16 @@ export class App implements AdminSource, AdminActions {
 
   /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
   drain(hurry = false): Answer {
+    this.#toldToStop = true
+    this.#succession.settle()
     if (this.#state === 'draining') return { ok: true, message: 'draining already' }
+    this.#drain(hurry || this.#succession.yielded)
+    const { deadlineMs } = this.#config.drain
+    return { ok: true, message: `draining: ends when the last connection does, within ${deadlineMs} ms` }
+  }
+
+  #drain(hurry: boolean): void {
+    if (this.#state === 'draining') return
     this.#state = 'draining'
     const config = this.#config.drain
     this.#log.info(
@@ -258,10 +296,6 @@ export class App implements AdminSource, AdminActions {
       kill: () => this.#dataPlane.kill(),
     })
     this.#drainBegun.resolve({ done, deadlineMs: config.deadlineMs })
-    return {
-      ok: true,
-      message: `draining: ends when the last connection does, within ${config.deadlineMs} ms`,
-    }
   }
 
   endpoint(pool: string, endpoint: string, action: 'drain' | 'ready'): Answer {
@@ -274,6 +308,7 @@ export class App implements AdminSource, AdminActions {
 
   /** Ends everything at once: what is left is reset. */
   async stop(): Promise<void> {
+    this.#succession.close()
     this.#shortage?.stop()
     this.#endpoints.stop()
     await this.#dataPlane.stop()
@@ -304,7 +339,7 @@ export class App implements AdminSource, AdminActions {
 
   /** null: applied; otherwise why not, and nothing has changed. */
   async #apply(config: Config): Promise<string | null> {
-    if (this.#state === 'draining') return 'the program is draining'
+    if (this.status().state === 'draining') return 'the program is draining'
     const changed = fixedKeys.filter(
       (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
     )
@@ -406,7 +441,7 @@ export class App implements AdminSource, AdminActions {
           .status()
           .flatMap(({ name: pool, discovery }) => (discovery === null ? [] : [{ pool, ...discovery }])),
       healthChecks: () => registry.healthChecks(),
-      draining: () => this.#state === 'draining',
+      draining: () => this.status().state === 'draining',
       lastReloadSuccessful: () => this.#lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
       workerRestarts: () => this.#dataPlane.workerRestarts,
@@ -414,12 +449,4 @@ export class App implements AdminSource, AdminActions {
       openFileLimit: this.#machine.openFiles,
     })
   }
-}
-
-/** Slots of endpoints that are in `before` and not in `now`. */
-function departed(before: readonly PoolSnapshot[], now: readonly PoolSnapshot[]): readonly number[] {
-  const staying = new Set(now.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot)))
-  return before
-    .flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot))
-    .filter((slot) => !staying.has(slot))
 }
