@@ -136,13 +136,11 @@ export class App implements AdminSource, AdminActions {
       spoke: (slot, ageMs) => this.#spoke(slot, ageMs),
     })
     this.#succession = new Succession({
+      ...options,
       name: config.handover.socket,
       libc: this.#libc,
       program: options.version,
-      log,
       after,
-      passed: options.passed ?? [],
-      doors: options.doors ?? null,
       dataPlane: this.#dataPlane,
       draining: () => this.#state === 'draining',
       leave: () => this.#drain(true),

@@ -21,8 +21,8 @@ export interface SuccessionOptions {
   readonly log: HandoverLog
   readonly after: After
   /** Listening sockets of socket activation. */
-  readonly passed: readonly PassedDescriptor[]
-  readonly doors: Doors | null
+  readonly passed?: readonly PassedDescriptor[]
+  readonly doors?: Doors
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
@@ -50,7 +50,7 @@ export class Succession {
 
   /** The data plane starts on what is inherited, and on the rest anew. Throws BindError or ConfigError; nothing is left then. */
   async begin(listeners: readonly ListenerConfig[]): Promise<void> {
-    const { libc, passed, dataPlane, after } = this.#options
+    const { libc, passed = [], dataPlane, after } = this.#options
     if (passed.length > 0) needLibc(libc, 'the sockets of the socket unit')
     const wanted = listeners.map((listener) => ({ ...listener, key: listenerKey(listener) }))
     this.#inheritance = await this.#handover.inherit(passed, wanted)
