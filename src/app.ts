@@ -3,25 +3,28 @@ import { availableParallelism } from 'node:os'
 import type { Config, LogLevel } from './config/config.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
-import { capacityWarning, connectionLimit, warmRoom } from './control/capacity.ts'
+import { capacityWarning, connectionLimit } from './control/capacity.ts'
 import { DataPlane } from './control/data-plane.ts'
+import { departed } from './control/departed.ts'
 import { drain } from './control/drain.ts'
 import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
 import { selfForward } from './control/self-forward.ts'
-import { ServerFirst, serverFirstText } from './control/server-first.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { BindError } from './control/sockets.ts'
+import { WarmPools } from './control/warm-pools.ts'
 import { durationText } from './control/wording.ts'
 import type { Attempt } from './core/outcome.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
 import { Tally, workerCell } from './core/tally.ts'
-import { warmSockets, warmWithin } from './core/warm.ts'
+import type { Doors } from './handover/handover.ts'
+import type { PassedDescriptor } from './handover/listen-fds.ts'
 import { ConfigError, choosePlane, closeBy, duplicateBy, hostAddresses, wakeBy } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { holderText } from './linux/port-holder.ts'
+import { Succession } from './succession.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
@@ -55,6 +58,9 @@ export interface AppOptions {
   readonly logLinesDropped: () => number
   /** Called around every reload, whoever asked for it. */
   readonly reload?: (phase: 'begun' | 'over') => void
+  /** Listening sockets of socket activation, by descriptor. */
+  readonly passed?: readonly PassedDescriptor[]
+  readonly doors?: Doors
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
 }
@@ -65,8 +71,8 @@ const mostWorkers = 4
 const mostDescriptors = 1_048_576
 /** `/livez` fails when a worker has not beaten for so long. */
 const heartbeatLimitMs = 10_000
-/** What only a restart can change: threads are born with it, and the admin pages are how one would fix it. */
-const fixedKeys = ['workers', 'plane', 'admin'] as const
+/** What only a restart can change: threads are born with it, and others find us by the admin pages and the hand-over's name. */
+const fixedKeys = ['workers', 'plane', 'admin', 'handover'] as const
 
 const after: After = (ms, fire) => {
   const timer = setTimeout(fire, ms)
@@ -84,13 +90,13 @@ export class App implements AdminSource, AdminActions {
   readonly #plane: Status['plane']
   readonly #endpoints: Endpoints
   readonly #dataPlane: DataPlane
-  readonly #serverFirst = new ServerFirst()
+  readonly #warm: WarmPools
+  readonly #succession: Succession
   readonly #startedMs = nowMs()
   readonly #drainBegun = Promise.withResolvers<Draining>()
   #config: Config
-  /** Pools that were said to be too many for warm connections. */
-  #cold: ReadonlySet<string> = new Set()
   #state: Status['state'] = 'starting'
+  #toldToStop = false
   #loadedMs = nowMs()
   #lastReload = { successful: true, message: 'as started' }
   #shortage: Shortage | null = null
@@ -113,6 +119,13 @@ export class App implements AdminSource, AdminActions {
       changed: () => this.#publish(),
       letGo: (slots, which) => this.#letGo(slots, which),
     })
+    this.#warm = new WarmPools({
+      log,
+      workers,
+      machine: this.#machine,
+      pools: () => this.#dataPlane.snapshot?.pools ?? [],
+      changed: () => this.#publish(),
+    })
     const { registry } = this.#endpoints
     this.#dataPlane = new DataPlane({
       tally: this.#tally,
@@ -129,30 +142,47 @@ export class App implements AdminSource, AdminActions {
       duplicate: duplicateBy(this.#libc),
       log,
       after,
-      pools: (version) => this.#published(registry.pools(version)),
+      pools: (version) => this.#warm.published(registry.pools(version)),
       acknowledged: (version) => registry.acknowledged(version),
       reports: (attempts, lines, count) => this.#reports(attempts, lines, count),
-      spoke: (slot, ageMs) => this.#spoke(slot, ageMs),
+      spoke: (slot, ageMs) => this.#warm.spoke(slot, ageMs),
+    })
+    this.#succession = new Succession({
+      ...options,
+      name: config.handover.socket,
+      libc: this.#libc,
+      program: options.version,
+      after,
+      dataPlane: this.#dataPlane,
+      draining: () => this.#state === 'draining',
+      leave: () => this.#drain(true),
     })
   }
 
-  /** Resolves when a drain has begun, by a signal or by the admin socket. */
+  /** Somebody has asked for a drain; one that a hand-over began does not count. */
+  get toldToStop(): boolean {
+    return this.#toldToStop
+  }
+
+  /** Resolves when a drain has begun, by a signal, the admin socket or a hand-over. */
   get draining(): Promise<Draining> {
     return this.#drainBegun.promise
   }
 
   /**
-   * Binds, starts the workers, and resolves when all of them listen. Throws BindError, or ConfigError when the
-   * configuration does not fit this host; nothing is left then.
+   * Takes over what there is to take over, binds the rest, starts the workers, and resolves when all of them listen and the
+   * process before has let go. Throws BindError, or ConfigError when the configuration does not fit this host; nothing is
+   * left then.
    */
   async start(): Promise<void> {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
-    this.#dataPlane.start(this.#config.listeners)
+    await this.#succession.begin(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
     this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
     await this.#dataPlane.settled()
     if (this.#state === 'starting') this.#state = 'serving'
+    await this.#succession.accepting()
     this.#shortage = watchShortage({
       log: this.#log,
       after,
@@ -169,7 +199,7 @@ export class App implements AdminSource, AdminActions {
       { plane: this.#plane.name },
       `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
     )
-    const warning = capacityWarning(this.#config.limits.connections, this.#machine, this.#warmSockets())
+    const warning = capacityWarning(this.#config.limits.connections, this.#machine, this.#warm.sockets())
     if (warning !== null) this.#log.warn({}, warning)
     if (this.#libc.kind === 'missing') {
       this.#log.warn({}, `${this.#libc.reason}: the accept queue of a worker that dies is lost with it`)
@@ -192,7 +222,7 @@ export class App implements AdminSource, AdminActions {
       node: process.version,
       pid: process.pid,
       plane: this.#plane,
-      state: this.#state,
+      state: this.#succession.yielded ? 'draining' : this.#state,
       uptimeMs: nowMs() - this.#startedMs,
       connections: { active: this.#dataPlane.active, limit: this.#limit() },
       listeners: this.#dataPlane.listeners(),
@@ -219,7 +249,8 @@ export class App implements AdminSource, AdminActions {
 
   ready(): Verdict {
     const reasons: string[] = []
-    if (this.#state !== 'serving') reasons.push(this.#state)
+    const { state } = this.status()
+    if (state !== 'serving') reasons.push(state)
     for (const { index, alive } of this.#dataPlane.workers()) {
       if (!alive) reasons.push(`worker ${index} is being replaced`)
     }
@@ -248,7 +279,16 @@ export class App implements AdminSource, AdminActions {
 
   /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
   drain(hurry = false): Answer {
+    this.#toldToStop = true
+    this.#succession.settle()
     if (this.#state === 'draining') return { ok: true, message: 'draining already' }
+    this.#drain(hurry || this.#succession.yielded)
+    const { deadlineMs } = this.#config.drain
+    return { ok: true, message: `draining: ends when the last connection does, within ${deadlineMs} ms` }
+  }
+
+  #drain(hurry: boolean): void {
+    if (this.#state === 'draining') return
     this.#state = 'draining'
     const config = this.#config.drain
     this.#log.info(
@@ -266,10 +306,6 @@ export class App implements AdminSource, AdminActions {
       kill: () => this.#dataPlane.kill(),
     })
     this.#drainBegun.resolve({ done, deadlineMs: config.deadlineMs })
-    return {
-      ok: true,
-      message: `draining: ends when the last connection does, within ${config.deadlineMs} ms`,
-    }
   }
 
   endpoint(pool: string, endpoint: string, action: 'drain' | 'ready'): Answer {
@@ -283,6 +319,7 @@ export class App implements AdminSource, AdminActions {
 
   /** Ends everything at once: what is left is reset. */
   async stop(): Promise<void> {
+    this.#succession.close()
     this.#shortage?.stop()
     this.#endpoints.stop()
     await this.#dataPlane.stop()
@@ -313,7 +350,7 @@ export class App implements AdminSource, AdminActions {
 
   /** null: applied; otherwise why not, and nothing has changed. */
   async #apply(config: Config): Promise<string | null> {
-    if (this.#state === 'draining') return 'the program is draining'
+    if (this.status().state === 'draining') return 'the program is draining'
     const changed = fixedKeys.filter(
       (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
     )
@@ -374,39 +411,7 @@ export class App implements AdminSource, AdminActions {
   }
 
   #limit(pools?: readonly PoolSnapshot[]): number {
-    return connectionLimit(this.#config.limits.connections, this.#machine, this.#warmSockets(pools))
-  }
-
-  #warmSockets(pools = this.#dataPlane.snapshot?.pools ?? []): number {
-    return pools.reduce((sum, pool) => sum + warmSockets(pool, this.#tally.workers), 0)
-  }
-
-  /** The pools as workers get them: not warm where the server speaks first, or where descriptors do not suffice. */
-  #published(pools: readonly PoolSnapshot[]): readonly PoolSnapshot[] {
-    const wanted = this.#serverFirst.apply(pools)
-    const room = warmRoom(this.#machine)
-    const published = warmWithin(wanted, this.#tally.workers, room)
-    const cold = wanted.filter(({ warm }, at) => warm !== null && published[at]?.warm === null)
-    for (const { name } of cold) {
-      if (this.#cold.has(name)) continue
-      const message = `pool ${name}: warm connections are off: all pools together may have ${room} of them, a quarter of this process's descriptors. Raise LimitNOFILE= (systemd) or ulimit -n, or lower warm.connections`
-      this.#log.warn({ pool: name }, message)
-    }
-    this.#cold = new Set(cold.map(({ name }) => name))
-    return published
-  }
-
-  #spoke(slot: number, ageMs: number): void {
-    const found = this.#dataPlane.snapshot?.pools
-      .flatMap((pool) => pool.endpoints.map((endpoint) => ({ pool, endpoint })))
-      .find(({ endpoint }) => endpoint.slot === slot)
-    if (found === undefined) return // it left meanwhile
-    const { pool, endpoint } = found
-    const { warm } = pool
-    if (warm === null || !this.#serverFirst.heard(pool)) return
-    const message = serverFirstText(pool.name, endpoint.id, ageMs, warm.maxAgeMs)
-    this.#log.warn({ pool: pool.name, endpoint: endpoint.id }, message)
-    this.#publish()
+    return connectionLimit(this.#config.limits.connections, this.#machine, this.#warm.sockets(pools))
   }
 
   #nameOf(slot: number): string {
@@ -426,7 +431,7 @@ export class App implements AdminSource, AdminActions {
           .status()
           .flatMap(({ name: pool, discovery }) => (discovery === null ? [] : [{ pool, ...discovery }])),
       healthChecks: () => registry.healthChecks(),
-      draining: () => this.#state === 'draining',
+      draining: () => this.status().state === 'draining',
       lastReloadSuccessful: () => this.#lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
       workerRestarts: () => this.#dataPlane.workerRestarts,
@@ -434,12 +439,4 @@ export class App implements AdminSource, AdminActions {
       openFileLimit: this.#machine.openFiles,
     })
   }
-}
-
-/** Slots of endpoints that are in `before` and not in `now`. */
-function departed(before: readonly PoolSnapshot[], now: readonly PoolSnapshot[]): readonly number[] {
-  const staying = new Set(now.flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot)))
-  return before
-    .flatMap(({ endpoints }) => endpoints.map(({ slot }) => slot))
-    .filter((slot) => !staying.has(slot))
 }

@@ -20,6 +20,12 @@ export function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status
   )
 }
 
+/** Throws ConfigError when `what` needs system calls that are not there. */
+export function needLibc(loaded: LoadedLibc, what: string): void {
+  if (loaded.kind === 'loaded') return
+  throw new ConfigError(`error: ${what} cannot be used: ${loaded.reason}`)
+}
+
 /** null: without koffi there are no duplicates. */
 export function duplicateBy(loaded: LoadedLibc): Duplicate | null {
   if (loaded.kind === 'missing') return null

@@ -9,6 +9,7 @@ import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { accept } from './session/accept.ts'
 import { type Route, routesOf, type SessionContext } from './session/context.ts'
 import { Gate } from './session/gate.ts'
+import { listenAll } from './session/listen-all.ts'
 import { createLiveSessions } from './session/live.ts'
 import { poolStates } from './session/pool-state.ts'
 import { createReports } from './session/reports.ts'
@@ -78,10 +79,11 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const rewarm = (): void => {
     warm.update(listenings.size === 0 ? [] : new Set(routes.values().map(({ pool }) => pool)))
   }
-  const listen = (address: string, socket: unknown, backlog: number): void => {
-    if (typeof socket !== 'number' && !(socket instanceof BoundSocket)) {
+  const listen = (address: string, sockets: readonly unknown[], backlog: number): void => {
+    const specs = sockets.map((socket) => {
+      if (typeof socket === 'number' || socket instanceof BoundSocket) return { socket, backlog }
       throw new TypeError(`${address}: expected a bound socket, got ${typeof socket}`)
-    }
+    })
     const accepted = (downstream: W): void => {
       const route = routes.get(address)
       if (route === undefined) downstream.reset()
@@ -92,7 +94,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
       const route = routes.get(address)
       if (route !== undefined) add(row, rejectedCell(route.listener.slot, 'resource'), 1)
     }
-    const listening = plane.listen({ socket, backlog }, accepted, refused)
+    const listening = listenAll(plane, specs, accepted, refused)
     listenings.set(address, listening)
     rewarm()
     tell({ kind: 'listening', address })
@@ -122,7 +124,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
         tell({ kind: 'acknowledged', version: message.snapshot.version })
         return
       case 'listen':
-        listen(message.address, message.socket, message.backlog)
+        listen(message.address, message.sockets, message.backlog)
         return
       case 'unlisten':
         unlisten(message.address)

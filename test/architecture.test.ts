@@ -16,13 +16,27 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   config: ['core'],
   // Probes of a port that expects a PROXY header have to send one.
   control: ['core', 'config', 'protocol'],
+  // Descriptors go from process to process by system calls that only linux/ has.
+  handover: ['core', 'linux'],
   telemetry: ['core'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
   'worker.ts': ['core', 'plane/plane.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
   // The self-test of the splice plane chooses the plane before any worker is born.
   'host.ts': ['core', 'config', 'control', 'linux', 'plane/splice'],
-  'app.ts': ['core', 'config', 'control', 'telemetry', 'linux', 'host.ts', 'version.ts'],
-  command: ['app.ts', 'host.ts', 'core', 'config', 'control', 'telemetry', 'linux', 'version.ts'],
+  // Apart from app.ts: from whom a process has its sockets, and who gets them.
+  'succession.ts': ['config', 'control', 'handover', 'linux', 'host.ts'],
+  'app.ts': [
+    'core',
+    'config',
+    'control',
+    'handover',
+    'telemetry',
+    'linux',
+    'host.ts',
+    'succession.ts',
+    'version.ts',
+  ],
+  command: ['app.ts', 'host.ts', 'core', 'config', 'control', 'handover', 'telemetry', 'linux', 'version.ts'],
   demo: ['command', 'app.ts', 'config'],
   'main.ts': ['command', 'demo', 'app.ts', 'config', 'telemetry', 'version.ts'],
   'cli.mjs': ['main.ts'],

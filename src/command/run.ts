@@ -1,16 +1,20 @@
 import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
 import { App, type ConfigSource, type Loaded } from '../app.ts'
-import type { Config } from '../config/config.ts'
+import type { AdminConfig } from '../config/config.ts'
 import { bindErrorText } from '../control/bind-error.ts'
 import { watchConfig } from '../control/config-watch.ts'
 import { BindError } from '../control/sockets.ts'
+import { takeListenFds } from '../handover/handover.ts'
 import { ConfigError } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
 import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
 import type { AccessLog } from '../telemetry/access-log.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
+import type { Admin } from '../telemetry/admin.ts'
+import { adminSocketPath, prepareSocketFolder } from '../telemetry/admin-socket.ts'
+import { socketDoorName, tcpDoorName } from '../telemetry/door-name.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
 import { version } from '../version.ts'
@@ -49,6 +53,7 @@ export async function run(options: RunOptions): Promise<number> {
   const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
   for (const warning of loaded.warnings) log.warn({}, warning)
   const manager = findManager(log)
+  const opened = Promise.withResolvers<Admin>()
   let app: App
   try {
     app = new App({
@@ -62,13 +67,19 @@ export async function run(options: RunOptions): Promise<number> {
       accessLines: (lines, count) => accessLog.write(lines, count),
       logLinesDropped: () => sink.dropped(),
       reload: (phase) => manager?.reload(phase),
+      passed: takeListenFds(process.env, process.pid),
+      doors: {
+        names: doorNames(config.admin),
+        close: async (names) => (await opened.promise).closeDoors(names),
+        open: async () => (await opened.promise).openDoors(),
+      },
     })
     await app.start()
   } catch (error) {
     sink.flushSync()
     return refuse(error)
   }
-  return serveUntilDrained(app, options, manager, log, sink, accessLog)
+  return serveUntilDrained(app, options, manager, log, sink, accessLog, opened.resolve)
 }
 
 /** null: nobody waits for messages. */
@@ -102,12 +113,15 @@ async function serveUntilDrained(
   log: Log,
   sink: Sink,
   accessLog: AccessLog,
+  opened: (admin: Admin) => void,
 ): Promise<number> {
   const signals = listenToSignals(app)
   const closings: Closing[] = [signals.close]
   await app.probe()
   try {
-    closings.push(await openAdmin(app, loaded.config, log))
+    const admin = await openAdmin(app, loaded.config.admin, log)
+    opened(admin)
+    closings.push(() => admin.close())
   } catch (error) {
     log.error({ err: error }, error instanceof Error ? error.message : String(error))
     await app.stop()
@@ -124,6 +138,10 @@ async function serveUntilDrained(
   const drained = app.draining.then(({ done }) => done)
   const hurried = await Promise.race([drained.then(() => false), signals.second.then(() => true)])
   if (hurried) return exitCode.ok // the caller exits: what is left ends with the process
+  if (!app.toldToStop && isStartedAgain(process.env)) {
+    log.info({}, 'handed over and drained: waits for SIGTERM, because it would be started again')
+    await signals.first
+  }
   await app.stop()
   for (const close of closings.reverse()) await close()
   await manager?.close()
@@ -132,12 +150,29 @@ async function serveUntilDrained(
   return exitCode.ok
 }
 
-/** SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second one. */
-function listenToSignals(app: App): { readonly second: Promise<void>; readonly close: Closing } {
-  const { promise, resolve } = Promise.withResolvers<void>()
+/**
+ * In a Pod of a DaemonSet an exit is followed by a start, whatever the code. After a hand-over that one would take the sockets
+ * back, and so on for as long as both Pods are there.
+ */
+function isStartedAgain(env: NodeJS.ProcessEnv): boolean {
+  return env.KUBERNETES_SERVICE_HOST !== undefined
+}
+
+/**
+ * SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second one. A drain that
+ * a hand-over began is not the first one: whoever replaced us sends SIGTERM afterwards, and means the same drain.
+ */
+function listenToSignals(app: App): {
+  readonly first: Promise<void>
+  readonly second: Promise<void>
+  readonly close: Closing
+} {
+  const first = Promise.withResolvers<void>()
+  const second = Promise.withResolvers<void>()
   const drain = (signal: NodeJS.Signals): void => {
-    if (app.status().state === 'draining') resolve()
+    if (app.toldToStop) second.resolve()
     else app.drain(signal === 'SIGINT')
+    first.resolve()
   }
   const reload = (): void => void app.reload()
   process.on('SIGTERM', drain)
@@ -148,26 +183,32 @@ function listenToSignals(app: App): { readonly second: Promise<void>; readonly c
     process.off('SIGINT', drain)
     process.off('SIGHUP', reload)
   }
-  return { second: promise, close }
+  return { first: first.promise, second: second.promise, close }
 }
 
-async function openAdmin(app: App, config: Config, log: Log): Promise<Closing> {
-  const [{ startAdmin }, { adminSocketPath, prepareSocketFolder }] = await Promise.all([
-    import('../telemetry/admin.ts'),
-    import('../telemetry/admin-socket.ts'),
-  ])
-  const { socket, listen } = config.admin
-  const uid = process.getuid?.() ?? 0
-  const automatic = socket.kind === 'auto' ? adminSocketPath(process.env, uid, tmpdir()) : null
-  if (automatic !== null) prepareSocketFolder(automatic, uid)
-  const admin = await startAdmin({
-    app,
-    socketPath: socket.kind === 'path' ? socket.path : automatic,
-    listen,
-    holder: holderText,
-    log,
-  })
-  return () => admin.close()
+async function openAdmin(app: App, { socket, listen }: AdminConfig, log: Log): Promise<Admin> {
+  const socketPath = adminPath(socket)
+  if (socket.kind === 'auto' && socketPath !== null) prepareSocketFolder(socketPath, process.getuid?.() ?? 0)
+  const { startAdmin } = await import('../telemetry/admin.ts')
+  return startAdmin({ app, socketPath, listen, holder: holderText, log })
+}
+
+function adminPath(socket: AdminConfig['socket']): string | null {
+  switch (socket.kind) {
+    case 'off':
+      return null
+    case 'auto':
+      return adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
+    case 'path':
+      return socket.path
+  }
+}
+
+/** What the process before us has to close, if it has it open. */
+function doorNames({ socket, listen }: AdminConfig): string[] {
+  const path = adminPath(socket)
+  const names = [path && socketDoorName(path), listen && tcpDoorName(listen.port)]
+  return names.filter((name) => name !== null)
 }
 
 /** For a person at a terminal: what forwards where, what is up or down and why. */

@@ -127,3 +127,27 @@ export function socketPath() {
     { type: 'string', pattern: '^/' },
   )
 }
+
+/** `@NAME` of an abstract UNIX socket, without the `@`, or null for `off`. */
+export function abstractOrOff() {
+  const expected = 'must be `off` or a name such as "@spliceway"'
+  // sun_path of sockaddr_un has 108 bytes; the first of an abstract name is zero: unix(7).
+  const maxNameBytes = 107
+  return field<string | null>(
+    (given) => {
+      if (given === 'off') return accept(null)
+      if (given === false) return refuse(expected, 'write `off`')
+      if (typeof given !== 'string') return refuse(expected, null)
+      const name = given.slice(1)
+      if (!/^@[\x21-\x7e]+$/.test(given)) {
+        const hint = given.startsWith('/') ? 'an abstract socket has no path: it begins with `@`' : null
+        return refuse(expected, hint)
+      }
+      return name.length <= maxNameBytes
+        ? accept(name)
+        : refuse(`must have at most ${maxNameBytes} bytes after the \`@\``, null)
+    },
+    { const: 'off' },
+    { type: 'string', pattern: '^@' },
+  )
+}

@@ -65,7 +65,7 @@ function buildConfig(
   listeners: readonly ListenerDraft[],
   pools: readonly PoolDraft[],
 ): Config {
-  const { timeouts, drain, admin, limits, workers, plane, kubernetes, log } = document
+  const { timeouts, drain, admin, handover, limits, workers, plane, kubernetes, log } = document
   return {
     listeners: listeners.map(({ config }) => config),
     pools: pools.map(({ config }) => config),
@@ -96,6 +96,7 @@ function buildConfig(
       snapshots: kubernetes.snapshots ?? null,
     },
     admin,
+    handover,
     log,
   }
 }

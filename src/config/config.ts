@@ -12,6 +12,8 @@ export interface Config {
   readonly plane: 'auto' | 'net' | 'splice'
   readonly kubernetes: KubernetesConfig
   readonly admin: AdminConfig
+  /** The abstract name of the hand-over without its `@`; null: off. */
+  readonly handover: { readonly socket: string | null }
   readonly log: LogConfig
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  abstractOrOff,
   endpointAddress,
   host,
   listenAddress,
@@ -283,6 +284,15 @@ const admin = mapping({
     .describe('Pools that need a usable endpoint for /readyz to say ready.'),
 })
 
+const handover = mapping({
+  // Off: two instances on one host that know nothing of each other must not end one another.
+  socket: abstractOrOff()
+    .prefault('off')
+    .describe(
+      'Name at which the next process asks for the listening sockets, such as "@spliceway" (an abstract UNIX socket of the network namespace), or `off`.',
+    ),
+})
+
 const log = mapping({
   level: choice(['debug', 'info', 'warn', 'error'])
     .prefault('info')
@@ -323,6 +333,7 @@ export const schema = mapping({
     ),
   kubernetes: kubernetes.prefault({}).describe('How pools with `kubernetes` reach the API server.'),
   admin: admin.prefault({}).describe('Health, metrics and control.'),
+  handover: handover.prefault({}).describe('How the next process takes over without losing a connection.'),
   log: log.prefault({}).describe('What is logged.'),
 })
 

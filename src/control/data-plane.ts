@@ -1,4 +1,5 @@
 import type { Config, ListenerConfig } from '../config/config.ts'
+import type { HeldSockets, InheritedSockets } from '../core/inherited.ts'
 import type { WorkerBirth } from '../core/message.ts'
 import type { Attempt, Rejection } from '../core/outcome.ts'
 import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
@@ -110,10 +111,23 @@ export class DataPlane {
     return this.#tally.sum(workerCell.active)
   }
 
-  /** Binds and starts the workers. Throws BindError; nothing is left then. */
-  start(listeners: readonly ListenerConfig[]): void {
-    this.#listeners.bind(listeners)
+  /** Counts sockets of other origin as bound: start() does not bind what is there. */
+  adopt(inherited: readonly InheritedSockets[]): void {
+    this.#listeners.adopt(inherited)
+  }
+
+  /**
+   * Binds what is missing and starts the workers. Throws BindError, with nothing bound that was not before. `beside`: ports
+   * of the process that this one takes over from.
+   */
+  start(listeners: readonly ListenerConfig[], beside: ReadonlySet<number> = new Set()): void {
+    this.#listeners.bind(listeners, beside).release()
     this.#threads.start()
+  }
+
+  /** Its listening sockets, for a successor of this process. */
+  held(): readonly HeldSockets[] {
+    return this.#listeners.held()
   }
 
   /** Tells the workers of a new state of the world. */
@@ -161,6 +175,19 @@ export class DataPlane {
   /** RST to everything. */
   kill(): void {
     this.#threads.broadcast({ kind: 'kill' })
+  }
+
+  /** No worker accepts any more, but the sockets stay, and with them what waits in their queues. */
+  pauseAccepting(): void {
+    for (const address of this.#listeners.keys()) this.#threads.broadcast({ kind: 'unlisten', address })
+  }
+
+  /** After pauseAccepting(). Resolves when all workers accept. */
+  resumeAccepting(): Promise<void> {
+    for (const address of this.#listeners.keys()) {
+      for (const index of this.#started) this.#lend(index, address)
+    }
+    return this.settled()
   }
 
   /** Resolves when no worker accepts any more. */
@@ -216,10 +243,10 @@ export class DataPlane {
   }
 
   #lend(index: number, address: string): void {
-    const socket = this.#listeners.lend(address, index)
-    if (socket === undefined) return
-    const transfer = typeof socket === 'number' ? [] : [socket]
-    this.#threads.send(index, { kind: 'listen', address, socket, backlog }, transfer)
+    const sockets = this.#listeners.lend(address, index)
+    if (sockets === undefined) return
+    const moving = sockets.filter((socket) => typeof socket === 'object')
+    this.#threads.send(index, { kind: 'listen', address, sockets, backlog }, moving)
   }
 
   #heard(index: number, address: string, listening: boolean): void {

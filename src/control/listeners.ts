@@ -1,8 +1,12 @@
 import type { ListenerConfig } from '../config/config.ts'
 import { joinHostPort } from '../core/address.ts'
-import { bindListener, type Duplicate, type ListenerSockets } from './sockets.ts'
+import type { HeldSockets, InheritedSockets } from '../core/inherited.ts'
+import { bindListener, type Duplicate, type ListenerSockets, lendDuplicates } from './sockets.ts'
 
-/** What a listening socket is known by: its address, so that a listener may be renamed without closing its port. */
+/**
+ * What a listening socket is known by: its address, so that a listener may be renamed without closing its port. A socket
+ * option that a listener can choose belongs in here too: a successor takes over what has the same key.
+ */
 export function listenerKey({ name, host, port }: ListenerConfig): string {
   const address = joinHostPort(host, port)
   return port === 0 ? `${address} ${name}` : address // several may ask the kernel for a port
@@ -30,16 +34,35 @@ export class Listeners {
     return sockets && joinHostPort(sockets.address.host, sockets.address.port)
   }
 
-  /** A socket for a worker, which owns it from then on; undefined when the address is not bound any more. */
+  /** All bound sockets, for a successor of this process. */
+  held(): readonly HeldSockets[] {
+    return [...this.#bound].map(([key, { address, descriptors }]) => ({ key, address, descriptors }))
+  }
+
+  /** Counts sockets of other origin as bound. The next bind() keeps those that it is asked for. */
+  adopt(inherited: readonly InheritedSockets[]): void {
+    if (inherited.length === 0) return
+    const duplicate = this.#duplicate
+    if (duplicate === null) throw new Error('sockets that cannot be duplicated cannot be inherited')
+    const adopted = inherited.map((sockets) => {
+      return [sockets.key, lendDuplicates(sockets, this.#workers, duplicate)] as const
+    })
+    this.#bound = new Map([...this.#bound, ...adopted])
+  }
+
+  /** Sockets for a worker, which owns them from then on; undefined when the address is not bound any more. */
   lend(key: string, index: number): ReturnType<ListenerSockets['lend']> | undefined {
     return this.#bound.get(key)?.lend(index)
   }
 
   /**
    * Binds what is new, all or nothing: throws BindError with everything as it was. What is not in `configs` stays bound
-   * until `release()` of the result is called.
+   * until `release()` of the result is called. `beside`: ports of the process that this one takes over from.
    */
-  bind(configs: readonly ListenerConfig[]): {
+  bind(
+    configs: readonly ListenerConfig[],
+    beside: ReadonlySet<number> = new Set(),
+  ): {
     readonly added: readonly string[]
     readonly removed: readonly string[]
     readonly release: () => void
@@ -48,7 +71,8 @@ export class Listeners {
     const added = new Map<string, ListenerSockets>()
     try {
       for (const [key, config] of wanted) {
-        if (!this.#bound.has(key)) added.set(key, bindListener(config, this.#workers, this.#duplicate))
+        if (this.#bound.has(key)) continue
+        added.set(key, bindListener(config, this.#workers, this.#duplicate, beside.has(config.port)))
       }
     } catch (error) {
       for (const sockets of added.values()) sockets.close()

@@ -7,15 +7,18 @@ export interface ListenAddress {
 }
 
 /**
- * The listening sockets of one listener: one SO_REUSEPORT socket per worker. Main keeps each and lends the worker a
- * duplicate, so that a dead worker's accept queue waits for its successor.
+ * The listening sockets of one listener. Main keeps each and lends duplicates to workers, so that a dead worker's accept
+ * queue waits for its successor. A fresh start has one SO_REUSEPORT socket for each worker; of inherited ones there may be
+ * any number: the port is never bound a second time.
  */
 export interface ListenerSockets {
   /** As bound: port 0 is resolved, `::` has become `0.0.0.0` on a host without IPv6. */
   readonly address: ListenAddress
-  /** A socket for worker `index` (1 to workers), which belongs to the worker from then on; a BoundSocket moves. */
-  lend(index: number): number | BoundSocket
-  /** Closes main's descriptors. Connections that wait in a queue that no worker holds either are reset. */
+  /** Main's, for a successor of this process. Empty: without duplicates they are lent away. */
+  readonly descriptors: readonly number[]
+  /** Sockets for worker `index` (1 to workers), which belong to the worker from then on; a BoundSocket moves. */
+  lend(index: number): readonly (number | BoundSocket)[]
+  /** Closes main's descriptors. Connections that wait in a queue that nobody else holds either are reset. */
   close(): void
 }
 
@@ -36,15 +39,16 @@ export class BindError extends Error {
 
 /**
  * Binds `workers` sockets to one address. First it binds once without SO_REUSEPORT: who joins a port without asking
- * shares its connections with a stranger. `duplicate` null: there are none, each socket is lent once and its queue is lost
- * with its worker. Throws BindError.
+ * shares its connections with a stranger. `beside`: the process that this one takes over from has the port and has agreed.
+ * `duplicate` null: there are none, each socket is lent once and its queue is lost with its worker. Throws BindError.
  */
 export function bindListener(
   wanted: ListenAddress,
   workers: number,
   duplicate: Duplicate | null,
+  beside = false,
 ): ListenerSockets {
-  const host = bindExclusively(wanted)
+  const host = bindOnce(wanted, beside)
   const sockets: BoundSocket[] = []
   let port = wanted.port
   try {
@@ -57,23 +61,38 @@ export function bindListener(
     for (const socket of sockets) socket.close()
     throw error
   }
-  return duplicate === null
-    ? lendOnce(sockets, { host, port })
-    : lendDuplicates(sockets, { host, port }, duplicate)
+  const address = { host, port }
+  if (duplicate === null) return lendOnce(sockets, address)
+  const close = () => {
+    for (const socket of sockets) socket.close()
+  }
+  const descriptors = sockets.map((socket) => socket.fd())
+  return lendDuplicates({ address, descriptors, close }, workers, duplicate)
 }
 
-function lendDuplicates(
-  sockets: readonly BoundSocket[],
-  address: ListenAddress,
+/** Sockets that are bound already, with their close(); there is at least one. */
+export function lendDuplicates(
+  held: Pick<ListenerSockets, 'address' | 'descriptors' | 'close'>,
+  workers: number,
   duplicate: Duplicate,
 ): ListenerSockets {
+  const { address, descriptors, close } = held
   return {
     address,
-    lend: (index) => duplicate(socketOf(sockets, index).fd()),
-    close() {
-      for (const socket of sockets) socket.close()
-    },
+    descriptors,
+    lend: (index) => share(descriptors, workers, index).map(duplicate),
+    close,
   }
+}
+
+/**
+ * The sockets that worker `index` of `workers` serves. Every socket is somebody's, because its queue is its own, and every
+ * worker has one: fewer workers than sockets serve several, more workers share them.
+ */
+export function share(descriptors: readonly number[], workers: number, index: number): readonly number[] {
+  const shared = descriptors[(index - 1) % descriptors.length]
+  if (shared === undefined) throw new RangeError('a listener without a socket')
+  return descriptors.length <= workers ? [shared] : descriptors.filter((_, i) => i % workers === index - 1)
 }
 
 /** A socket that was lent has moved to its worker and died with it: the successor gets a new one. */
@@ -81,10 +100,11 @@ function lendOnce(sockets: readonly BoundSocket[], address: ListenAddress): List
   const waiting = new Map(sockets.map((socket, i) => [i + 1, socket]))
   return {
     address,
+    descriptors: [],
     lend(index) {
       const socket = waiting.get(index)
       waiting.delete(index)
-      return socket ?? bind(address, true)
+      return [socket ?? bind(address, true)]
     },
     close() {
       for (const socket of waiting.values()) socket.close()
@@ -93,16 +113,17 @@ function lendOnce(sockets: readonly BoundSocket[], address: ListenAddress): List
   }
 }
 
-function bindExclusively(wanted: ListenAddress): string {
+/** Finds out whether the address can be had; returns the host to bind. */
+function bindOnce(wanted: ListenAddress, reusePort: boolean): string {
   try {
-    bind(wanted, false).close()
+    bind(wanted, reusePort).close()
     return wanted.host
   } catch (error) {
     // A host without IPv6: dual stack means IPv4 there.
     const noIpv6 =
       error instanceof BindError && (error.code === 'EAFNOSUPPORT' || error.code === 'EADDRNOTAVAIL')
     if (wanted.host !== '::' || !noIpv6) throw error
-    bind({ host: '0.0.0.0', port: wanted.port }, false).close()
+    bind({ host: '0.0.0.0', port: wanted.port }, reusePort).close()
     return '0.0.0.0'
   }
 }
@@ -120,10 +141,4 @@ function portOf(socket: BoundSocket): number {
   const { port } = socket.address()
   if (typeof port !== 'number') throw new Error('a bound TCP socket without a port')
   return port
-}
-
-function socketOf(sockets: readonly BoundSocket[], index: number): BoundSocket {
-  const socket = sockets[index - 1]
-  if (socket === undefined) throw new RangeError(`no listening socket for worker ${index}`)
-  return socket
 }

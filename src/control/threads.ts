@@ -112,7 +112,7 @@ export class Threads {
 
   /** For tests: a message that main never sends makes the worker throw, as a bug would. */
   break(index: number): void {
-    this.send(index, { kind: 'listen', address: 'injected fault', socket: null, backlog: 0 })
+    this.send(index, { kind: 'listen', address: 'injected fault', sockets: [null], backlog: 0 })
   }
 
   /** Resets what is left, takes the last reports and ends every worker. */

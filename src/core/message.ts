@@ -5,10 +5,15 @@ import type { Snapshot } from './snapshot.ts'
 export type ToWorker =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   /**
-   * `address` as in ListenerSnapshot. `socket`: bound, a descriptor or a BoundSocket that moved along; it belongs to
-   * the worker from now on.
+   * `address` as in ListenerSnapshot. `sockets`: bound, each a descriptor or a BoundSocket that moved along; they belong to
+   * the worker from now on. Mostly one; each has an accept queue of its own.
    */
-  | { readonly kind: 'listen'; readonly address: string; readonly socket: unknown; readonly backlog: number }
+  | {
+      readonly kind: 'listen'
+      readonly address: string
+      readonly sockets: readonly unknown[]
+      readonly backlog: number
+    }
   /** Stops accepting on one address; its connections live on. */
   | { readonly kind: 'unlisten'; readonly address: string }
   /** Connections to these endpoints (null: all) get FIN when silent for `idleAfterMs`, spread over the window. */

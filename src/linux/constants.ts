@@ -15,10 +15,14 @@ export const SO_ERROR = 4
 export const SO_KEEPALIVE = 9
 export const SO_OOBINLINE = 10
 export const SO_LINGER = 13
+export const SO_PEERCRED = 17
 export const SO_ACCEPTCONN = 30
+export const SCM_RIGHTS = 1
 /** bits/in.h */
 export const IPPROTO_IP = 0
 export const IP_BIND_ADDRESS_NO_PORT = 24
+export const IPPROTO_IPV6 = 41
+export const IPV6_V6ONLY = 26
 /** netinet/tcp.h */
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1
@@ -29,8 +33,10 @@ export const TCP_INFO = 11
 export const TCP_QUICKACK = 12
 /** bits/socket.h */
 export const MSG_PEEK = 0x2
+export const MSG_CTRUNC = 0x8
 export const MSG_NOSIGNAL = 0x4000
 export const MSG_MORE = 0x8000
+export const MSG_CMSG_CLOEXEC = 0x40000000
 /** sys/socket.h */
 export const SHUT_WR = 1
 /** sys/epoll.h */
@@ -50,6 +56,8 @@ export const EFD_CLOEXEC = 0o2000000
 /** fcntl.h */
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
+export const F_GETFL = 3
+export const F_SETFL = 4
 export const F_DUPFD_CLOEXEC = 1030
 export const F_SETPIPE_SZ = 1031
 export const SPLICE_F_MOVE = 1

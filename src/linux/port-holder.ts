@@ -47,6 +47,19 @@ export function describeHolder(holder: PortHolder): string {
     : `held by ${holder.process.command} (pid ${holder.process.pid}), uid ${holder.uid}`
 }
 
+/** Whether another process of user `uid` listens on `port` beside this one. False where there is no /proc. */
+export async function portShared(port: number, uid: number): Promise<boolean> {
+  const listeners = [
+    ...listening(await table('/proc/net/tcp'), port),
+    ...listening(await table('/proc/net/tcp6'), port),
+  ]
+  const own = new Set<string>()
+  for (const fd of await readdir('/proc/self/fd').catch(() => [])) {
+    own.add(await readlink(`/proc/self/fd/${fd}`).catch(() => ''))
+  }
+  return listeners.some((each) => each.uid === uid && !own.has(`socket:[${each.inode}]`))
+}
+
 async function table(path: string): Promise<string> {
   return readFile(path, 'latin1').catch(() => '') // no IPv6, or no Linux
 }

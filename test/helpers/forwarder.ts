@@ -203,6 +203,7 @@ export function configOf(options: ForwarderOptions): Config {
     plane: options.plane,
     kubernetes: { apiServer: null, kubeconfig: null, node: null, zone: null, snapshots: null },
     admin: { socket: { kind: 'off' }, listen: null, readyRequires: [] },
+    handover: { socket: null },
     log: { level: 'info', access: 'all' },
     ...options.config,
   }

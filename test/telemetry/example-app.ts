@@ -1,5 +1,6 @@
 import type { Status } from '../../src/core/status.ts'
-import type { AdminActions, AdminLog, AdminSource } from '../../src/telemetry/admin.ts'
+import type { AdminActions, AdminSource } from '../../src/telemetry/admin.ts'
+import type { DoorLog } from '../../src/telemetry/door.ts'
 
 export const exampleStatus: Status = {
   version: '0.1.0',
@@ -99,7 +100,7 @@ export interface LoggedLine {
 }
 
 /** Keeps its lines; `next` resolves with the next line that has this text. */
-export function memoryLog(): AdminLog & { lines: LoggedLine[]; next(text: string): Promise<LoggedLine> } {
+export function memoryLog(): DoorLog & { lines: LoggedLine[]; next(text: string): Promise<LoggedLine> } {
   const lines: LoggedLine[] = []
   const waiting: { text: string; resolve: (line: LoggedLine) => void }[] = []
   const keep = (level: LoggedLine['level']) => (fields: object, message: string) => {

@@ -82,7 +82,8 @@ export class Listener implements Listening, Watcher {
 
   close(): void {
     this.#paused?.()
-    this.#shared.poller.forget(this)
+    // Not left to close(): the socket lives on in main's descriptor, maybe in another process, and so would its events.
+    this.#shared.poller.mute(this.#fd, this)
     this.#shared.libc.close(this.#fd)
   }
 

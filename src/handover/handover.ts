@@ -1,0 +1,76 @@
+import type { HeldSockets } from '../core/inherited.ts'
+import type { LoadedLibc } from '../linux/libc.ts'
+import { activate } from './activation.ts'
+import { Giver, type Succession } from './giver.ts'
+import { type HandoverLog, type Inheritance, nothingInherited } from './inheritance.ts'
+import { listenFds, type PassedDescriptor } from './listen-fds.ts'
+import type { Wanted } from './match.ts'
+import { take } from './taker.ts'
+
+export interface HandoverOptions {
+  /** `spliceway` of `@spliceway`; null: this process neither takes over nor hands over. */
+  readonly name: string | null
+  readonly libc: LoadedLibc
+  readonly uid: number
+  /** Version of the program. */
+  readonly program: string
+  /** Names of the admin doors of this process. */
+  readonly doors: readonly string[]
+  readonly log: HandoverLog
+}
+
+/** The admin doors of a process, which a successor may want to open. */
+export interface Doors {
+  /** Of those that this process opens. */
+  readonly names: readonly string[]
+  /** Closes those that a successor opens. */
+  close(names: readonly string[]): Promise<void>
+  /** Opens what was closed: the successor is dead. */
+  open(): Promise<void>
+}
+
+/** Where a process gets its listening sockets from at its start, and whom it leaves them to. */
+export class Handover {
+  readonly #options: HandoverOptions
+  #giver: Giver | null = null
+
+  constructor(options: HandoverOptions) {
+    this.#options = options
+  }
+
+  /** What systemd has passed and what the process before hands over; of the same address, the latter. Never rejects. */
+  async inherit(passed: readonly PassedDescriptor[], wanted: readonly Wanted[]): Promise<Inheritance> {
+    const { name, log } = this.#options
+    const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null
+    const activated = libc === null || passed.length === 0 ? [] : activate(passed, wanted, libc, log)
+    const taken = name === null ? nothingInherited : await take({ ...this.#options, name, libc })
+    const handed = new Set(taken.sockets.map(({ key }) => key))
+    for (const { key, close } of activated) if (handed.has(key)) close()
+    return { ...taken, sockets: [...activated.filter(({ key }) => !handed.has(key)), ...taken.sockets] }
+  }
+
+  /** Waits for a successor. */
+  give(held: () => readonly HeldSockets[], succession: Succession): void {
+    const { name } = this.#options
+    if (name === null) return
+    const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null
+    this.#giver = new Giver({ ...this.#options, name, libc, held, succession })
+    this.#giver.open()
+  }
+
+  close(): void {
+    this.#giver?.close()
+  }
+}
+
+/**
+ * Takes the descriptors of socket activation out of the environment: a child would take them for its own. To be called once,
+ * before anything is started.
+ */
+export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): readonly PassedDescriptor[] {
+  const passed = listenFds(env, pid)
+  delete env.LISTEN_PID
+  delete env.LISTEN_FDS
+  delete env.LISTEN_FDNAMES
+  return passed
+}

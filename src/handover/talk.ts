@@ -1,0 +1,169 @@
+import { connect, type Socket } from 'node:net'
+import { MSG_NOSIGNAL } from '../linux/constants.ts'
+import { EAGAIN, EBADMSG, ECONNREFUSED, EINTR, errnoName } from '../linux/errno.ts'
+import type { Fd } from '../linux/fd.ts'
+import { type Credentials, type Libc, must } from '../linux/libc.ts'
+import { unixAddress } from '../linux/unix-address.ts'
+import { Inbox } from './inbox.ts'
+import { encode, type Message, mostMessageBytes } from './message.ts'
+
+/** One end of the conversation. Whoever opens it calls close(). */
+export interface Talk {
+  /** Who is at the other end; null: without koffi the kernel cannot be asked. */
+  readonly peer: Credentials | null
+  send(message: Message): void
+  /** The next message. Never rejects. */
+  hear(limitMs: number): Promise<Heard>
+  /** Hangs up. Descriptors that came and that no message has claimed are closed. */
+  close(): void
+}
+
+export type Heard =
+  /** `descriptors`, as many as the message counts, are the caller's to close. */
+  | { readonly kind: 'message'; readonly message: Message; readonly descriptors: readonly Fd[] }
+  | { readonly kind: 'unreadable'; readonly reason: string }
+  /** The other side has hung up, or is dead. */
+  | { readonly kind: 'gone' }
+  /** Nothing came within the limit. */
+  | { readonly kind: 'silent' }
+
+export type Called =
+  | { readonly kind: 'talk'; readonly talk: Talk }
+  | { readonly kind: 'nobody' }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+/** Calls whoever holds the abstract name `name` (without its leading zero). Never rejects. */
+export function call(name: string, libc: Libc | null): Promise<Called> {
+  return libc === null ? callByNode(name) : Promise.resolve(callByLibc(name, libc))
+}
+
+/**
+ * How often a newcomer looks for an answer: only between its start and the first answer, and between its last word and the
+ * reply to that. libuv would drop the descriptors, and cannot wait for a socket of ours.
+ */
+const lookMs = 2
+
+/** Over a socket of our own: the only one that descriptors can be received from. */
+class LibcTalk implements Talk {
+  readonly peer: Credentials
+  readonly #libc: Libc
+  readonly #fd: Fd
+  readonly #inbox: Inbox
+
+  constructor(libc: Libc, fd: Fd) {
+    this.#libc = libc
+    this.#fd = fd
+    this.#inbox = new Inbox((descriptor) => libc.close(descriptor))
+    this.peer = must('getsockopt(SO_PEERCRED)', libc.peerCredentials(fd))
+  }
+
+  /** A few hundred bytes into an empty buffer: whole, or the other side is gone, which hear() finds out. */
+  send(message: Message): void {
+    const bytes = encode(message)
+    const block = this.#libc.block(bytes.length)
+    block.bytes.set(bytes)
+    this.#libc.send(this.#fd, block, 0, block.size, MSG_NOSIGNAL)
+  }
+
+  async hear(limitMs: number): Promise<Heard> {
+    const block = this.#libc.block(mostMessageBytes)
+    const untilMs = performance.now() + limitMs
+    for (;;) {
+      const heard = this.#inbox.next()
+      if (heard !== null) return heard
+      const got = this.#libc.receiveDescriptors(this.#fd, block, 0, block.size)
+      if (typeof got === 'object') {
+        if (got.bytes === 0) return { kind: 'gone' }
+        this.#inbox.put(block.bytes.subarray(0, got.bytes), got.descriptors)
+      } else if (got === EBADMSG) {
+        return { kind: 'unreadable', reason: 'more descriptors than this process may open' }
+      } else if (got !== EAGAIN && got !== EINTR) {
+        return { kind: 'gone' }
+      } else if (performance.now() >= untilMs) {
+        return { kind: 'silent' }
+      } else {
+        await new Promise((resolve) => setTimeout(resolve, lookMs))
+      }
+    }
+  }
+
+  close(): void {
+    this.#inbox.close()
+    this.#libc.close(this.#fd)
+  }
+}
+
+/** Over node:net: for who sends descriptors, or does without. */
+export class NodeTalk implements Talk {
+  readonly peer: Credentials | null
+  readonly #socket: Socket
+  readonly #inbox = new Inbox(() => {})
+  #gone = false
+  #wake: () => void = () => {}
+
+  constructor(socket: Socket, peer: Credentials | null) {
+    this.#socket = socket
+    this.peer = peer
+    socket.on('data', (bytes: Buffer) => {
+      this.#inbox.put(bytes, [])
+      this.#wake()
+    })
+    socket.on('error', () => {}) // it closes
+    socket.on('close', () => {
+      this.#gone = true
+      this.#wake()
+    })
+  }
+
+  send(message: Message): void {
+    this.#socket.write(encode(message))
+  }
+
+  async hear(limitMs: number): Promise<Heard> {
+    let silent = false
+    const timer = setTimeout(() => {
+      silent = true
+      this.#wake()
+    }, limitMs)
+    try {
+      for (;;) {
+        const heard = this.#inbox.next()
+        if (heard !== null) return heard
+        if (this.#gone) return { kind: 'gone' }
+        if (silent) return { kind: 'silent' }
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve
+        })
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** After what was sent. */
+  close(): void {
+    this.#socket.destroySoon()
+  }
+}
+
+function callByLibc(name: string, libc: Libc): Called {
+  const sockaddr = unixAddress(`@${name}`)
+  if (sockaddr === null) return { kind: 'failed', reason: 'the name is too long' }
+  const address = libc.block(sockaddr.length)
+  address.bytes.set(sockaddr)
+  const fd = libc.socket('unix')
+  if (typeof fd === 'number') return { kind: 'failed', reason: errnoName(fd) }
+  const result = libc.connect(fd, address, address.size) // never in progress: unix(7)
+  if (result >= 0) return { kind: 'talk', talk: new LibcTalk(libc, fd) }
+  libc.close(fd)
+  return result === ECONNREFUSED ? { kind: 'nobody' } : { kind: 'failed', reason: errnoName(result) }
+}
+
+function callByNode(name: string): Promise<Called> {
+  const { promise, resolve } = Promise.withResolvers<Called>()
+  const socket = connect(`\0${name}`, () => resolve({ kind: 'talk', talk: new NodeTalk(socket, null) }))
+  socket.once('error', ({ code }: NodeJS.ErrnoException) =>
+    resolve(code === 'ECONNREFUSED' ? { kind: 'nobody' } : { kind: 'failed', reason: code ?? 'EIO' }),
+  )
+  return promise
+}

@@ -1,0 +1,20 @@
+import type { Listening, ListenSpec, Plane, Wire } from '../plane/plane.ts'
+
+/** Accepts from several sockets of one address as from one. */
+export function listenAll<W extends Wire>(
+  plane: Plane<W>,
+  specs: readonly ListenSpec[],
+  accept: (downstream: W) => void,
+  refused: () => void,
+): Listening {
+  const listenings = specs.map((spec) => plane.listen(spec, accept, refused))
+  return {
+    close() {
+      for (const listening of listenings) listening.close()
+    },
+    pause: () => listenings.map((listening) => listening.pause()).every((paused) => paused),
+    resume() {
+      for (const listening of listenings) listening.resume()
+    },
+  }
+}

@@ -1,0 +1,51 @@
+import { rmSync } from 'node:fs'
+import test from 'ava'
+import { crashes, summary } from '../handover/crashes.ts'
+import { handOver } from '../handover/hand-over.ts'
+import { Succession } from '../handover/succession.ts'
+import { installationWithoutKoffi } from '../helpers/without-koffi.ts'
+
+const counts = [1, 2, 4, 2, 1, 4]
+
+for (const plane of ['auto', 'net'] as const) {
+  test.serial(
+    `${plane}: 20 hand-overs in a row under 1,000 connections/s cost no connection, and none of 200 long-lived ones`,
+    async (t) => {
+      t.timeout(300_000)
+      const place = await Succession.open(t)
+      const roles = Array.from({ length: 21 }, (_, i) => ({ workers: counts[i % counts.length] ?? 1, plane }))
+      const toll = await handOver(t, place, { roles, perSecond: 1_050, longLived: 200 })
+      t.log(JSON.stringify(toll))
+      t.is(toll.handoverMs.length, 20)
+      t.true(toll.perSecond >= 1_000, `only ${toll.perSecond} connections/s were made`)
+      t.like(toll, { refused: 0, reset: 0, late: 0, unanswered: 0, cut: 0 })
+      t.is(toll.served, toll.made)
+    },
+  )
+}
+
+test.serial(
+  'SIGKILL of either process at 50 random moments of the hand-over: the other one serves',
+  async (t) => {
+    t.timeout(300_000)
+    const place = await Succession.open(t)
+    const made = await crashes(t, place, 50, 64_080)
+    for (const line of summary(made)) t.log(line)
+    t.is(made.length, 50)
+  },
+)
+
+test.serial(
+  'without koffi the ports are shared for a moment: what that costs is printed, not asserted',
+  async (t) => {
+    t.timeout(300_000)
+    const folder = installationWithoutKoffi()
+    t.teardown(() => rmSync(folder, { recursive: true }))
+    const place = await Succession.open(t)
+    const roles = Array.from({ length: 6 }, (_, i) => ({ workers: counts[i % counts.length] ?? 1, folder }))
+    const toll = await handOver(t, place, { roles, perSecond: 1_050, longLived: 200 })
+    t.log(JSON.stringify(toll))
+    t.log(`${toll.reset + toll.refused} resets in 5 hand-overs without koffi, of ${toll.made} connections`)
+    t.is(toll.cut, 0)
+  },
+)
