@@ -21,7 +21,7 @@ import { Namespace } from 'kubernetes-models/v1/Namespace'
 import { ResourceQuota } from 'kubernetes-models/v1/ResourceQuota'
 import { Service } from 'kubernetes-models/v1/Service'
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount'
-import { parse, parseAllDocuments, stringify } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import type { Config } from '../../src/config/config.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
@@ -63,23 +63,10 @@ function only(objects: readonly unknown[], kind: string): unknown {
 
 /** Throws at a problem or a warning. */
 function parsed(text: string, file: string): Config {
-  const result = parseConfig(withKnownKeys(text), { file, env })
+  const result = parseConfig(text, { file, env })
   const problems = result.kind === 'ok' ? result.warnings : result.problems
   if (result.kind === 'ok' && problems.length === 0) return result.config
   throw new Error(problems.map((problem) => renderProblem(problem)).join('\n'))
-}
-
-/** Without keys that this version of the program does not have yet. */
-function withKnownKeys(text: string): string {
-  const { properties } = JSON.parse(readFileSync(join(checkout, 'config/schema.json'), 'utf8'))
-  const { handover, kubernetes, ...config } = parse(text)
-  if (properties.handover !== undefined) config.handover = handover
-  if (properties.kubernetes !== undefined) return stringify({ ...config, kubernetes })
-  for (const pool of Object.values<Record<string, unknown>>(config.pools)) {
-    delete pool.kubernetes
-    pool.endpoints = ['192.0.2.1:80']
-  }
-  return stringify(config)
 }
 
 const overlays = readdirSync(join(folder, 'overlays')).map(overlay)
@@ -423,7 +410,7 @@ test('monitoring: Prometheus finds the metrics without declared ports, over an a
     value: '0.0.0.0',
   })
   const text = String(at(only(monitoring, 'ConfigMap'), 'data', 'spliceway.yaml'))
-  const opened = parseConfig(withKnownKeys(text), {
+  const opened = parseConfig(text, {
     file: 'monitored',
     env: { ...env, ADMIN_HOST: '0.0.0.0' },
   })
