@@ -55,6 +55,7 @@ export async function run(options: RunOptions): Promise<number> {
   const manager = findManager(log)
   const opened = Promise.withResolvers<Admin>()
   let app: App
+  let signals: Signals
   try {
     app = new App({
       config,
@@ -74,12 +75,14 @@ export async function run(options: RunOptions): Promise<number> {
         open: async () => (await opened.promise).openDoors(),
       },
     })
-    await app.start()
+    const starting = app.start()
+    signals = listenToSignals(app, starting)
+    await starting
   } catch (error) {
     sink.flushSync()
     return refuse(error)
   }
-  return serveUntilDrained(app, options, manager, log, sink, accessLog, opened.resolve)
+  return serveUntilDrained(app, signals, options, manager, log, sink, accessLog, opened.resolve)
 }
 
 /** null: nobody waits for messages. */
@@ -108,6 +111,7 @@ async function refuse(error: unknown): Promise<number> {
 
 async function serveUntilDrained(
   app: App,
+  signals: Signals,
   { loaded, file, started }: RunOptions,
   manager: ServiceManager | null,
   log: Log,
@@ -115,7 +119,6 @@ async function serveUntilDrained(
   accessLog: AccessLog,
   opened: (admin: Admin) => void,
 ): Promise<number> {
-  const signals = listenToSignals(app)
   const closings: Closing[] = [signals.close]
   await app.probe()
   try {
@@ -158,23 +161,28 @@ function isStartedAgain(env: NodeJS.ProcessEnv): boolean {
   return env.KUBERNETES_SERVICE_HOST !== undefined
 }
 
+interface Signals {
+  readonly first: Promise<void>
+  readonly second: Promise<void>
+  readonly close: Closing
+}
+
 /**
  * SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second one. A drain that
  * a hand-over began is not the first one: whoever replaced us sends SIGTERM afterwards, and means the same drain.
  */
-function listenToSignals(app: App): {
-  readonly first: Promise<void>
-  readonly second: Promise<void>
-  readonly close: Closing
-} {
+function listenToSignals(app: App, starting: Promise<void>): Signals {
   const first = Promise.withResolvers<void>()
   const second = Promise.withResolvers<void>()
+  let told = false
   const drain = (signal: NodeJS.Signals): void => {
-    if (app.toldToStop) second.resolve()
-    else app.drain(signal === 'SIGINT')
+    if (told || app.toldToStop) second.resolve()
+    told = true
+    // One that comes during the start is obeyed at its end; when the start fails there is nothing to drain.
+    void starting.then(() => app.drain(signal === 'SIGINT')).catch(() => {})
     first.resolve()
   }
-  const reload = (): void => void app.reload()
+  const reload = (): void => void starting.then(() => app.reload()).catch(() => {})
   process.on('SIGTERM', drain)
   process.on('SIGINT', drain)
   process.on('SIGHUP', reload)

@@ -75,7 +75,7 @@ for (const workers of [1, 3]) {
       next.end('next')
       t.is((await next.readAll()).bytes.toString(), 'next')
     }
-    await program.line(/bytes move by/) // it has been told of signals by then
+    await program.line(/bytes move by/)
     program.tell('SIGINT')
     t.deepEqual(await program.exit, { code: 0, signal: null })
   })
