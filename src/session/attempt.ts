@@ -13,16 +13,14 @@ export interface AttemptOwner<W extends Wire> {
   unanswered(attempt: Attempt<W>): void
 }
 
-export interface AttemptLimits {
+/** What is decided of a dial before it begins. */
+export interface AttemptPlan {
   /** A literal local address; null: the kernel chooses. */
   readonly source: string | null
   /** unanswered() is told after this long. */
   readonly hedgeMs: number
   /** The dial fails after this long. */
   readonly limitMs: number
-}
-
-export interface AttemptRole {
   /** The retry budget has allowed it. */
   readonly budgeted: boolean
   /** Local addresses that have not been tried for it, this one included. */
@@ -45,15 +43,13 @@ export function hedgeDelayMs(row: Float64Array, slot: number, leastMs: number): 
 export class Attempt<W extends Wire> {
   readonly endpoint: EndpointSnapshot
   readonly startMs: number
-  /** The retry budget has allowed it. */
-  readonly budgeted: boolean
-  /** Local addresses that have not been tried for it, this one included. */
-  readonly sourcesLeft: number
+  readonly plan: AttemptPlan
   readonly #context: SessionContext<W>
   readonly #owner: AttemptOwner<W>
-  readonly #limits: AttemptLimits
   readonly #cancelDial: Cancel
   #cancelTimer: Cancel
+  /** unanswered() was told. */
+  #overdue = false
   /** The one dial that finds out whether a suspect endpoint is back. */
   #trial: boolean
 
@@ -61,23 +57,20 @@ export class Attempt<W extends Wire> {
     context: SessionContext<W>,
     endpoint: EndpointSnapshot,
     owner: AttemptOwner<W>,
-    limits: AttemptLimits,
-    role: AttemptRole,
+    plan: AttemptPlan,
   ) {
     this.endpoint = endpoint
-    this.budgeted = role.budgeted
-    this.sourcesLeft = role.sourcesLeft
+    this.plan = plan
     this.#context = context
     this.#owner = owner
-    this.#limits = limits
-    this.#trial = role.trial
+    this.#trial = plan.trial
     const { plane, row } = context
     this.startMs = plane.now()
     const cells = endpointCell(endpoint.slot)
     add(row, cells + endpointField.pending, 1)
     add(row, cells + endpointField.attempts, 1)
-    this.#cancelDial = plane.dial(endpoint.address, limits, (dialed) => this.#dialed(dialed))
-    const firstMs = Math.min(limits.hedgeMs, limits.limitMs)
+    this.#cancelDial = plane.dial(endpoint.address, plan, (dialed) => this.#dialed(dialed))
+    const firstMs = Math.min(plan.hedgeMs, plan.limitMs)
     this.#cancelTimer = plane.after(firstMs, () => this.#due())
   }
 
@@ -94,12 +87,13 @@ export class Attempt<W extends Wire> {
 
   #due(): void {
     const { plane, row, tally } = this.#context
-    const { hedgeMs, limitMs } = this.#limits
-    if (hedgeMs >= limitMs || this.ms >= limitMs) {
+    const { hedgeMs, limitMs } = this.plan
+    if (this.#overdue || hedgeMs >= limitMs) {
       this.#cancelDial()
       this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })
       return
     }
+    this.#overdue = true
     this.#cancelTimer = plane.after(limitMs - this.ms, () => this.#due())
     const { slot } = this.endpoint
     add(row, endpointCell(slot) + endpointField.unanswered, 1)

@@ -36,7 +36,11 @@ export type PoolDialed<W> =
       readonly warm: boolean
     }
   /** resource: our own limits or the endpoints' maxConnections were in the way. */
-  | { readonly kind: 'exhausted'; readonly cause: 'endpoint-down' | 'resource' }
+  | {
+      readonly kind: 'exhausted'
+      readonly cause: 'endpoint-down' | 'resource'
+      readonly phase: 'queue' | 'connect'
+    }
 
 /**
  * Connects to an endpoint of the route's pool: the balancer's order, the next one at once when one fails, the next one
@@ -122,7 +126,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   expired(): void {
-    this.#done({ kind: 'exhausted', cause: 'resource' })
+    this.#exhausted('resource')
   }
 
   connected(winner: Attempt<W>, wire: W, ms: number): void {
@@ -137,8 +141,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#underWay = this.#underWay.filter((other) => other !== attempt)
     this.#ended(attempt, ms, code)
     this.#cause = reason === 'local' || reason === 'ports-exhausted' ? 'resource' : 'endpoint-down'
-    if (reason === 'ports-exhausted' && attempt.sourcesLeft > 1) {
-      this.#try(attempt.endpoint, attempt.sourcesLeft - 1, false)
+    if (reason === 'ports-exhausted' && attempt.plan.sourcesLeft > 1) {
+      this.#try(attempt.endpoint, attempt.plan.sourcesLeft - 1, false)
     } else if (reason === 'local') {
       this.#rest() // no other endpoint has descriptors for us either
     } else {
@@ -246,12 +250,10 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
       return
     }
     this.queued = false
-    const limits = {
+    const attempt = new Attempt(this.#context, endpoint, this, {
       source: source.length === 0 ? null : (source[this.#context.nextSource() % source.length] ?? null),
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
       limitMs,
-    }
-    const attempt = new Attempt(this.#context, endpoint, this, limits, {
       budgeted,
       sourcesLeft,
       trial: false,
@@ -268,16 +270,16 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
 
   #leave(attempt: Attempt<W>): void {
     attempt.cancel()
-    if (attempt.budgeted) this.#route.state.retries.end()
+    if (attempt.plan.budgeted) this.#route.state.retries.end()
   }
 
   #ended(attempt: Attempt<W>, ms: number, error: string | null): void {
-    if (attempt.budgeted) this.#route.state.retries.end()
+    if (attempt.plan.budgeted) this.#route.state.retries.end()
     this.#log.attempted({ endpoint: attempt.endpoint.id, ms, error })
   }
 
   #exhausted(cause: 'endpoint-down' | 'resource'): void {
-    this.#done({ kind: 'exhausted', cause })
+    this.#done({ kind: 'exhausted', cause, phase: this.queued ? 'queue' : 'connect' })
   }
 }
 

@@ -29,7 +29,7 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
   session.onDialing(
     dialPool(context, route, downstream, session, (dialed) => {
       if (dialed.kind === 'exhausted') {
-        session.giveUp(dialed.cause)
+        session.giveUp(dialed.cause, dialed.phase)
         return
       }
       session.connected(dialed.endpoint, dialed.warm)
@@ -134,12 +134,12 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     this.#dialing?.cancel()
     const closed: Closed =
       cause === 'client' ? { first: 'client', how: 'rst' } : { first: 'proxy', how: 'kill' }
-    this.#unserved(cause, closed)
+    this.#unserved(cause, this.#dialing?.queued === true ? 'queue' : 'connect', closed)
   }
 
   /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
-  giveUp(cause: 'endpoint-down' | 'resource'): void {
-    this.#unserved(cause, { first: 'proxy', how: 'rst' })
+  giveUp(cause: 'endpoint-down' | 'resource', phase: 'queue' | 'connect'): void {
+    this.#unserved(cause, phase, { first: 'proxy', how: 'rst' })
   }
 
   kill(): void {
@@ -166,11 +166,11 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)
   }
 
-  #unserved(cause: Cause, closed: Closed): void {
+  #unserved(cause: Cause, phase: Phase, closed: Closed): void {
     if (this.#over) return
     this.#cancelReset?.()
     this.#downstream.reset()
-    this.#close(cause, this.#dialing?.queued === true ? 'queue' : 'connect', closed, 0, 0)
+    this.#close(cause, phase, closed, 0, 0)
   }
 
   #close(cause: Cause, phase: Phase, closed: Closed, bytesUp: number, bytesDown: number): void {

@@ -14,13 +14,15 @@ export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W>
   begin(context: SessionContext<W>, pool: PoolSnapshot, endpoint: EndpointSnapshot): void {
     if (this.#stopped || !context.tally.beginTrial(endpoint.slot)) return
     const { timeoutMs, source } = pool.connect
-    const limits = {
+    const plan = {
       source: source.length === 0 ? null : (source[context.nextSource() % source.length] ?? null),
       hedgeMs: timeoutMs,
       limitMs: timeoutMs,
+      budgeted: false,
+      sourcesLeft: 1,
+      trial: true,
     }
-    const role = { budgeted: false, sourcesLeft: 1, trial: true }
-    this.#underWay.add(new Attempt(context, endpoint, this, limits, role))
+    this.#underWay.add(new Attempt(context, endpoint, this, plan))
   }
 
   stop(): void {

@@ -119,6 +119,8 @@ for (const plane of planes) {
     const second = await dialPeer(forwarder.port)
     await untilQueued(forwarder, 1)
     t.is(await turnedAway(forwarder.port), 'rst')
+    const { cause, phase } = await forwarder.outcome()
+    t.deepEqual({ cause, phase }, { cause: 'resource', phase: 'queue' })
     first.end()
     await first.ended()
     t.is(await spoken(second, 'second'), 'second')
