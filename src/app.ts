@@ -118,6 +118,7 @@ export class App implements AdminSource, AdminActions {
       nowMs,
       changed: () => this.#publish(),
       letGo: (slots, which) => this.#letGo(slots, which),
+      hostAddresses,
     })
     this.#warm = new WarmPools({
       log,

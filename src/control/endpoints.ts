@@ -11,12 +11,13 @@ import { Names } from './names.ts'
 import type { Prober } from './prober.ts'
 import { Registry } from './registry.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
+import { LoopGuard } from './self-forward.ts'
 
 /** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
 const firstMs = 1_000
 
-/** The part of a configuration that says who the endpoints are. */
-export type PoolsConfig = Pick<Config, 'pools' | 'kubernetes'>
+/** The part of a configuration that says who the endpoints are, and who they must not be. */
+export type PoolsConfig = Pick<Config, 'pools' | 'kubernetes' | 'listeners'>
 
 export interface EndpointsDeps {
   readonly tally: Tally
@@ -26,6 +27,8 @@ export interface EndpointsDeps {
   /** The endpoints of a pool have changed without a new configuration. */
   readonly changed: () => void
   readonly letGo: LetGo
+  /** Addresses that this host has now. */
+  readonly hostAddresses: () => readonly string[]
 }
 
 /** Who the endpoints are and how they are: names, sources, probes and the registry, kept in step. */
@@ -34,12 +37,15 @@ export class Endpoints {
   readonly #deps: EndpointsDeps
   readonly #names: Names
   readonly #discovered: Discovered
+  readonly #loops: LoopGuard
+  #listeners: PoolsConfig['listeners'] = []
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
     const { tally, log, after, nowMs, letGo } = deps
     const random = Math.random
     this.#deps = deps
+    this.#loops = new LoopGuard(deps.hostAddresses, log)
     this.registry = new Registry({ tally, log, nowMs, random, after, letGo })
     const changed = (): void => {
       this.#refresh()
@@ -51,6 +57,7 @@ export class Endpoints {
 
   /** Takes the first configuration; resolves when its names and sources have answered, or have had their time. */
   async begin(config: PoolsConfig): Promise<void> {
+    this.#listeners = config.listeners
     this.#names.update(config.pools)
     this.#discovered.update(config, [])
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -63,6 +70,7 @@ export class Endpoints {
   /** Takes a new configuration. */
   update(config: PoolsConfig): void {
     const before = this.#pools()
+    this.#listeners = config.listeners
     this.#names.update(config.pools)
     this.#discovered.update(config, before)
     this.#refresh()
@@ -104,6 +112,6 @@ export class Endpoints {
   }
 
   #pools(): readonly ResolvedPool[] {
-    return this.#names.pools().map((pool) => this.#discovered.fill(pool))
+    return this.#names.pools().map((pool) => this.#loops.admit(this.#discovered.fill(pool), this.#listeners))
   }
 }
