@@ -49,7 +49,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const tally = new Tally(birth.workers, birth.rows)
   const row = tally.row(birth.index)
   const after = (ms: number, fire: () => void) => plane.after(ms, fire)
-  let ids = 0
+  let connections = 0
   let sources = 0
   const reports = createReports(after, Date.now, (attempts, lines, count) =>
     tell({ kind: 'reports', attempts, lines, count }),
@@ -67,7 +67,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     warm,
     turns: new Turns(),
     random: Math.random,
-    nextId: () => `${birth.idPrefix}${birth.index}-${(++ids).toString(36)}`,
+    nextNumber: () => ++connections,
+    idOf: (number) => `${birth.idPrefix}${birth.index}-${number.toString(36)}`,
     nextSource,
   }
   const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))

@@ -17,10 +17,9 @@ export interface Plane<W extends Wire> {
   dial(endpoint: SocketAddress, options: DialOptions, done: (result: Dialed<W>) => void): Cancel
   /**
    * Sends `header` in one write with whatever the client has already sent (never waits for it), then copies both ways
-   * until both directions have ended, and closes both sockets. Takes both wires over. `ended` is called exactly once,
-   * after both sockets are closed, never before relay() returned.
+   * until both directions have ended, and closes both sockets. Takes both wires over.
    */
-  relay(downstream: W, upstream: W, options: RelayOptions, ended: (end: RelayEnd) => void): Relay
+  relay(downstream: W, upstream: W, options: RelayOptions): Relay
   /** The only clock that session/ may use: a plane may block its thread where libuv's timers are late. */
   after(ms: number, fire: () => void): Cancel
   /** Monotonic milliseconds, the time base of idleMs(). */
@@ -62,8 +61,7 @@ export interface RelayOptions {
   /** Bytes for upstream ahead of the client's (a PROXY header); null: none. */
   readonly header: Uint8Array | null
   readonly timeouts: RelayTimeouts
-  /** Told of every relayed chunk; must be cheap. */
-  readonly meter: RelayMeter
+  readonly owner: RelayOwner
 }
 
 /** Shared by many relays; milliseconds. */
@@ -74,13 +72,15 @@ export interface RelayTimeouts {
   readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
 }
 
-/** Live numbers of one connection. */
-export interface RelayMeter {
+/** Whose relay it is. Told of every relayed chunk, which must be cheap. An object: a closure would live as long as the relay. */
+export interface RelayOwner {
   /** `count` bytes from the client were handed to the kernel for the endpoint; the header does not count. */
   up(count: number): void
   down(count: number): void
   /** Bytes held in user space or in pipes changed by `delta`; the sum is zero when the relay has ended. */
   buffered(delta: number): void
+  /** Exactly once, after both sockets are closed, never before relay() returned. */
+  ended(end: RelayEnd): void
 }
 
 /** How a relay ended. */

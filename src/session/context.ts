@@ -27,8 +27,10 @@ export interface SessionContext<W extends Wire> {
   readonly warm: Warm<W>
   readonly turns: Turns
   readonly random: () => number
-  /** A new connection's id, unique among processes and nodes. */
-  readonly nextId: () => string
+  /** A new connection's number; counts up. */
+  readonly nextNumber: () => number
+  /** Its id, unique among processes and nodes. */
+  readonly idOf: (number: number) => string
   /** Which of a pool's source addresses comes next; counts up. */
   readonly nextSource: () => number
 }

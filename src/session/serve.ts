@@ -13,7 +13,7 @@ import {
   staleCell,
   workerCell,
 } from '../core/tally.ts'
-import type { Cancel, Relay, RelayEnd, RelayMeter, Wire } from '../plane/plane.ts'
+import type { Cancel, Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
 import { proxyHeader } from '../protocol/proxy-header.ts'
 import type { Route, SessionContext } from './context.ts'
 import { type AttemptLog, type Dialing, dialPool, type LoggedAttempt } from './dial.ts'
@@ -34,8 +34,8 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
       }
       session.connected(dialed.endpoint, dialed.warm)
       const { timeouts } = route.snapshot
-      const options = { header: session.header(), timeouts, meter: session }
-      session.relaying(context.plane.relay(downstream, dialed.wire, options, (end) => session.relayed(end)))
+      const options = { header: session.header(), timeouts, owner: session }
+      session.relaying(context.plane.relay(downstream, dialed.wire, options))
     }),
   )
 }
@@ -44,15 +44,15 @@ const none: readonly LoggedAttempt[] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
 
-/** The flat record of a connection, and the meter of its relay. */
-class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
+/** The flat record of a connection, and the owner of its relay. */
+class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   seat = -1
   relay: Relay | null = null
   slot = -1
   readonly #context: SessionContext<W>
   readonly #route: Route
   readonly #downstream: W
-  readonly #id: string
+  readonly #number: number
   readonly #startMs: number
   /** null: nobody will ask. */
   readonly #client: SocketAddress | null
@@ -68,7 +68,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     this.#context = context
     this.#route = route
     this.#downstream = downstream
-    this.#id = context.nextId()
+    this.#number = context.nextNumber()
     this.#startMs = context.plane.now()
     this.#client = route.snapshot.access === 'none' ? null : downstream.remote
   }
@@ -92,6 +92,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
 
   /** A new array each time is one of the right size: growing one leaves room for seventeen. */
   attempted(attempt: LoggedAttempt): void {
+    if (this.#route.snapshot.access === 'none') return
     if (this.#attempts.length < maxLogged) this.#attempts = [...this.#attempts, attempt]
   }
 
@@ -110,7 +111,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     const { proxyProtocol } = this.#route.pool
     if (proxyProtocol === 'off') return null
     const { remote, local } = this.#downstream // two system calls
-    return proxyHeader(proxyProtocol, remote, local, this.#id)
+    return proxyHeader(proxyProtocol, remote, local, this.#id())
   }
 
   relaying(relay: Relay): void {
@@ -158,12 +159,17 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     else this.#downstream.reset()
   }
 
-  relayed(end: RelayEnd): void {
+  ended(end: RelayEnd): void {
     if (this.#over) return
     add(this.#context.row, endpointCell(this.slot) + endpointField.active, -1)
     if (this.#warm && wasLost(end)) add(this.#context.row, staleCell(this.slot, 'used'), 1)
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
     this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)
+  }
+
+  /** Made when someone asks: most connections are short, and the others many. */
+  #id(): string {
+    return this.#context.idOf(this.#number)
   }
 
   #unserved(cause: Cause, phase: Phase, closed: Closed): void {
@@ -186,7 +192,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     const { queue } = this.#route.state
     if (queue.size > 0) queue.look()
     this.#tell({
-      id: this.#id,
+      id: this.#id(),
       listener: listener.name,
       client: this.#client === null ? '' : formatAddress(this.#client),
       endpoint: this.#endpoint?.id ?? null,

@@ -18,8 +18,7 @@ export function createNetPlane(): Plane<NetWire> {
   return {
     listen: (spec, accept, refused) => listen(buffers, spec, accept, refused),
     dial: (endpoint, options, done) => dial(buffers, endpoint, options, done),
-    relay: (downstream, upstream, options, ended) =>
-      new NetRelay(context, downstream, upstream, options, ended),
+    relay: (downstream, upstream, options) => new NetRelay(context, downstream, upstream, options),
     after,
     now,
     wakeDescriptor: null,

@@ -1,5 +1,5 @@
 import type { Closed } from '../../core/outcome.ts'
-import type { Relay, RelayEnd, RelayMeter, RelayOptions, RelayTimeouts } from '../plane.ts'
+import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Side, type SideOwner } from './side.ts'
 import type { NetWire } from './wire.ts'
@@ -20,13 +20,12 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   seat = -1
   readonly sweepMs: number
   readonly #timeouts: RelayTimeouts
-  readonly #meter: RelayMeter
+  readonly #owner: RelayOwner
   #bytesUp = 0
   #bytesDown = 0
   readonly #context: RelayContext
   readonly #downstream: Side
   readonly #upstream: Side
-  readonly #ended: (end: RelayEnd) => void
   readonly #keepaliveAtMs: number
   #movedMs: number
   #settledMs: number
@@ -37,17 +36,10 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   #over = false
   #keepalive = false
 
-  constructor(
-    context: RelayContext,
-    downstream: NetWire,
-    upstream: NetWire,
-    options: RelayOptions,
-    ended: (end: RelayEnd) => void,
-  ) {
+  constructor(context: RelayContext, downstream: NetWire, upstream: NetWire, options: RelayOptions) {
     this.#context = context
     this.#timeouts = options.timeouts
-    this.#meter = options.meter
-    this.#ended = ended
+    this.#owner = options.owner
     this.#movedMs = this.#settledMs = context.now()
     this.#keepaliveAtMs = this.#movedMs + Math.min(keepaliveAfterMs, options.timeouts.keepalive.idleMs)
     const { idleMs, halfCloseMs, stallMs } = options.timeouts
@@ -85,15 +77,15 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     this.#movedMs = this.#context.now()
     if (from === 'downstream') {
       this.#bytesUp += count
-      this.#meter.up(count)
+      this.#owner.up(count)
     } else {
       this.#bytesDown += count
-      this.#meter.down(count)
+      this.#owner.down(count)
     }
   }
 
   buffered(delta: number): void {
-    this.#meter.buffered(delta)
+    this.#owner.buffered(delta)
   }
 
   finRead(side: Side): void {
@@ -124,7 +116,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
       bytesDown: this.#bytesDown,
       closed: this.#first ?? { first: 'proxy', how: 'fin' },
     }
-    queueMicrotask(() => this.#ended(end)) // never before the caller has its Relay
+    queueMicrotask(() => this.#owner.ended(end)) // never before the caller has its Relay
   }
 
   sweep(nowMs: number): void {

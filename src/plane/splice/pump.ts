@@ -87,7 +87,11 @@ export class Pump {
 
   /** How long nothing of what is held has moved, as far as sweeps can tell; 0 when nothing is held. Ask at each sweep. */
   stuckMs(nowMs: number): number {
-    if (this.heldBytes === 0 || this.#pushes !== this.#pushesSeen) this.#stuckSinceMs = nowMs
+    if (this.heldBytes === 0) {
+      this.#pushesSeen = -1 // whatever is held next has begun after this
+      return 0
+    }
+    if (this.#pushes !== this.#pushesSeen) this.#stuckSinceMs = nowMs
     this.#pushesSeen = this.#pushes
     return nowMs - this.#stuckSinceMs
   }

@@ -9,7 +9,7 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
-import type { Relay, RelayEnd, RelayMeter, RelayOptions, RelayTimeouts } from '../plane.ts'
+import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
@@ -36,8 +36,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   readonly sweepMs: number
   readonly #context: RelayContext
   readonly #timeouts: RelayTimeouts
-  readonly #meter: RelayMeter
-  readonly #ended: (end: RelayEnd) => void
+  readonly #owner: RelayOwner
   readonly #up: Pump
   readonly #down: Pump
   readonly #keepaliveAtMs: number
@@ -51,17 +50,10 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   #over = false
   #waiting = false
 
-  constructor(
-    context: RelayContext,
-    downstream: SpliceWire,
-    upstream: SpliceWire,
-    options: RelayOptions,
-    ended: (end: RelayEnd) => void,
-  ) {
+  constructor(context: RelayContext, downstream: SpliceWire, upstream: SpliceWire, options: RelayOptions) {
     this.#context = context
     this.#timeouts = options.timeouts
-    this.#meter = options.meter
-    this.#ended = ended
+    this.#owner = options.owner
     const nowMs = context.now()
     this.#movedMs = nowMs
     this.#keepaliveAtMs = nowMs + Math.min(keepaliveAfterMs, options.timeouts.keepalive.idleMs)
@@ -112,15 +104,15 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     this.#movedMs = this.#context.now()
     if (pump === this.#up) {
       this.#bytesUp += count
-      this.#meter.up(count)
+      this.#owner.up(count)
     } else {
       this.#bytesDown += count
-      this.#meter.down(count)
+      this.#owner.down(count)
     }
   }
 
   held(delta: number): void {
-    this.#meter.buffered(delta)
+    this.#owner.buffered(delta)
   }
 
   sourceEnded(pump: Pump): void {
@@ -254,7 +246,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
       bytesDown: this.#bytesDown,
       closed: this.#first ?? verdict.closed,
     }
-    this.#context.poller.later(() => this.#ended(end)) // never before the caller has its Relay
+    this.#context.poller.later(() => this.#owner.ended(end)) // never before the caller has its Relay
   }
 }
 

@@ -43,8 +43,7 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
   return {
     listen: (spec, accept, refused) => new Listener(shared, spec, { accept, refused }, after),
     dial: (endpoint, options, done) => dialer.dial(endpoint, options, done),
-    relay: (downstream, upstream, options, ended) =>
-      new SpliceRelay(context, downstream, upstream, options, ended),
+    relay: (downstream, upstream, options) => new SpliceRelay(context, downstream, upstream, options),
     after,
     now,
     wakeDescriptor: poller.wakeFd.n,

@@ -85,8 +85,8 @@ async function scene(t: ExecutionContext) {
           reject(new Error(dialed.code))
           return
         }
-        const options = { header: null, timeouts, meter: untold }
-        plane.relay(downstream, dialed.wire, options, (end) => resolve({ ...end, atMs: now() }))
+        const ended = (end: RelayEnd): void => resolve({ ...end, atMs: now() })
+        plane.relay(downstream, dialed.wire, { header: null, timeouts, owner: { ...untold, ended } })
       }),
     () => {},
   )
