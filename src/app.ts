@@ -285,7 +285,10 @@ export class App implements AdminSource, AdminActions {
     if (this.#state === 'draining') return { ok: true, message: 'draining already' }
     this.#drain(hurry || this.#succession.yielded)
     const { deadlineMs } = this.#config.drain
-    return { ok: true, message: `draining: ends when the last connection does, within ${deadlineMs} ms` }
+    return {
+      ok: true,
+      message: `draining: ends when the last connection does, within ${durationText(deadlineMs)}`,
+    }
   }
 
   #drain(hurry: boolean): void {
@@ -294,7 +297,7 @@ export class App implements AdminSource, AdminActions {
     const config = this.#config.drain
     this.#log.info(
       { deadlineMs: config.deadlineMs },
-      `draining: not ready any more; ends within ${config.deadlineMs} ms`,
+      `draining: not ready any more; ends within ${durationText(config.deadlineMs)}`,
     )
     const done = drain({
       config: hurry ? { ...config, notReadyDelayMs: 0 } : config,

@@ -75,7 +75,7 @@ async function runFile(args: readonly string[]): Promise<number> {
   if (typeof parsed === 'string') return wrong(parsed)
   if (parsed.positionals.length > 0) return wrong(`run takes no \`${parsed.positionals[0]}\`: run -c FILE`)
   const file = text(parsed.values.config) ?? defaultFile()
-  const { load, text: current } = await loader(file)
+  const { load, text: current } = await loader(file, '\n = name another with -c FILE')
   const loaded = load()
   if (loaded.kind === 'invalid') return refuse(loaded.message)
   const { run } = await import('./command/run.ts')
@@ -139,8 +139,8 @@ function defaultFile(): string {
   return `${process.env.CONFIGURATION_DIRECTORY ?? '/etc/spliceway'}/spliceway.yaml`
 }
 
-/** `load` reads and parses `file` at each call; `text` is what it read last. */
-async function loader(file: string): Promise<{ load: () => Loaded; text: () => string }> {
+/** `load` reads and parses `file` at each call; `text` is what it read last. `hint`: what to do when it cannot be read. */
+async function loader(file: string, hint = ''): Promise<{ load: () => Loaded; text: () => string }> {
   const [{ parseConfig }, { renderProblem }] = await Promise.all([
     import('./config/parse.ts'),
     import('./config/problem.ts'),
@@ -151,10 +151,7 @@ async function loader(file: string): Promise<{ load: () => Loaded; text: () => s
       text = readFileSync(file, 'utf8')
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      return {
-        kind: 'invalid',
-        message: `error: cannot read ${file}: ${reason}\n = name another with -c FILE`,
-      }
+      return { kind: 'invalid', message: `error: cannot read ${file}: ${reason}${hint}` }
     }
     return rendered(parseConfig(text, { file, env: process.env }), renderProblem)
   }

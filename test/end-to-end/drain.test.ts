@@ -118,7 +118,7 @@ test('spliceway drain does what SIGTERM does and does not wait for the end', asy
   t.teardown(() => client.close())
   await client.get('/')
   const said = await spliceway.command('drain')
-  t.like(said, { code: 0, out: 'draining: ends when the last connection does, within 30000 ms\n', err: '' })
+  t.like(said, { code: 0, out: 'draining: ends when the last connection does, within 30s\n', err: '' })
   await spliceway.log(/accepting has stopped/)
   t.is((await client.get('/')).status, 200)
   client.close()

@@ -44,15 +44,16 @@ test('run and check: every problem of a broken configuration with its place, and
   saysBoth(t, file, await spliceway('check', file))
 })
 
-test('a configuration that is not there is exit code 78', async (t) => {
+test('a configuration that is not there is exit code 78, and only run speaks of its option', async (t) => {
   const file = join(folder(t), 'nothing.yaml')
-  for (const args of [
-    ['run', '-c', file],
-    ['check', file],
-  ]) {
+  for (const [args, hint] of [
+    [['run', '-c', file], ' = name another with -c FILE\n'],
+    [['check', file], ''],
+  ] as const) {
     const said = await spliceway(...args)
     t.is(said.code, 78)
     t.regex(said.err, /^error: cannot read .*nothing\.yaml: ENOENT/)
+    t.is(said.err.slice(said.err.indexOf('\n') + 1), hint)
   }
 })
 
