@@ -24,6 +24,30 @@ test('every file that a page links to exists', (t) => {
   }
 })
 
+/** The name by which a heading is linked to, as GitHub makes it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
+}
+
+test('every heading that a page links to exists', (t) => {
+  const all = ['README.md', 'src/README.md', 'bench/README.md', ...pages]
+  const links = all.flatMap((page) =>
+    [...text(page).matchAll(/\]\(([^)#:]*)#([^)]+)\)/g)].map(([, file = '', anchor = '']) => ({
+      file: file === '' ? page : join(dirname(page), file),
+      anchor,
+    })),
+  )
+  t.true(links.length >= 5)
+  const lost = links.filter(({ file, anchor }) => {
+    const headings = [...text(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading))
+    return !headings.includes(anchor)
+  })
+  t.deepEqual(lost, [])
+})
+
 test('every page is reached from the README or from a page that is', (t) => {
   const all = [text('README.md'), ...pages.map(text)].join('\n')
   for (const page of pages) t.true(all.includes(page.replace(/^docs\//, '')), page)

@@ -9,23 +9,24 @@ import { trafficFamilies } from '../../src/telemetry/traffic-families.ts'
 import { checkout } from './image.ts'
 
 const readme = readFileSync(join(checkout, 'README.md'), 'utf8')
+const observe = readFileSync(join(checkout, 'docs/observe.md'), 'utf8')
 
 /** Texts of the fenced blocks of one language. */
-function blocks(language: string): readonly string[] {
-  return [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
+function blocks(page: string, language: string): readonly string[] {
+  return [...page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)]
     .filter(([, found]) => found === language)
     .map(([, , text = '']) => text)
 }
 
-/** Cells in backquotes in the first column of the tables. */
+/** Cells in backquotes in the first column of the tables of docs/observe.md. */
 const firstCells = new Set(
-  [...readme.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+  [...observe.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text),
   ),
 )
 
 test('every configuration in the README is valid, and nothing in it is unused', (t) => {
-  const all = blocks('yaml')
+  const all = blocks(readme, 'yaml')
   t.true(all.length >= 3)
   for (const text of all) {
     const parsed = parseConfig(text, { file: 'README.md', env: {} })
@@ -44,7 +45,7 @@ test('the mistake that the README shows is answered as it says', (t) => {
   const problems = parsed.kind === 'invalid' ? parsed.problems : []
   const [shown] = problems.map((problem) => renderProblem(problem))
   t.true(
-    blocks('').some((block) => block.trim() === shown?.trim()),
+    blocks(readme, '').some((block) => block.trim() === shown?.trim()),
     shown,
   )
 })
@@ -69,7 +70,7 @@ test('every file that src/README.md names exists', (t) => {
   t.deepEqual(missing, [])
 })
 
-test('the README names every metric of the program and no other', (t) => {
+test('docs/observe.md names every metric of the program and no other', (t) => {
   const families = trafficFamilies({
     tally: new Tally(1),
     listeners: () => [],
@@ -89,12 +90,22 @@ test('the README names every metric of the program and no other', (t) => {
   )
 })
 
-test('the README explains every field of its access log line', (t) => {
-  const [line = '{}'] = blocks('json')
+test('docs/observe.md explains every field of its access log line', (t) => {
+  const [line = '{}'] = blocks(observe, 'json')
   const { level, time, msg, ...fields } = JSON.parse(line)
   t.deepEqual([level, typeof time, msg], ['info', 'string', 'connection'])
   t.deepEqual(
     Object.keys(fields).filter((field) => !firstCells.has(field)),
+    [],
+  )
+})
+
+test('the alerts that the README recommends are about metrics that there are', (t) => {
+  const [sentence = ''] = /Worth an alert:[\s\S]*?\n\n/.exec(readme) ?? []
+  const named = [...sentence.matchAll(/`(\w+)(?: == 0)?`/g)].map(([, name = '']) => `spliceway_${name}`)
+  t.true(named.length >= 4)
+  t.deepEqual(
+    named.filter((name) => !firstCells.has(name)),
     [],
   )
 })
