@@ -130,7 +130,7 @@ function smallPrint(rows: readonly Recorded[]): readonly string[] {
   const each = (fact: (row: Recorded) => string | number): string => [...new Set(rows.map(fact))].join(', ')
   return [
     `${each(({ machine }) => machine.cpu)}, ${each(({ machine }) => machine.cores)} cores (one for the forwarder, one for load and backend), Linux ${each(({ machine }) => machine.kernel)}, Node ${each(({ machine }) => machine.node)}`,
-    `commit ${each(({ machine }) => machine.commit)}; ${each(({ machine }) => machine.date.slice(0, 10))}; ${span(rows.map(({ rounds }) => rounds))} paired rounds; load over loopback and veth, no network card; npm run bench, see bench/README.md`,
+    `commit ${each(({ machine }) => machine.commit)}; ${each(({ machine }) => machine.date.slice(0, 10))}; ${span(rows.map(({ rounds }) => rounds))} paired rounds; load over loopback and veth, no network card; see bench/README.md`,
   ]
 }
 
