@@ -77,8 +77,11 @@ export class Attempt<W extends Wire> {
     add(row, cells + endpointField.pending, 1)
     add(row, cells + endpointField.attempts, 1)
     this.#cancelDial = plane.dial(endpoint.address, limits, (dialed) => this.#dialed(dialed))
-    const firstMs = Math.min(limits.hedgeMs, limits.limitMs)
-    this.#cancelTimer = plane.after(firstMs, () => this.#due())
+    const { hedgeMs, limitMs } = limits
+    this.#cancelTimer =
+      hedgeMs < limitMs
+        ? plane.after(hedgeMs, () => this.#unanswered())
+        : plane.after(limitMs, () => this.#timedOut())
   }
 
   /** So far, in ms. */
@@ -92,19 +95,19 @@ export class Attempt<W extends Wire> {
     this.#endTrial()
   }
 
-  #due(): void {
+  #unanswered(): void {
     const { plane, row, tally } = this.#context
-    const { hedgeMs, limitMs } = this.#limits
-    if (hedgeMs >= limitMs || this.ms >= limitMs) {
-      this.#cancelDial()
-      this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })
-      return
-    }
-    this.#cancelTimer = plane.after(limitMs - this.ms, () => this.#due())
+    this.#cancelTimer = plane.after(this.#limits.limitMs - this.ms, () => this.#timedOut())
     const { slot } = this.endpoint
     add(row, endpointCell(slot) + endpointField.unanswered, 1)
     if (tally.suspect(slot)) this.#trial = true
     this.#owner.unanswered(this)
+  }
+
+  /** No look at the clock: a timer of libuv may be a millisecond early. */
+  #timedOut(): void {
+    this.#cancelDial()
+    this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })
   }
 
   #dialed(dialed: Dialed<W>): void {
