@@ -1,6 +1,6 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
 import type { AttemptError } from '../core/outcome.ts'
-import type { EndpointSnapshot } from '../core/snapshot.ts'
+import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { add, endpointCell, endpointField } from '../core/tally.ts'
 import type { Cancel, Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
@@ -28,21 +28,22 @@ export interface AttemptLog {
 }
 
 export type PoolDialed<W> =
-  /** `warm`: the wire was connected before this client came. */
+  /** `pool`: as it was when the endpoint was taken. `warm`: the wire was connected before this client came. */
   | {
       readonly kind: 'connected'
       readonly wire: W
+      readonly pool: PoolSnapshot
       readonly endpoint: EndpointSnapshot
       readonly warm: boolean
     }
-  /** resource: our own limits or the endpoints' maxConnections were in the way. */
-  | { readonly kind: 'exhausted'; readonly cause: 'endpoint-down' | 'resource' }
+  /** resource: our own limits or the endpoints' maxConnections were in the way. `queued`: as in Dialing. */
+  | { readonly kind: 'exhausted'; readonly cause: 'endpoint-down' | 'resource'; readonly queued: boolean }
 
 /**
  * Connects to an endpoint of the route's pool: the balancer's order, the next one at once when one fails, the next one
  * beside it when one does not answer, the pool again after a pause, until `connect.budget` is over. Waits in the pool's
  * queue while all have as many connections as they may. Calls `done` once, unless cancelled; with a warm wire before
- * it returns. Sends nothing.
+ * it returns, or when there is no room in the queue. Sends nothing.
  */
 export function dialPool<W extends Wire>(
   context: SessionContext<W>,
@@ -71,6 +72,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   readonly #log: AttemptLog
   readonly #done: (result: PoolDialed<W>) => void
   readonly #pick: PickContext
+  /** Read again after each wait: endpoints may have come and gone meanwhile. */
+  #pool: PoolSnapshot
   #deadlineMs: number
   #order: Candidates | null = null
   #attemptsLeft = 0
@@ -93,6 +96,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#log = log
     this.#done = done
     this.#pick = new Pick(context, client)
+    this.#pool = route.pool
     this.#deadlineMs = context.plane.now() + route.pool.connect.budgetMs
   }
 
@@ -112,24 +116,25 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   proceed(): boolean {
-    this.#order = candidates(this.#route.pool, this.#pick)
+    this.#pool = this.#route.state.pool
+    this.#order = candidates(this.#pool, this.#pick)
     const endpoint = this.#order.next()
     if (endpoint === undefined && this.#order.full) return false
-    this.#deadlineMs = this.#context.plane.now() + this.#route.pool.connect.budgetMs
-    this.#attemptsLeft = this.#route.pool.connect.attempts
+    this.#deadlineMs = this.#context.plane.now() + this.#pool.connect.budgetMs
+    this.#attemptsLeft = this.#pool.connect.attempts
     this.#take(endpoint, false)
     return true
   }
 
   expired(): void {
-    this.#done({ kind: 'exhausted', cause: 'resource' })
+    this.#exhausted('resource')
   }
 
   connected(winner: Attempt<W>, wire: W, ms: number): void {
     for (const attempt of this.#underWay) if (attempt !== winner) this.#abandon(attempt)
     this.#ended(winner, ms, null)
     this.#underWay = none
-    this.#done({ kind: 'connected', wire, endpoint: winner.endpoint, warm: false })
+    this.#done({ kind: 'connected', wire, pool: this.#pool, endpoint: winner.endpoint, warm: false })
   }
 
   failed(attempt: Attempt<W>, error: AttemptError, ms: number): void {
@@ -152,8 +157,9 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
 
   /** Tries the pool's endpoints, in the balancer's order. */
   #round(): void {
-    this.#order = candidates(this.#route.pool, this.#pick)
-    this.#attemptsLeft = this.#route.pool.connect.attempts
+    this.#pool = this.#route.state.pool
+    this.#order = candidates(this.#pool, this.#pick)
+    this.#attemptsLeft = this.#pool.connect.attempts
     this.#take(this.#order.next(), false)
   }
 
@@ -181,7 +187,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   #take(endpoint: EndpointSnapshot | undefined, budgeted: boolean): void {
-    const { pool, state } = this.#route
+    const pool = this.#pool
+    const { queue } = this.#route.state
     const suspect = this.#order?.suspect
     if (suspect !== undefined && endpoint !== undefined && suspect !== endpoint) {
       this.#context.trials.begin(this.#context, pool, suspect)
@@ -198,7 +205,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     }
     if (this.#order?.full === true) {
       this.#cause = 'resource'
-      if (this.queued && state.queue.size === 0) {
+      if (this.queued && queue.size === 0) {
         this.#wait()
         return
       }
@@ -213,7 +220,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#underWay = none
     this.queued = false
     this.#log.attempted({ endpoint: endpoint.id, ms: 0, error: null })
-    this.#done({ kind: 'connected', wire, endpoint, warm: true })
+    this.#done({ kind: 'connected', wire, pool: this.#pool, endpoint, warm: true })
   }
 
   #wait(): void {
@@ -238,7 +245,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
 
   #try(endpoint: EndpointSnapshot, sourcesLeft: number, budgeted: boolean): void {
     const { plane, row } = this.#context
-    const { source, timeoutMs, hedgeAfterMs } = this.#route.pool.connect
+    const { source, timeoutMs, hedgeAfterMs } = this.#pool.connect
     const limitMs = Math.min(timeoutMs, this.#deadlineMs - plane.now())
     if (limitMs <= 0) {
       if (budgeted) this.#route.state.retries.end()
@@ -277,7 +284,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   #exhausted(cause: 'endpoint-down' | 'resource'): void {
-    this.#done({ kind: 'exhausted', cause })
+    this.#done({ kind: 'exhausted', cause, queued: this.queued })
   }
 }
 

@@ -1,6 +1,6 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
 import type { Cause, Closed, Outcome, Phase } from '../core/outcome.ts'
-import type { EndpointSnapshot } from '../core/snapshot.ts'
+import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
   closedCell,
@@ -29,12 +29,12 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
   session.onDialing(
     dialPool(context, route, downstream, session, (dialed) => {
       if (dialed.kind === 'exhausted') {
-        session.giveUp(dialed.cause)
+        session.giveUp(dialed.cause, dialed.queued)
         return
       }
       session.connected(dialed.endpoint, dialed.warm)
       const { timeouts } = route.snapshot
-      const options = { header: session.header(), timeouts, meter: session }
+      const options = { header: session.header(dialed.pool), timeouts, meter: session }
       session.relaying(context.plane.relay(downstream, dialed.wire, options, (end) => session.relayed(end)))
     }),
   )
@@ -106,8 +106,7 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     add(this.#context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
   }
 
-  header(): Uint8Array | null {
-    const { proxyProtocol } = this.#route.pool
+  header({ proxyProtocol }: PoolSnapshot): Uint8Array | null {
     if (proxyProtocol === 'off') return null
     const { remote, local } = this.#downstream // two system calls
     return proxyHeader(proxyProtocol, remote, local, this.#id)
@@ -134,12 +133,12 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     this.#dialing?.cancel()
     const closed: Closed =
       cause === 'client' ? { first: 'client', how: 'rst' } : { first: 'proxy', how: 'kill' }
-    this.#unserved(cause, closed)
+    this.#unserved(cause, this.#dialing?.queued === true, closed)
   }
 
   /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
-  giveUp(cause: 'endpoint-down' | 'resource'): void {
-    this.#unserved(cause, { first: 'proxy', how: 'rst' })
+  giveUp(cause: 'endpoint-down' | 'resource', queued: boolean): void {
+    this.#unserved(cause, queued, { first: 'proxy', how: 'rst' })
   }
 
   kill(): void {
@@ -166,11 +165,11 @@ class Session<W extends Wire> implements LiveSession, RelayMeter, AttemptLog {
     this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)
   }
 
-  #unserved(cause: Cause, closed: Closed): void {
+  #unserved(cause: Cause, queued: boolean, closed: Closed): void {
     if (this.#over) return
     this.#cancelReset?.()
     this.#downstream.reset()
-    this.#close(cause, this.#dialing?.queued === true ? 'queue' : 'connect', closed, 0, 0)
+    this.#close(cause, queued ? 'queue' : 'connect', closed, 0, 0)
   }
 
   #close(cause: Cause, phase: Phase, closed: Closed, bytesUp: number, bytesDown: number): void {
