@@ -59,14 +59,14 @@ export function dialPool<W extends Wire>(
 
 /** A pool being dialed. */
 export interface Dialing {
-  /** No endpoint had a place so far: nothing was dialed. */
+  /** It waits in the pool's queue, or found no room there. */
   readonly queued: boolean
   /** Stops; `done` is not called any more. */
   cancel(): void
 }
 
 class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
-  queued = true
+  queued = false
   readonly #context: SessionContext<W>
   readonly #route: Route
   readonly #log: AttemptLog
@@ -77,6 +77,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   #deadlineMs: number
   #order: Candidates | null = null
   #attemptsLeft = 0
+  /** Whoever has dialed does not go into the queue any more. */
+  #dialed = false
   /** Beyond the first dial of all: the first of them is free. */
   #alternatives = 0
   #underWay: readonly Attempt<W>[] = none
@@ -120,6 +122,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#order = candidates(this.#pool, this.#pick)
     const endpoint = this.#order.next()
     if (endpoint === undefined && this.#order.full) return false
+    this.queued = false
     this.#deadlineMs = this.#context.plane.now() + this.#pool.connect.budgetMs
     this.#attemptsLeft = this.#pool.connect.attempts
     this.#take(endpoint, false)
@@ -205,7 +208,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     }
     if (this.#order?.full === true) {
       this.#cause = 'resource'
-      if (this.queued && queue.size === 0) {
+      if (!this.#dialed && queue.size === 0) {
         this.#wait()
         return
       }
@@ -218,13 +221,13 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     if (budgeted) this.#route.state.retries.end()
     for (const attempt of this.#underWay) this.#abandon(attempt)
     this.#underWay = none
-    this.queued = false
     this.#log.attempted({ endpoint: endpoint.id, ms: 0, error: null })
     this.#done({ kind: 'connected', wire, pool: this.#pool, endpoint, warm: true })
   }
 
   #wait(): void {
     const { queue } = this.#route.state
+    this.queued = true
     if (!queue.enter(this)) this.#exhausted('resource')
     else queue.look()
   }
@@ -252,7 +255,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
       if (this.#underWay.length === 0) this.#exhausted(this.#cause)
       return
     }
-    this.queued = false
+    this.#dialed = true
     const limits = {
       source: source.length === 0 ? null : (source[this.#context.nextSource() % source.length] ?? null),
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),

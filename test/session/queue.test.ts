@@ -226,4 +226,15 @@ for (const plane of planes) {
       await forwarder.close()
     },
   )
+
+  test.serial(
+    `${plane}: a connection that no endpoint could be dialed for was not in the queue`,
+    async (t) => {
+      const forwarder = await Forwarder.start({ plane, endpoints: [], connect: { budgetMs: 100 } })
+      t.is(await turnedAway(forwarder.port), 'rst')
+      const { cause, phase } = await forwarder.outcome()
+      t.deepEqual({ cause, phase }, { cause: 'endpoint-down', phase: 'connect' })
+      await forwarder.close()
+    },
+  )
 }
