@@ -54,6 +54,8 @@ export class DataPlane {
   readonly #started = new Set<number>()
   /** Workers that listen, by address. */
   readonly #listening = new Map<string, Set<number>>()
+  /** A successor accepts: a worker that is replaced meanwhile must not. */
+  #paused = false
   /** A reload and a drain may wait at the same time. */
   #waiting: (() => void)[] = []
 
@@ -179,11 +181,13 @@ export class DataPlane {
 
   /** No worker accepts any more, but the sockets stay, and with them what waits in their queues. */
   pauseAccepting(): void {
+    this.#paused = true
     for (const address of this.#listeners.keys()) this.#threads.broadcast({ kind: 'unlisten', address })
   }
 
   /** After pauseAccepting(). Resolves when all workers accept. */
   resumeAccepting(): Promise<void> {
+    this.#paused = false
     for (const address of this.#listeners.keys()) {
       for (const index of this.#started) this.#lend(index, address)
     }
@@ -239,6 +243,7 @@ export class DataPlane {
     const snapshot = this.#publisher.latest
     if (snapshot === null) return
     this.#threads.send(index, { kind: 'snapshot', snapshot })
+    if (this.#paused) return
     for (const address of this.#listeners.keys()) this.#lend(index, address)
   }
 

@@ -66,6 +66,7 @@ export function drain(options: DrainOptions): Promise<void> {
       options.retire(config.windowMs, config.idleAfterMs),
     ),
     after(config.deadlineMs, kill),
+    after(config.deadlineMs + graceMs, end), // a worker that hangs has never stopped accepting
   )
   return promise
 }

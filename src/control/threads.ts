@@ -88,7 +88,9 @@ export class Threads {
   /** Tells one worker; does nothing when it is dead. `transfer` moves along. */
   send(index: number, message: ToWorker, transfer: readonly object[] = []): void {
     const thread = this.#threads[index - 1]
-    if (thread !== undefined) this.#post(thread, message, transfer)
+    if (thread === undefined) return
+    if (message.kind === 'listen') this.#count(thread, message.sockets)
+    this.#post(thread, message, transfer)
   }
 
   get restarts(): number {
@@ -129,6 +131,15 @@ export class Threads {
         cancel()
       }),
     )
+  }
+
+  /**
+   * Descriptors that are on their way are the worker's already: when it dies before it has read the message, they are closed
+   * with its own. Not on the net plane, where libuv closes them and does not say so.
+   */
+  #count({ openDescriptors }: Thread, sockets: readonly unknown[]): void {
+    if (this.#options.birth.plane === 'net') return
+    for (const socket of sockets) if (typeof socket === 'number') openDescriptors[socket] = 1
   }
 
   #post({ worker, wakeDescriptor }: Thread, message: ToWorker, transfer: readonly object[] = []): void {

@@ -32,9 +32,18 @@ export type Called =
   | { readonly kind: 'nobody' }
   | { readonly kind: 'failed'; readonly reason: string }
 
+/** How long the other side may have more callers than it answers. */
+const crowdedMs = 1_000
+
 /** Calls whoever holds the abstract name `name` (without its leading zero). Never rejects. */
-export function call(name: string, libc: Libc | null): Promise<Called> {
-  return libc === null ? callByNode(name) : Promise.resolve(callByLibc(name, libc))
+export async function call(name: string, libc: Libc | null): Promise<Called> {
+  const untilMs = performance.now() + crowdedMs
+  for (;;) {
+    const called = libc === null ? await callByNode(name) : callByLibc(name, libc)
+    const crowded = called.kind === 'failed' && called.reason === 'EAGAIN' // unix(7) says it of a full backlog
+    if (!crowded || performance.now() >= untilMs) return called
+    await new Promise((resolve) => setTimeout(resolve, lookMs))
+  }
 }
 
 /**

@@ -323,11 +323,11 @@ function bind(open: Uint8Array | null): Libc {
  */
 export function closeAbandoned(libc: Libc, open: Uint8Array): number {
   let closed = 0
+  const peer = libc.block(addressSize)
   for (let n = open.indexOf(1); n !== -1; n = open.indexOf(1, n + 1)) {
     const fd = new Fd(n)
-    // A listening socket is shared with its other descriptors, and what it accepts would inherit the option.
-    const listens = libc.getOption(fd, c.SOL_SOCKET, c.SO_ACCEPTCONN) === 1
-    if (!listens) libc.resetOnClose(fd) // ENOTSOCK for pipes and the like
+    // Only what has a peer: one that listens, or is about to, is shared, and what it accepts would inherit the option.
+    if (libc.getpeername(fd, peer) >= 0) libc.resetOnClose(fd)
     open[n] = 0
     libc.close(fd)
     closed++

@@ -48,8 +48,6 @@ export class Attempt<W extends Wire> {
   readonly #owner: AttemptOwner<W>
   readonly #cancelDial: Cancel
   #cancelTimer: Cancel
-  /** unanswered() was told. */
-  #overdue = false
   /** The one dial that finds out whether a suspect endpoint is back. */
   #trial: boolean
 
@@ -70,8 +68,11 @@ export class Attempt<W extends Wire> {
     add(row, cells + endpointField.pending, 1)
     add(row, cells + endpointField.attempts, 1)
     this.#cancelDial = plane.dial(endpoint.address, plan, (dialed) => this.#dialed(dialed))
-    const firstMs = Math.min(plan.hedgeMs, plan.limitMs)
-    this.#cancelTimer = plane.after(firstMs, () => this.#due())
+    const { hedgeMs, limitMs } = plan
+    this.#cancelTimer =
+      hedgeMs < limitMs
+        ? plane.after(hedgeMs, () => this.#unanswered())
+        : plane.after(limitMs, () => this.#timedOut())
   }
 
   /** So far, in ms. */
@@ -85,20 +86,19 @@ export class Attempt<W extends Wire> {
     this.#endTrial()
   }
 
-  #due(): void {
+  #unanswered(): void {
     const { plane, row, tally } = this.#context
-    const { hedgeMs, limitMs } = this.plan
-    if (this.#overdue || hedgeMs >= limitMs) {
-      this.#cancelDial()
-      this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })
-      return
-    }
-    this.#overdue = true
-    this.#cancelTimer = plane.after(limitMs - this.ms, () => this.#due())
+    this.#cancelTimer = plane.after(this.plan.limitMs - this.ms, () => this.#timedOut())
     const { slot } = this.endpoint
     add(row, endpointCell(slot) + endpointField.unanswered, 1)
     if (tally.suspect(slot)) this.#trial = true
     this.#owner.unanswered(this)
+  }
+
+  /** No look at the clock: a timer of libuv may be a millisecond early. */
+  #timedOut(): void {
+    this.#cancelDial()
+    this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })
   }
 
   #dialed(dialed: Dialed<W>): void {

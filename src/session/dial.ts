@@ -1,6 +1,6 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
 import type { AttemptError } from '../core/outcome.ts'
-import type { EndpointSnapshot } from '../core/snapshot.ts'
+import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { add, endpointCell, endpointField } from '../core/tally.ts'
 import type { Cancel, Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
@@ -28,25 +28,22 @@ export interface AttemptLog {
 }
 
 export type PoolDialed<W> =
-  /** `warm`: the wire was connected before this client came. */
+  /** `pool`: as it was when the endpoint was taken. `warm`: the wire was connected before this client came. */
   | {
       readonly kind: 'connected'
       readonly wire: W
+      readonly pool: PoolSnapshot
       readonly endpoint: EndpointSnapshot
       readonly warm: boolean
     }
-  /** resource: our own limits or the endpoints' maxConnections were in the way. */
-  | {
-      readonly kind: 'exhausted'
-      readonly cause: 'endpoint-down' | 'resource'
-      readonly phase: 'queue' | 'connect'
-    }
+  /** resource: our own limits or the endpoints' maxConnections were in the way. `queued`: as in Dialing. */
+  | { readonly kind: 'exhausted'; readonly cause: 'endpoint-down' | 'resource'; readonly queued: boolean }
 
 /**
  * Connects to an endpoint of the route's pool: the balancer's order, the next one at once when one fails, the next one
  * beside it when one does not answer, the pool again after a pause, until `connect.budget` is over. Waits in the pool's
  * queue while all have as many connections as they may. Calls `done` once, unless cancelled; with a warm wire before
- * it returns. Sends nothing.
+ * it returns, or when there is no room in the queue. Sends nothing.
  */
 export function dialPool<W extends Wire>(
   context: SessionContext<W>,
@@ -62,22 +59,26 @@ export function dialPool<W extends Wire>(
 
 /** A pool being dialed. */
 export interface Dialing {
-  /** No endpoint had a place so far: nothing was dialed. */
+  /** It waits in the pool's queue, or found no room there. */
   readonly queued: boolean
   /** Stops; `done` is not called any more. */
   cancel(): void
 }
 
 class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
-  queued = true
+  queued = false
   readonly #context: SessionContext<W>
   readonly #route: Route
   readonly #log: AttemptLog
   readonly #done: (result: PoolDialed<W>) => void
   readonly #pick: PickContext
+  /** Read again after each wait: endpoints may have come and gone meanwhile. */
+  #pool: PoolSnapshot
   #deadlineMs: number
   #order: Candidates | null = null
   #attemptsLeft = 0
+  /** Whoever has dialed does not go into the queue any more. */
+  #dialed = false
   /** Beyond the first dial of all: the first of them is free. */
   #alternatives = 0
   #underWay: readonly Attempt<W>[] = none
@@ -97,6 +98,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#log = log
     this.#done = done
     this.#pick = new Pick(context, client)
+    this.#pool = route.pool
     this.#deadlineMs = context.plane.now() + route.pool.connect.budgetMs
   }
 
@@ -116,11 +118,13 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   proceed(): boolean {
-    this.#order = candidates(this.#route.pool, this.#pick)
+    this.#pool = this.#route.state.pool
+    this.#order = candidates(this.#pool, this.#pick)
     const endpoint = this.#order.next()
     if (endpoint === undefined && this.#order.full) return false
-    this.#deadlineMs = this.#context.plane.now() + this.#route.pool.connect.budgetMs
-    this.#attemptsLeft = this.#route.pool.connect.attempts
+    this.queued = false
+    this.#deadlineMs = this.#context.plane.now() + this.#pool.connect.budgetMs
+    this.#attemptsLeft = this.#pool.connect.attempts
     this.#take(endpoint, false)
     return true
   }
@@ -133,7 +137,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     for (const attempt of this.#underWay) if (attempt !== winner) this.#abandon(attempt)
     this.#ended(winner, ms, null)
     this.#underWay = none
-    this.#done({ kind: 'connected', wire, endpoint: winner.endpoint, warm: false })
+    this.#done({ kind: 'connected', wire, pool: this.#pool, endpoint: winner.endpoint, warm: false })
   }
 
   failed(attempt: Attempt<W>, error: AttemptError, ms: number): void {
@@ -156,8 +160,9 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
 
   /** Tries the pool's endpoints, in the balancer's order. */
   #round(): void {
-    this.#order = candidates(this.#route.pool, this.#pick)
-    this.#attemptsLeft = this.#route.pool.connect.attempts
+    this.#pool = this.#route.state.pool
+    this.#order = candidates(this.#pool, this.#pick)
+    this.#attemptsLeft = this.#pool.connect.attempts
     this.#take(this.#order.next(), false)
   }
 
@@ -185,7 +190,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   #take(endpoint: EndpointSnapshot | undefined, budgeted: boolean): void {
-    const { pool, state } = this.#route
+    const pool = this.#pool
+    const { queue } = this.#route.state
     const suspect = this.#order?.suspect
     if (suspect !== undefined && endpoint !== undefined && suspect !== endpoint) {
       this.#context.trials.begin(this.#context, pool, suspect)
@@ -202,7 +208,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     }
     if (this.#order?.full === true) {
       this.#cause = 'resource'
-      if (this.queued && state.queue.size === 0) {
+      if (!this.#dialed && queue.size === 0) {
         this.#wait()
         return
       }
@@ -215,13 +221,13 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     if (budgeted) this.#route.state.retries.end()
     for (const attempt of this.#underWay) this.#abandon(attempt)
     this.#underWay = none
-    this.queued = false
     this.#log.attempted({ endpoint: endpoint.id, ms: 0, error: null })
-    this.#done({ kind: 'connected', wire, endpoint, warm: true })
+    this.#done({ kind: 'connected', wire, pool: this.#pool, endpoint, warm: true })
   }
 
   #wait(): void {
     const { queue } = this.#route.state
+    this.queued = true
     if (!queue.enter(this)) this.#exhausted('resource')
     else queue.look()
   }
@@ -242,14 +248,14 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
 
   #try(endpoint: EndpointSnapshot, sourcesLeft: number, budgeted: boolean): void {
     const { plane, row } = this.#context
-    const { source, timeoutMs, hedgeAfterMs } = this.#route.pool.connect
+    const { source, timeoutMs, hedgeAfterMs } = this.#pool.connect
     const limitMs = Math.min(timeoutMs, this.#deadlineMs - plane.now())
     if (limitMs <= 0) {
       if (budgeted) this.#route.state.retries.end()
       if (this.#underWay.length === 0) this.#exhausted(this.#cause)
       return
     }
-    this.queued = false
+    this.#dialed = true
     const attempt = new Attempt(this.#context, endpoint, this, {
       source: source.length === 0 ? null : (source[this.#context.nextSource() % source.length] ?? null),
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
@@ -279,7 +285,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   #exhausted(cause: 'endpoint-down' | 'resource'): void {
-    this.#done({ kind: 'exhausted', cause, phase: this.queued ? 'queue' : 'connect' })
+    this.#done({ kind: 'exhausted', cause, queued: this.queued })
   }
 }
 

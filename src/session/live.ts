@@ -63,7 +63,8 @@ export function createLiveSessions(
           session.finish()
         }
       }
-      if (left.size > 0 && elapsedMs < windowMs) after(stepMs, step)
+      const over = left.size === 0 || sessions.size === 0 // a timer would keep the thread of the net plane alive
+      if (!over && elapsedMs < windowMs) after(stepMs, step)
     }
     step()
   }

@@ -5,6 +5,8 @@ import { Queue } from './queue.ts'
 
 /** What a worker remembers of a pool from one snapshot to the next. */
 export interface PoolState {
+  /** As published last. Who has waited takes its endpoints from here, not from the snapshot that it began with. */
+  readonly pool: PoolSnapshot
   readonly retries: RetryBudget
   readonly queue: Queue
 }
@@ -15,13 +17,18 @@ export function poolStates(
   workers: number,
   queued: (delta: number) => void,
 ): (pool: PoolSnapshot) => PoolState {
-  const states = new Map<string, PoolState>()
-  return ({ name, queue: { connections, timeoutMs } }) => {
+  const states = new Map<string, { -readonly [Field in keyof PoolState]: PoolState[Field] }>()
+  return (pool) => {
+    const { connections, timeoutMs } = pool.queue
     const most = Math.ceil(connections / workers)
-    const known = states.get(name)
-    known?.queue.resize(most, timeoutMs)
-    const state = known ?? { retries: new RetryBudget(), queue: new Queue(after, queued, most, timeoutMs) }
-    states.set(name, state)
+    const known = states.get(pool.name)
+    if (known !== undefined) {
+      known.pool = pool
+      known.queue.resize(most, timeoutMs)
+      return known
+    }
+    const state = { pool, retries: new RetryBudget(), queue: new Queue(after, queued, most, timeoutMs) }
+    states.set(pool.name, state)
     return state
   }
 }

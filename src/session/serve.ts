@@ -1,6 +1,6 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
 import type { Cause, Closed, Outcome, Phase } from '../core/outcome.ts'
-import type { EndpointSnapshot } from '../core/snapshot.ts'
+import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
   closedCell,
@@ -29,12 +29,12 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
   session.onDialing(
     dialPool(context, route, downstream, session, (dialed) => {
       if (dialed.kind === 'exhausted') {
-        session.giveUp(dialed.cause, dialed.phase)
+        session.giveUp(dialed.cause, dialed.queued)
         return
       }
       session.connected(dialed.endpoint, dialed.warm)
       const { timeouts } = route.snapshot
-      const options = { header: session.header(), timeouts, owner: session }
+      const options = { header: session.header(dialed.pool), timeouts, owner: session }
       session.relaying(context.plane.relay(downstream, dialed.wire, options))
     }),
   )
@@ -107,8 +107,7 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     add(this.#context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
   }
 
-  header(): Uint8Array | null {
-    const { proxyProtocol } = this.#route.pool
+  header({ proxyProtocol }: PoolSnapshot): Uint8Array | null {
     if (proxyProtocol === 'off') return null
     const { remote, local } = this.#downstream // two system calls
     return proxyHeader(proxyProtocol, remote, local, this.#id())
@@ -135,12 +134,12 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     this.#dialing?.cancel()
     const closed: Closed =
       cause === 'client' ? { first: 'client', how: 'rst' } : { first: 'proxy', how: 'kill' }
-    this.#unserved(cause, this.#dialing?.queued === true ? 'queue' : 'connect', closed)
+    this.#unserved(cause, this.#dialing?.queued === true, closed)
   }
 
   /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
-  giveUp(cause: 'endpoint-down' | 'resource', phase: 'queue' | 'connect'): void {
-    this.#unserved(cause, phase, { first: 'proxy', how: 'rst' })
+  giveUp(cause: 'endpoint-down' | 'resource', queued: boolean): void {
+    this.#unserved(cause, queued, { first: 'proxy', how: 'rst' })
   }
 
   kill(): void {
@@ -172,11 +171,11 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     return this.#context.idOf(this.#number)
   }
 
-  #unserved(cause: Cause, phase: Phase, closed: Closed): void {
+  #unserved(cause: Cause, queued: boolean, closed: Closed): void {
     if (this.#over) return
     this.#cancelReset?.()
     this.#downstream.reset()
-    this.#close(cause, phase, closed, 0, 0)
+    this.#close(cause, queued ? 'queue' : 'connect', closed, 0, 0)
   }
 
   #close(cause: Cause, phase: Phase, closed: Closed, bytesUp: number, bytesDown: number): void {

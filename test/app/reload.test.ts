@@ -2,7 +2,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Loaded } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
 import { configOf, Forwarder, type ForwarderOptions } from '../helpers/forwarder.ts'
-import { Backend, dialPeer, echo, turnedAway } from '../helpers/peer.ts'
+import { Backend, closedPort, dialPeer, echo, turnedAway } from '../helpers/peer.ts'
 
 /** A program whose configuration the test can change and reload. */
 async function scene(t: ExecutionContext, options: Partial<ForwarderOptions> = {}) {
@@ -173,4 +173,17 @@ test('a reload that a drain overtakes is answered, and so is the next one', asyn
   forwarder.app.drain()
   t.is(typeof (await first).ok, 'boolean')
   t.false((await reload({})).ok)
+})
+
+test('a socket that is on its way to a worker that dies is not left open', async (t) => {
+  const { forwarder, config, reload } = await scene(t, { plane: 'splice' })
+  const [main] = config.listeners
+  if (main === undefined) return t.fail()
+  const port = await closedPort()
+  forwarder.app.breakWorker(1)
+  t.true((await reload({ listeners: [main, { ...main, name: 'second', port }] })).ok)
+  await forwarder.line(/worker 1 died/)
+  t.is(await talk(port), 'hi')
+  t.true((await reload({ listeners: [main] })).ok)
+  await t.throwsAsync(dialPeer(port), { message: /ECONNREFUSED/ })
 })

@@ -4,7 +4,7 @@ import { FakeClock, RecordedLog } from './fixture.ts'
 
 const config = { notReadyDelayMs: 10_000, windowMs: 10_000, deadlineMs: 25_000, idleAfterMs: 1_000 }
 
-function scene(connections: number) {
+function scene(connections: number, stopped = Promise.resolve()) {
   const clock = new FakeClock()
   const log = new RecordedLog()
   const calls: string[] = []
@@ -16,7 +16,10 @@ function scene(connections: number) {
     after: clock.after,
     nowMs: clock.nowMs,
     active: () => state.active,
-    stopAccepting: async () => void call('stop accepting'),
+    stopAccepting() {
+      call('stop accepting')
+      return stopped
+    },
     retire: (windowMs, idleAfterMs) => call(`retire ${windowMs} ${idleAfterMs}`),
     kill: () => call('kill'),
   }).then(() => {
@@ -74,6 +77,17 @@ test('connections that do not end even after the reset do not hold it up for eve
   await settle()
   t.false(state.done)
   clock.advance(100)
+  await settle()
+  t.true(state.done)
+})
+
+test('a worker that never says that it has stopped accepting does not hold it up for ever', async (t) => {
+  const { clock, calls, state } = scene(1, new Promise(() => {}))
+  clock.advance(25_999)
+  await settle()
+  t.deepEqual(calls, ['10000 stop accepting', '15000 retire 10000 1000', '25000 kill'])
+  t.false(state.done)
+  clock.advance(1)
   await settle()
   t.true(state.done)
 })

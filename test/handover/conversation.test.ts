@@ -1,10 +1,13 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import { Giver, type Succession } from '../../src/handover/giver.ts'
 import type { Inheritance } from '../../src/handover/inheritance.ts'
 import { take } from '../../src/handover/taker.ts'
+import { call } from '../../src/handover/talk.ts'
 import { loadLibc, must } from '../../src/linux/libc.ts'
+import { unixAddress } from '../../src/linux/unix-address.ts'
 import { Backend, dialPeer } from '../helpers/peer.ts'
 import { Program, run } from '../helpers/program.ts'
 
@@ -147,6 +150,44 @@ asRoot(`a stranger who holds the name is not believed${alone}`, async (t) => {
   const { newcomer, line } = await strangersName(t)
   t.deepEqual((await newcomer()).sockets, [])
   t.regex(await line(/nothing is taken over/), /is held by pid \d+, uid 64081, neither our uid 0 nor root's$/)
+})
+
+asRoot(`a crowd of strangers does not keep a newcomer away${alone}`, async (t) => {
+  const { name, newcomer } = await scene(t)
+  const script = `
+    let knocks = 0
+    const knocked = () => ++knocks === 600 && process.exit()
+    for (let i = 0; i < 600; i++) require('node:net').connect('\\0${name}', knocked).on('error', knocked)`
+  // This thread waits, so they fill the queue (511 by Node's default) before the newcomer comes.
+  const stranger = ['--reuid=64081', '--clear-groups', process.execPath, '-e', script]
+  t.is(spawnSync('setpriv', stranger, { timeout: 10_000 }).status, 0)
+  const inheritance = await newcomer()
+  t.is(inheritance.sockets.length, 1)
+  for (const { close } of inheritance.sockets) close()
+  inheritance.abandon()
+})
+
+test('a newcomer who finds more callers than places tries again', async (t) => {
+  const name = `spliceway-test-${process.pid}-crowded`
+  const bytes = unixAddress(`@${name}`) ?? t.fail()
+  const address = libc.block(bytes.length)
+  address.bytes.set(bytes)
+  const socket = () => {
+    const fd = libc.socket('unix')
+    if (typeof fd === 'number') throw new Error(`socket: ${fd}`)
+    t.teardown(() => libc.close(fd))
+    return fd
+  }
+  const door = socket()
+  must('bind', libc.bind(door, address, address.size))
+  must('listen', libc.listen(door, 0)) // room for one
+  must('connect', libc.connect(socket(), address, address.size))
+  const called = call(name, libc)
+  await new Promise((resolve) => setImmediate(resolve))
+  const accepted = libc.accept(door, libc.block(128))
+  if (typeof accepted !== 'number') libc.close(accepted)
+  const { kind } = await called
+  t.is(kind, 'talk')
 })
 
 /** A process of another uid listens at the name. */

@@ -176,4 +176,21 @@ for (const plane of planes) {
     await forwarder.close()
     for (const { close } of ports) close()
   })
+
+  test.serial(`${plane}: a dial without an answer is told of once`, async (t) => {
+    const silent = await silentPort()
+    const forwarder = await Forwarder.start({
+      plane,
+      endpoints: [silent.port],
+      connect: { timeoutMs: 300, hedgeAfterMs: 30, budgetMs: 320 },
+      pool: { outlier: null },
+    })
+    // Timers of libuv are early by up to a millisecond, now and then: five clients meet one that is.
+    const clients = await Promise.all(Array.from({ length: 5 }, () => dialPeer(forwarder.port)))
+    await Promise.all(clients.map((client) => client.ended()))
+    const labels = `{pool="main",endpoint="127.0.0.1:${silent.port}"}`
+    t.is(await forwarder.metric(`spliceway_upstream_dials_unanswered_total${labels}`), 5)
+    await forwarder.close()
+    silent.close()
+  })
 }

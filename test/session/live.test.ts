@@ -76,3 +76,12 @@ test('connections that end by themselves leave no gap in the spread', (t) => {
   clock.advance(1_000)
   t.is(finishedAt.length, 50)
 })
+
+test('a retirement ends with the last connection, and leaves no timer behind', (t) => {
+  const { clock, live, open } = scene()
+  for (let i = 0; i < 20; i++) open()
+  live.retire(null, 20_000, 5_000)
+  live.killAll()
+  clock.advance(50)
+  t.is(clock.pending, 0)
+})

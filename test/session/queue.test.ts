@@ -1,6 +1,7 @@
 import test from 'ava'
-import { Forwarder, type PlaneName } from '../helpers/forwarder.ts'
-import { Backend, dialPeer, echo, type Peer, turnedAway } from '../helpers/peer.ts'
+import type { Loaded } from '../../src/app.ts'
+import { configOf, Forwarder, type ForwarderOptions, type PlaneName } from '../helpers/forwarder.ts'
+import { Backend, closedPort, dialPeer, echo, type Peer, turnedAway } from '../helpers/peer.ts'
 
 const planes: readonly PlaneName[] = ['net', 'splice']
 const queued = 'spliceway_connections_queued'
@@ -16,6 +17,17 @@ async function untilQueued(forwarder: Forwarder, count: number): Promise<void> {
 async function spoken(client: Peer, word: string): Promise<string> {
   await client.write(word)
   return (await client.read(word.length)).toString()
+}
+
+/** Reloads with other endpoints. */
+async function reloadable(options: ForwarderOptions) {
+  let next: Loaded = { kind: 'invalid', message: 'not set' }
+  const forwarder = await Forwarder.start({ ...options, source: { name: 'test', load: () => next } })
+  const reload = (endpoints: ForwarderOptions['endpoints'] = []) => {
+    next = { kind: 'ok', config: configOf({ ...options, endpoints }), warnings: [] }
+    return forwarder.app.reload()
+  }
+  return { forwarder, reload }
 }
 
 for (const plane of planes) {
@@ -154,4 +166,75 @@ for (const plane of planes) {
     await backend.close()
     await forwarder.close()
   })
+
+  test.serial(`${plane}: connections that wait are served by an endpoint that comes meanwhile`, async (t) => {
+    const full = await Backend.start({ onPeer: echo })
+    const more = await Backend.start({ onPeer: echo })
+    const endpoints = [{ port: full.port, maxConnections: 1 }]
+    const { forwarder, reload } = await reloadable({ plane, endpoints })
+    const first = await dialPeer(forwarder.port)
+    await spoken(first, 'first')
+    const second = await dialPeer(forwarder.port)
+    await untilQueued(forwarder, 1)
+    await reload([...endpoints, more.port])
+    t.is(await spoken(second, 'second'), 'second')
+    const third = await dialPeer(forwarder.port)
+    t.is(await spoken(third, 'third'), 'third')
+    t.deepEqual([full.peers.length, more.peers.length], [1, 2])
+    for (const client of [first, second, third]) client.end()
+    await full.close()
+    await more.close()
+    await forwarder.close()
+  })
+
+  test.serial(`${plane}: connections that wait do not go to an endpoint that left meanwhile`, async (t) => {
+    const leaving = await Backend.start({ onPeer: echo })
+    const staying = await Backend.start({ onPeer: echo })
+    const { forwarder, reload } = await reloadable({
+      plane,
+      endpoints: [{ port: leaving.port, maxConnections: 1 }],
+    })
+    const first = await dialPeer(forwarder.port)
+    await spoken(first, 'first')
+    const second = await dialPeer(forwarder.port)
+    await untilQueued(forwarder, 1)
+    await reload([staying.port])
+    first.end()
+    await first.ended()
+    t.is(await spoken(second, 'second'), 'second')
+    t.deepEqual([leaving.peers.length, staying.peers.length], [1, 1])
+    second.end()
+    await leaving.close()
+    await staying.close()
+    await forwarder.close()
+  })
+
+  test.serial(
+    `${plane}: a connection whose pool is down goes to an endpoint that comes meanwhile`,
+    async (t) => {
+      const dead = await closedPort()
+      const backend = await Backend.start({ onPeer: (peer) => peer.end('here') })
+      const { forwarder, reload } = await reloadable({ plane, endpoints: [dead], pool: { outlier: null } })
+      const client = await dialPeer(forwarder.port)
+      client.end()
+      const labels = `{pool="main",endpoint="127.0.0.1:${dead}"}`
+      while ((await forwarder.metric(`spliceway_upstream_connect_attempts_total${labels}`)) === 0)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      await reload([backend.port])
+      t.is((await client.readAll()).bytes.toString(), 'here')
+      await backend.close()
+      await forwarder.close()
+    },
+  )
+
+  test.serial(
+    `${plane}: a connection that no endpoint could be dialed for was not in the queue`,
+    async (t) => {
+      const forwarder = await Forwarder.start({ plane, endpoints: [], connect: { budgetMs: 100 } })
+      t.is(await turnedAway(forwarder.port), 'rst')
+      const { cause, phase } = await forwarder.outcome()
+      t.deepEqual({ cause, phase }, { cause: 'endpoint-down', phase: 'connect' })
+      await forwarder.close()
+    },
+  )
 }
