@@ -442,7 +442,9 @@ test('no object has a key that Kubernetes does not know', (t) => {
   writeFileSync(join(place, 'src/mistake.ts'), typed([{ apiVersion: 'v1', kind: 'Namespace', metdata: {} }]))
   const compilerOptions = { noEmit: true, strict: true, skipLibCheck: true, module: 'nodenext', types: [] }
   writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['src'] }))
-  const { stdout } = spawnSync(join(checkout, 'node_modules/.bin/tsc'), ['-p', place], { encoding: 'utf8' })
+  const { stdout } = spawnSync(join(checkout, 'node_modules/.bin/tsc'), ['-p', place, '--pretty', 'false'], {
+    encoding: 'utf8',
+  })
   const errors = stdout.split('\n').filter((line) => /error TS/.test(line))
   t.is(errors.length, 1, stdout)
   t.regex(errors[0] ?? '', /mistake\.ts.*metdata/)
