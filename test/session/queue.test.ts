@@ -30,6 +30,16 @@ async function reloadable(options: ForwarderOptions) {
   return { forwarder, reload }
 }
 
+/** A forwarder whose only endpoint has the one connection that it may have, and the client of that. */
+async function full(plane: PlaneName, queue: { connections: number; timeoutMs: number }) {
+  const backend = await Backend.start({ onPeer: echo })
+  const endpoints = [{ port: backend.port, maxConnections: 1 }]
+  const forwarder = await Forwarder.start({ plane, endpoints, pool: { queue } })
+  const first = await dialPeer(forwarder.port)
+  await spoken(first, 'first')
+  return { backend, forwarder, first }
+}
+
 for (const plane of planes) {
   test.serial(`${plane}: an overloaded tier spills over to the next one`, async (t) => {
     const near = await Backend.start({ onPeer: echo })
@@ -101,14 +111,7 @@ for (const plane of planes) {
   })
 
   test.serial(`${plane}: whoever waits too long is reset, and the log says where it was`, async (t) => {
-    const backend = await Backend.start({ onPeer: echo })
-    const forwarder = await Forwarder.start({
-      plane,
-      endpoints: [{ port: backend.port, maxConnections: 1 }],
-      pool: { queue: { connections: 8, timeoutMs: 100 } },
-    })
-    const first = await dialPeer(forwarder.port)
-    await spoken(first, 'first')
+    const { backend, forwarder, first } = await full(plane, { connections: 8, timeoutMs: 100 })
     t.is(await turnedAway(forwarder.port), 'rst')
     const { cause, phase, attempts, durationMs } = await forwarder.outcome()
     t.deepEqual({ cause, phase, attempts }, { cause: 'resource', phase: 'queue', attempts: [] })
@@ -120,14 +123,7 @@ for (const plane of planes) {
   })
 
   test.serial(`${plane}: one too many for the queue is reset at once`, async (t) => {
-    const backend = await Backend.start({ onPeer: echo })
-    const forwarder = await Forwarder.start({
-      plane,
-      endpoints: [{ port: backend.port, maxConnections: 1 }],
-      pool: { queue: { connections: 1, timeoutMs: 60_000 } },
-    })
-    const first = await dialPeer(forwarder.port)
-    await spoken(first, 'first')
+    const { backend, forwarder, first } = await full(plane, { connections: 1, timeoutMs: 60_000 })
     const second = await dialPeer(forwarder.port)
     await untilQueued(forwarder, 1)
     t.is(await turnedAway(forwarder.port), 'rst')
@@ -143,14 +139,7 @@ for (const plane of planes) {
   })
 
   test.serial(`${plane}: a client that leaves the queue makes room in it`, async (t) => {
-    const backend = await Backend.start({ onPeer: echo })
-    const forwarder = await Forwarder.start({
-      plane,
-      endpoints: [{ port: backend.port, maxConnections: 1 }],
-      pool: { queue: { connections: 1, timeoutMs: 60_000 } },
-    })
-    const first = await dialPeer(forwarder.port)
-    await spoken(first, 'first')
+    const { backend, forwarder, first } = await full(plane, { connections: 1, timeoutMs: 60_000 })
     const impatient = await dialPeer(forwarder.port)
     await untilQueued(forwarder, 1)
     impatient.reset()

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import { AF_INET } from '../../../src/linux/constants.ts'
 import { EMFILE, ENFILE, ENOBUFS, ENOMEM, errnoName } from '../../../src/linux/errno.ts'
-import { type Libc, loadLibc, must } from '../../../src/linux/libc.ts'
+import { type Libc, loadLibc } from '../../../src/linux/libc.ts'
 import { createSplicePlane } from '../../../src/plane/splice/splice.ts'
 import { turnedAway } from '../../helpers/peer.ts'
+import { boundSocket } from './bound-socket.ts'
 
 function load(): Libc {
   const loaded = loadLibc()
@@ -34,12 +34,7 @@ function scene(t: ExecutionContext, change: (libc: Libc) => Partial<Libc>) {
     pipesOnLoopback: false,
     pipesChanged() {},
   })
-  const address = libc.block(28)
-  address.view.setUint16(0, AF_INET, true)
-  address.bytes.set([127, 0, 0, 1], 4)
-  const socket = must('socket', libc.socket(4))
-  must('bind', libc.bind(socket, address, 16))
-  must('getsockname', libc.getsockname(socket, address))
+  const { socket, port } = boundSocket(libc)
   const listening = plane.listen(
     { socket: socket.n, backlog: 64 },
     (wire) => {
@@ -54,7 +49,7 @@ function scene(t: ExecutionContext, change: (libc: Libc) => Partial<Libc>) {
     listening.close()
     plane.close()
   })
-  return { port: address.view.getUint16(2), events }
+  return { port: port, events }
 }
 
 for (const errno of [EMFILE, ENFILE, ENOBUFS, ENOMEM]) {

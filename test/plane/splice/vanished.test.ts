@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import test, { type ExecutionContext } from 'ava'
 import { socketAddress } from '../../../src/core/address.ts'
-import { AF_INET } from '../../../src/linux/constants.ts'
-import { type Libc, loadLibc, must } from '../../../src/linux/libc.ts'
+import { type Libc, loadLibc } from '../../../src/linux/libc.ts'
 import type { RelayEnd } from '../../../src/plane/plane.ts'
 import { createSplicePlane } from '../../../src/plane/splice/splice.ts'
 import { NetworkNamespace, namespacesMissing } from '../../helpers/netns.ts'
 import { Backend, dialPeer } from '../../helpers/peer.ts'
+import { boundSocket } from './bound-socket.ts'
 
 /** In the plane's time a second takes 10 ms: the 300 s of the rule take 3. */
 const speed = 100
@@ -67,12 +67,7 @@ async function scene(t: ExecutionContext) {
     pipesOnLoopback: false,
     pipesChanged() {},
   })
-  const address = libc.block(28)
-  address.view.setUint16(0, AF_INET, true)
-  address.bytes.set([127, 0, 0, 1], 4)
-  const socket = must('socket', libc.socket(4))
-  must('bind', libc.bind(socket, address, 16))
-  must('getsockname', libc.getsockname(socket, address))
+  const { socket, port } = boundSocket(libc)
   const backend = await Backend.start({ host: serverHost })
   const endpoint = socketAddress(serverHost, backend.port)
   if (endpoint === undefined) throw new Error('unreachable')
@@ -90,7 +85,7 @@ async function scene(t: ExecutionContext) {
       }),
     () => {},
   )
-  const client = await dialPeer(address.view.getUint16(2), '127.0.0.1', clientHost)
+  const client = await dialPeer(port, '127.0.0.1', clientHost)
   const server = await backend.accept()
   t.teardown(async () => {
     client.socket.destroy()
