@@ -72,6 +72,7 @@ for (const args of [
   ['run', '--fast'],
   ['check'],
   ['check', 'one', 'two'],
+  ['forward'],
   ['forward', '-x'],
   ['status', 'all'],
 ]) {
