@@ -9,8 +9,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'plane/plane.ts': ['core'],
   // One wheel of deadlines serves both planes.
   'plane/sweeper.ts': ['core', 'plane/plane.ts'],
-  'plane/net': ['core', 'plane/plane.ts', 'plane/sweeper.ts'],
-  'plane/splice': ['core', 'plane/plane.ts', 'plane/sweeper.ts', 'linux'],
+  'plane/sight.ts': [],
+  'plane/net': ['core', 'plane/plane.ts', 'plane/sweeper.ts', 'plane/sight.ts'],
+  'plane/splice': ['core', 'plane/plane.ts', 'plane/sweeper.ts', 'plane/sight.ts', 'linux'],
   session: ['core', 'protocol', 'plane/plane.ts'],
   linux: [],
   config: ['core'],
@@ -20,7 +21,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   handover: ['core', 'linux'],
   telemetry: ['core'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
-  'worker.ts': ['core', 'plane/plane.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
+  'worker.ts': ['core', 'plane/plane.ts', 'plane/sight.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
   // The self-test of the splice plane chooses the plane before any worker is born.
   'host.ts': ['core', 'config', 'control', 'linux', 'plane/splice'],
   // Apart from app.ts: from whom a process has its sockets, and who gets them.

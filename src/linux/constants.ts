@@ -37,6 +37,8 @@ export const MSG_CTRUNC = 0x8
 export const MSG_NOSIGNAL = 0x4000
 export const MSG_MORE = 0x8000
 export const MSG_CMSG_CLOEXEC = 0x40000000
+/** linux/sockios.h: TIOCOUTQ */
+export const SIOCOUTQ = 0x5411
 /** sys/socket.h */
 export const SHUT_WR = 1
 /** sys/epoll.h */

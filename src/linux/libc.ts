@@ -59,6 +59,8 @@ export interface Libc {
   lastAckReceivedMs(fd: Fd): number
   /** Bytes that the peer has not acknowledged (TCP_INFO, in segments). */
   unackedSegments(fd: Fd): number
+  /** Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one (SIOCOUTQ). */
+  unacknowledged(descriptor: number): number
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
   resetOnClose(fd: Fd): number
   /** The one place where descriptors are closed. A second call does nothing. */
@@ -165,6 +167,7 @@ function bind(open: Uint8Array | null): Libc {
     getsockopt: lib.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
     close: lib.func('int close(int)'),
     fcntl: lib.func('int fcntl(int, int, int)'),
+    ioctl: lib.func('int ioctl(int, unsigned long, uintptr_t)'),
     epoll_create1: lib.func('int epoll_create1(int)'),
     epoll_ctl: lib.func('int epoll_ctl(int, int, int, uintptr_t)'),
     epoll_wait: lib.func('int epoll_wait(int, uintptr_t, int, int)'),
@@ -271,6 +274,10 @@ function bind(open: Uint8Array | null): Libc {
     },
     lastAckReceivedMs: (fd) => tcpInfoField(fd, tcpInfo.lastAckRecvAt),
     unackedSegments: (fd) => tcpInfoField(fd, tcpInfo.unackedAt),
+    unacknowledged(descriptor) {
+      const code = result(call.ioctl(descriptor, c.SIOCOUTQ, scratch.at(0, 4)))
+      return code < 0 ? code : scratch.view.getInt32(0, true)
+    },
     resetOnClose(fd) {
       scratch.view.setInt32(0, 1, true)
       scratch.view.setInt32(4, 0, true)
