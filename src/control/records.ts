@@ -150,7 +150,7 @@ export class Records {
     for (const [key, { slot, presence }] of this.#byKey) {
       if (presence.kind === 'present' || nowMs - presence.sinceMs < awayMs) continue
       if (presence.goneIn === null || presence.goneIn > this.#acknowledged) continue
-      if (this.#deps.tally.load(slot) !== 0) continue
+      if (this.#deps.tally.held(slot) !== 0) continue
       this.#byKey.delete(key)
       this.#bySlot[slot] = undefined
       this.#deps.tally.clearEndpoint(slot)

@@ -83,8 +83,10 @@ export const endpointField = {
   warm: 6,
   warmHit: 7,
   warmMiss: 8,
+  /** Of the relayed connections, those whose endpoint has sent FIN. A gauge; load does not count them. */
+  spent: 9,
 } as const
-const failuresAt = 9
+const failuresAt = 10
 const stalesAt = failuresAt + dialFailures.length
 const endpointSize = stalesAt + staleWhens.length
 const endpointsAt = listenersAt + maxListeners * listenerSize
@@ -221,8 +223,14 @@ export class Tally {
     Atomics.store(this.#suspicion, slot, suspicion.none)
   }
 
-  /** Relayed connections and pending dials of an endpoint, over all workers. */
+  /** Relayed connections that the endpoint has not ended, and pending dials to it, over all workers. */
   load(slot: number): number {
+    const cell = endpointCell(slot)
+    return this.held(slot) - this.sum(cell + endpointField.spent)
+  }
+
+  /** Relayed connections and pending dials of an endpoint, over all workers: while there are any, its slot is in use. */
+  held(slot: number): number {
     const cell = endpointCell(slot)
     return this.sum(cell + endpointField.active) + this.sum(cell + endpointField.pending)
   }
@@ -234,8 +242,8 @@ export class Tally {
     const gauges = new Set<number>(Object.values(workerCell))
     for (let slot = 0; slot < maxListeners; slot++) gauges.add(listenerCell(slot) + listenerField.active)
     for (let slot = 0; slot < maxEndpoints; slot++) {
-      const { active, pending, usualMs, warm } = endpointField
-      for (const field of [active, pending, usualMs, warm]) gauges.add(endpointCell(slot) + field)
+      const { active, pending, usualMs, warm, spent } = endpointField
+      for (const field of [active, pending, usualMs, warm, spent]) gauges.add(endpointCell(slot) + field)
       this.endTrial(slot) // the trial may have been the dead worker's
     }
     for (let cell = 0; cell < rowSize; cell++) {

@@ -50,6 +50,8 @@ export interface Listening {
 export interface DialOptions {
   /** A literal local IP address to connect from; null: the kernel chooses. */
   readonly source: string | null
+  /** Endpoints of one group (a pool) behave alike: what one has shown, a plane may expect of the others. */
+  readonly group: string
 }
 
 export type Dialed<W> =
@@ -79,6 +81,8 @@ export interface RelayOwner {
   down(count: number): void
   /** Bytes held in user space or in pipes changed by `delta`; the sum is zero when the relay has ended. */
   buffered(delta: number): void
+  /** The endpoint's FIN was read, at most once: all that it had to say is known. */
+  upstreamEnded(): void
   /** Exactly once, after both sockets are closed, never before relay() returned. */
   ended(end: RelayEnd): void
 }

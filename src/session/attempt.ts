@@ -17,6 +17,8 @@ export interface AttemptOwner<W extends Wire> {
 export interface AttemptPlan {
   /** A literal local address; null: the kernel chooses. */
   readonly source: string | null
+  /** The pool's name. */
+  readonly group: string
   /** unanswered() is told after this long. */
   readonly hedgeMs: number
   /** The dial fails after this long. */

@@ -248,7 +248,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
 
   #try(endpoint: EndpointSnapshot, sourcesLeft: number, budgeted: boolean): void {
     const { plane, row } = this.#context
-    const { source, timeoutMs, hedgeAfterMs } = this.#pool.connect
+    const { name, connect } = this.#pool
+    const { source, timeoutMs, hedgeAfterMs } = connect
     const limitMs = Math.min(timeoutMs, this.#deadlineMs - plane.now())
     if (limitMs <= 0) {
       if (budgeted) this.#route.state.retries.end()
@@ -258,6 +259,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#dialed = true
     const attempt = new Attempt(this.#context, endpoint, this, {
       source: source.length === 0 ? null : (source[this.#context.nextSource() % source.length] ?? null),
+      group: name,
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
       limitMs,
       budgeted,

@@ -62,6 +62,8 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   #cancelReset: Cancel | null = null
   #dialing: Dialing | null = null
   #warm = false
+  /** The endpoint's FIN was read. */
+  #spent = false
   #over = false
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
@@ -129,6 +131,12 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     add(this.#context.row, workerCell.bufferedBytes, delta)
   }
 
+  /** Whoever has said all it had to say is no load any more. */
+  upstreamEnded(): void {
+    this.#spent = true
+    add(this.#context.row, endpointCell(this.slot) + endpointField.spent, 1)
+  }
+
   /** The client is gone, or the program ends, while no endpoint was reached. */
   abandon(cause: 'client' | 'admin'): void {
     this.#dialing?.cancel()
@@ -160,7 +168,9 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
 
   ended(end: RelayEnd): void {
     if (this.#over) return
-    add(this.#context.row, endpointCell(this.slot) + endpointField.active, -1)
+    const cells = endpointCell(this.slot)
+    add(this.#context.row, cells + endpointField.active, -1)
+    if (this.#spent) add(this.#context.row, cells + endpointField.spent, -1)
     if (this.#warm && wasLost(end)) add(this.#context.row, staleCell(this.slot, 'used'), 1)
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
     this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)

@@ -151,10 +151,14 @@ export class Shelf<W extends Wire> {
 
   #dial(): void {
     const { plane, row, nextSource } = this.#context
-    const { source, timeoutMs } = this.#pool.connect
+    const { name, connect } = this.#pool
+    const { source, timeoutMs } = connect
     const startMs = plane.now()
     add(row, this.#cells + endpointField.attempts, 1)
-    const options = { source: source.length === 0 ? null : (source[nextSource() % source.length] ?? null) }
+    const options = {
+      source: source.length === 0 ? null : (source[nextSource() % source.length] ?? null),
+      group: name,
+    }
     const cancelDial = plane.dial(this.#endpoint.address, options, (dialed) => {
       cancelTimeout()
       this.#dials.delete(stop)

@@ -16,6 +16,7 @@ export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W>
     const { timeoutMs, source } = pool.connect
     const plan = {
       source: source.length === 0 ? null : (source[context.nextSource() % source.length] ?? null),
+      group: pool.name,
       hedgeMs: timeoutMs,
       limitMs: timeoutMs,
       budgeted: false,

@@ -91,6 +91,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   finRead(side: Side): void {
     this.#movedMs = this.#context.now()
     this.#first ??= { first: side.name === 'downstream' ? 'client' : 'server', how: 'fin' }
+    if (side.name === 'upstream') this.#owner.upstreamEnded()
   }
 
   /** Ends both sides with RST. Only the first call counts. */

@@ -6,10 +6,10 @@ import {
   EPOLLOUT,
   IP_BIND_ADDRESS_NO_PORT,
   IPPROTO_IP,
-  IPPROTO_TCP,
-  TCP_QUICKACK,
+  SO_OOBINLINE,
+  SOL_SOCKET,
 } from '../../linux/constants.ts'
-import { EINPROGRESS, EINVAL, errnoName } from '../../linux/errno.ts'
+import { EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EINVAL, errnoName } from '../../linux/errno.ts'
 import type { Cancel, Dialed, DialOptions } from '../plane.ts'
 import { sockaddrSize, writeSockaddr } from './sockaddr.ts'
 import { type Owner, type Shared, SpliceWire } from './wire.ts'
@@ -22,11 +22,8 @@ interface Sockaddr {
 /** Plane.dial by connect(2). */
 export class Dialer {
   readonly #shared: Shared
-  /** Connected in this batch: the ACK of the handshake waits for the client's first bytes. */
-  #quiet: SpliceWire[] = []
   /** A snapshot's endpoints are dialed again and again; the next snapshot brings objects of its own. */
   readonly #sockaddrs = new WeakMap<SocketAddress, Sockaddr>()
-  readonly #flush = (): void => this.#acknowledge()
 
   constructor(shared: Shared) {
     this.#shared = shared
@@ -37,7 +34,7 @@ export class Dialer {
     const fd = libc.socket(endpoint.family)
     if (typeof fd === 'number') return this.#later(fd, done)
     const wire = new SpliceWire(this.#shared, fd, endpoint, false)
-    const attempt = new Attempt(wire, done, () => this.#connected(wire))
+    const attempt = new Attempt(this.#shared, wire, done)
     wire.owner = attempt
     const code = this.#connect(wire, endpoint, options)
     if (code < 0 && code !== EINPROGRESS) {
@@ -52,11 +49,12 @@ export class Dialer {
     return () => attempt.cancel()
   }
 
-  #connect(wire: SpliceWire, endpoint: SocketAddress, { source }: DialOptions): number {
-    const { libc, address } = this.#shared
+  #connect(wire: SpliceWire, endpoint: SocketAddress, { source, group }: DialOptions): number {
+    const { libc, address, acks } = this.#shared
     const { fd } = wire
-    // The ACK of the handshake rides on the request: one segment, 1.2 to 2 µs less a connection.
-    libc.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)
+    acks.dials(wire, group)
+    // Not when an urgent byte is told of: by then a read may have dropped it.
+    libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)
     if (source !== null) {
       const local = socketAddress(source, 0)
       if (local === undefined || local.family !== endpoint.family) return EINVAL
@@ -88,28 +86,17 @@ export class Dialer {
       cancelled = true
     }
   }
-
-  #connected(wire: SpliceWire): void {
-    if (this.#quiet.push(wire) === 1) this.#shared.poller.later(this.#flush)
-  }
-
-  /** Where nobody had anything to say by the end of the batch, it goes alone. */
-  #acknowledge(): void {
-    const quiet = this.#quiet
-    this.#quiet = []
-    for (const wire of quiet) wire.acknowledge()
-  }
 }
 
 class Attempt implements Owner {
+  readonly #shared: Shared
   readonly #wire: SpliceWire
   readonly #done: (result: Dialed<SpliceWire>) => void
-  readonly #connected: () => void
 
-  constructor(wire: SpliceWire, done: (result: Dialed<SpliceWire>) => void, connected: () => void) {
+  constructor(shared: Shared, wire: SpliceWire, done: (result: Dialed<SpliceWire>) => void) {
+    this.#shared = shared
     this.#wire = wire
     this.#done = done
-    this.#connected = connected
   }
 
   /** Late, the wire is somebody else's, and nothing happens. */
@@ -119,18 +106,24 @@ class Attempt implements Owner {
 
   ready(wire: SpliceWire, events: number): void {
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
-      const error = wire.takeError()
-      wire.close()
-      this.#done({ kind: 'failed', code: error > 0 ? errnoName(-error) : 'ECONNRESET' })
+      // Whoever has answered with bytes was there: they come before the reset that has come behind them.
+      const waiting = wire.waiting()
+      if (waiting > 0) this.#connected(wire)
+      else this.#failed(wire, waiting < 0 && waiting !== EAGAIN ? waiting : -wire.takeError())
     } else if ((events & EPOLLOUT) !== 0) {
-      if (wire.isItself()) {
-        wire.reset()
-        this.#done({ kind: 'failed', code: 'ECONNREFUSED' })
-        return
-      }
-      wire.owner = null
-      this.#connected()
-      this.#done({ kind: 'connected', wire })
+      if (wire.isItself()) this.#failed(wire, ECONNREFUSED)
+      else this.#connected(wire)
     }
+  }
+
+  #connected(wire: SpliceWire): void {
+    wire.owner = null
+    this.#shared.acks.connected(wire)
+    this.#done({ kind: 'connected', wire })
+  }
+
+  #failed(wire: SpliceWire, code: number): void {
+    wire.reset()
+    this.#done({ kind: 'failed', code: errnoName(code < 0 ? code : ECONNRESET) })
   }
 }

@@ -21,7 +21,7 @@ export interface PumpOwner {
   held(delta: number): void
   /** The source's FIN was read, or is known to follow what was read. */
   sourceEnded(pump: Pump): void
-  /** A call on `wire` failed with this negative errno. */
+  /** A call on `wire` failed with this negative errno. Of the source: all that it sent before has been read. */
   failed(wire: SpliceWire, errno: number): void
   /** FIN was sent, or nothing can be sent any more, and the source has ended. */
   over(pump: Pump): void
@@ -42,13 +42,16 @@ export interface PumpShared extends Shared {
  * One direction, pull from `from`, push to `to`.
  *
  * Invariants: pull() begins only when nothing is held, neither in the block nor in the pipe. FIN is sent only when nothing
- * is held. After `discard` nothing is pushed any more, and what is pulled is dropped. No allocation per chunk.
+ * is held. After `discard` nothing is pushed any more, and what is pulled is dropped. A source that is cut has no FIN: what
+ * it sent before is pushed, and then nothing more happens. No allocation per chunk.
  */
 export class Pump {
   readonly from: SpliceWire
   readonly to: SpliceWire
   /** The source's end is known. */
   ended = false
+  /** The source was reset, and all that it had sent before was read. */
+  cut = false
   /** Ended, and the target knows, or never will. */
   over = false
   readonly #owner: PumpOwner
@@ -85,6 +88,11 @@ export class Pump {
     return this.#heldTo - this.#heldFrom + this.#piped
   }
 
+  /** All that the source will ever have sent is with the target's kernel, its FIN included if it sent one. */
+  get spent(): boolean {
+    return this.over || (this.cut && this.heldBytes === 0)
+  }
+
   /** How long nothing of what is held has moved, as far as sweeps can tell; 0 when nothing is held. Ask at each sweep. */
   stuckMs(nowMs: number): number {
     if (this.heldBytes === 0) {
@@ -106,6 +114,7 @@ export class Pump {
         this.#finish()
         return
       }
+      if (this.cut) return
       if (!this.from.readable) {
         this.#restPipe()
         return
@@ -121,7 +130,7 @@ export class Pump {
     scratch.bytes.set(header)
     const room = scratch.size - header.length
     const count = libc.recv(this.from.fd, scratch, header.length, room, 0)
-    if (count < 0 && count !== EAGAIN) this.#owner.failed(this.from, count)
+    if (count < 0 && count !== EAGAIN) this.#cut(count)
     else this.#send(header.length + Math.max(0, count), header.length, 0)
   }
 
@@ -155,9 +164,11 @@ export class Pump {
     const { from } = this
     const count = libc.recv(from.fd, scratch, 0, scratch.size, 0)
     if (count <= 0) return this.#nothing(count)
-    // FIN is here and the read was short: these were the last bytes, and the FIN goes out with them.
-    const last = from.finArrived && !from.urgent && count < scratch.size
+    // FIN is here and the read was short: these were the last bytes, and the FIN goes out with them. Only a FIN that came
+    // without an error is one: a reset makes the same edge.
+    const last = from.finSeen && !from.urgent && count < scratch.size
     this.#measure(count >= bulkRead)
+    if (from.acks === 'delayed') this.#shared.acks.answered(from)
     if (last) this.#end()
     // Drained; another edge will come.
     else if (count < scratch.size && !from.finArrived && !from.urgent) from.readable = false
@@ -208,16 +219,23 @@ export class Pump {
 
   /** recv() or splice() brought nothing: drained, ended or failed. False: there is nothing more to do now. */
   #nothing(result: number): boolean {
-    if (result === 0) {
+    const { from } = this
+    if (result === EAGAIN) {
+      from.readable = false
+      return true
+    }
+    if (result === 0 && from.endedByFin) {
       this.#end()
       return true
     }
-    if (result === EAGAIN) {
-      this.from.readable = false
-      return true
-    }
-    this.#owner.failed(this.from, result)
+    this.#cut(result === 0 ? -from.error : result)
     return false
+  }
+
+  /** The source was reset, and what it sent before has been read. */
+  #cut(errno: number): void {
+    this.cut = true
+    this.#owner.failed(this.from, errno)
   }
 
   /** True: nothing is held any more. */

@@ -9,6 +9,7 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
+import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
@@ -23,12 +24,18 @@ const lastAckEveryMs = 30_000
 const sweepShare = 10
 const sweepBoundsMs = { least: 10, most: 1_000 } as const
 
-export interface RelayContext extends PumpShared {
+export interface RelayContext extends PumpShared, LingerContext {
   readonly now: () => number
   readonly sweeper: Sweeper
 }
 
 type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code'> & { readonly closed: Closed }
+
+interface Lost {
+  readonly wire: SpliceWire
+  readonly verdict: Verdict
+  readonly linger: Linger
+}
 
 /** Two pumps, from the hand-over until both descriptors are closed. */
 export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
@@ -47,6 +54,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   #keepalive = false
   #finishing = false
   #first: Closed | null = null
+  /** A side that is gone, while the other one still gets what it had sent. */
+  #lost: Lost | null = null
   #over = false
   #waiting = false
 
@@ -68,19 +77,17 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     context.sweeper.add(this)
     if (options.header !== null) this.#up.begin(options.header)
     this.#up.run()
-    upstream.acknowledge() // unless the client's first bytes have taken it along
-    this.#down.run()
+    if (!this.#over) this.#down.run()
+    if (this.#lost !== null) this.#settle()
   }
 
   ready(wire: SpliceWire, events: number): void {
-    if ((events & EPOLLERR) !== 0) {
-      const error = wire.takeError()
-      if (error > 0) this.failed(wire, -error)
-    }
+    if ((events & EPOLLERR) !== 0) this.#broken(wire)
     if (this.#over) return
     // Both: what this wire sent goes one way, what it can take comes the other.
     this.#up.run()
     if (!this.#over) this.#down.run()
+    if (this.#lost !== null) this.#settle()
   }
 
   idleMs(nowMs: number): number {
@@ -118,26 +125,33 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   sourceEnded(pump: Pump): void {
     this.#movedMs = this.#context.now()
     this.#first ??= { first: pump === this.#up ? 'client' : 'server', how: 'fin' }
+    if (pump === this.#down) this.#owner.upstreamEnded()
   }
 
   /**
-   * EPIPE: this peer had ended cleanly before it reset (tcp_reset() in CLOSE_WAIT), so what it sent is still read to its
-   * end and delivered, and only then it is over. Anything else is a reset that nothing preceded, or our own trouble.
+   * This peer is gone: it takes nothing more. What it sent before, its FIN included if there was one (EPIPE: it came before
+   * the reset), goes on to the other one, and when that has acknowledged all of it, it is told by RST. Both gone: nobody is
+   * left to tell. Our own trouble ends everything at once.
    */
   failed(wire: SpliceWire, errno: number): void {
     if (this.#over) return
-    const towards = wire === this.#up.to ? this.#up : this.#down
-    if (errno === EPIPE || (errno === ECONNRESET && wire.finSeen)) {
-      towards.breakOff()
-      this.again()
-      return
-    }
+    if (wire.error === 0) wire.error = -errno
+    if (this.#lost?.wire === wire) return
     const side = wire === this.#up.to ? 'upstream' : 'downstream'
-    const code = errnoName(errno)
+    const code = errnoName(errno === EPIPE ? ECONNRESET : errno)
     const first = side === 'upstream' ? 'server' : 'client'
     const vanished = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' // keepalive gave up
     const kind = vanished ? 'idle' : local.has(code) ? 'fault' : 'reset'
-    this.#fail({ kind, side, code, closed: { first, how: vanished ? 'timeout' : 'rst' } })
+    const verdict: Verdict = { kind, side, code, closed: { first, how: vanished ? 'timeout' : 'rst' } }
+    if (kind === 'fault' || this.#lost !== null) {
+      this.#fail(this.#lost?.verdict ?? verdict)
+      return
+    }
+    this.#first ??= verdict.closed
+    this.#lost = { wire, verdict, linger: new Linger(this.#context, this.#lingerMs()) }
+    const towards = wire === this.#up.to ? this.#up : this.#down
+    towards.breakOff()
+    this.again()
   }
 
   over(): void {
@@ -159,6 +173,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
       this.#waiting = false
       if (!this.#over) this.#up.run()
       if (!this.#over) this.#down.run()
+      if (this.#lost !== null) this.#settle()
     })
   }
 
@@ -167,6 +182,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   }
 
   sweep(nowMs: number): void {
+    if (this.#lost !== null) return // #settle() has the only deadline
     const { idleMs, halfCloseMs, stallMs } = this.#timeouts
     const silentMs = nowMs - this.#movedMs
     const stuckMs = Math.max(this.#up.stuckMs(nowMs), this.#down.stuckMs(nowMs))
@@ -175,6 +191,30 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     else if ((this.#halfClosed() || this.#finishing) && silentMs >= halfCloseMs) this.#expire('half-close')
     else if (!this.#keepalive && nowMs >= this.#keepaliveAtMs) this.#keepAlive()
     else if (nowMs >= this.#nextAckMs) this.#checkAcks(nowMs)
+  }
+
+  /** Reads first: what came before the error is there, and read to its end it tells of the error, or of the FIN before it. */
+  #broken(wire: SpliceWire): void {
+    const from = wire === this.#up.from ? this.#up : this.#down
+    from.run()
+    if (this.#over || this.#lost?.wire === wire) return
+    // Held back behind what the other side does not take, or told by a FIN that came first.
+    const error = wire.takeError()
+    if (error > 0) this.failed(wire, -error)
+  }
+
+  /** One side is gone: over as soon as the other one has acknowledged everything, or takes too long. */
+  #settle(): void {
+    const lost = this.#lost
+    if (lost === null || this.#over) return
+    const from = lost.wire === this.#up.from ? this.#up : this.#down
+    const heldBytes = from.spent ? 0 : Math.max(1, from.heldBytes)
+    if (lost.linger.waits(heldBytes, this.#movedMs, from.to.fd.n, () => this.#settle())) return
+    this.#fail(lost.verdict)
+  }
+
+  #lingerMs(): number {
+    return Math.min(this.#timeouts.stallMs, this.#timeouts.halfCloseMs)
   }
 
   #halfClosed(): boolean {
@@ -231,6 +271,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   #close(verdict: Verdict): void {
     if (this.#over) return
     this.#over = true
+    this.#lost?.linger.cancel()
     const halfClosed = this.#halfClosed()
     this.#context.sweeper.remove(this)
     this.#up.release()

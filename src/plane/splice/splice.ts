@@ -1,6 +1,7 @@
 import type { Libc } from '../../linux/libc.ts'
 import type { Plane } from '../plane.ts'
 import { createSweeper } from '../sweeper.ts'
+import { Acks } from './acks.ts'
 import { blockSize, createBlocks } from './blocks.ts'
 import { Clock } from './clock.ts'
 import { Dialer } from './dial.ts'
@@ -28,7 +29,8 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
   const poller = new Poller(libc, clock)
   const now = (): number => clock.nowMs
   const after = (ms: number, fire: () => void) => clock.after(ms, fire)
-  const shared = { libc, poller, scratch: libc.block(blockSize), address: libc.block(addressBlockSize) }
+  const acks = new Acks(libc, poller, now, after)
+  const shared = { libc, poller, scratch: libc.block(blockSize), address: libc.block(addressBlockSize), acks }
   const pipes = new Pipes(libc, pipeBudgetBytes, now, pipesChanged)
   const context = {
     ...shared,
@@ -36,6 +38,8 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
     blocks: createBlocks(libc),
     pipesOnLoopback,
     now,
+    after,
+    sight: libc,
     sweeper: createSweeper(now, after),
   }
   const dialer = new Dialer(shared)

@@ -12,12 +12,12 @@ import {
   SO_ERROR,
   SOL_SOCKET,
   TCP_NODELAY,
-  TCP_QUICKACK,
 } from '../../linux/constants.ts'
-import { EAGAIN } from '../../linux/errno.ts'
+import { EAGAIN, EPIPE } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel, Wire } from '../plane.ts'
+import type { AckState, Acks, Habits } from './acks.ts'
 import type { Poller, Watcher } from './poller.ts'
 import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from './sockaddr.ts'
 
@@ -28,6 +28,7 @@ export interface Shared {
   /** Where reads go; valid until the next call that reads. */
   readonly scratch: Block
   readonly address: Block
+  readonly acks: Acks
 }
 
 /** Whoever owns a wire after the session: a dial, then a relay. */
@@ -35,9 +36,6 @@ export interface Owner {
   /** The wire's flags have changed by `events`. */
   ready(wire: SpliceWire, events: number): void
 }
-
-/** An even number above zero sends the ACK that is pending, once, and leaves the delayed mode on. */
-const ackOnce = 2
 
 /** Fits one segment of any network: of a longer message the last segment would wait for the first one's ACK. */
 const firstMessage = 512
@@ -59,14 +57,23 @@ export class SpliceWire implements Wire, Watcher {
   readable = false
   /** The kernel may take bytes. */
   writable = false
-  /** The peer's FIN has arrived: what is in the kernel now is all there is. */
+  /** The peer has ended or is gone: what is in the kernel now is all there is, and no edge will tell of more. */
   finArrived = false
   /** FIN was told of before any error: a reset after it is not how this peer ended (in LAST_ACK it is ECONNRESET). */
   finSeen = false
+  /**
+   * A positive errno: the peer is gone, and a call has taken the socket's error. What the peer sent before can still be read,
+   * and recv() says 0 behind it, which is no FIN then.
+   */
+  error = 0
   /** Urgent data splits reads: a short one does not mean that there is no more. */
   urgent = false
   /** Bytes were sent on it. */
   sent = false
+  /** For Acks alone, as the next two. */
+  acks: AckState = 'normal'
+  habits: Habits | null = null
+  connectedMs = 0
   readonly #shared: Shared
   #remote: SocketAddress | null
   /** Until someone asks for #remote: most connections end without, and an address costs an array. */
@@ -76,7 +83,6 @@ export class SpliceWire implements Wire, Watcher {
   #peeker: Peeker | null = null
   #reset: (() => void) | null = null
   #noDelay: boolean
-  #acknowledged = false
 
   /** `noDelay`: the socket has TCP_NODELAY already. */
   constructor(shared: Shared, fd: Fd, remote: SocketAddress | null, noDelay: boolean) {
@@ -153,8 +159,7 @@ export class SpliceWire implements Wire, Watcher {
   }
 
   untouched(): boolean {
-    const { libc, scratch } = this.#shared
-    return !this.finArrived && libc.recv(this.fd, scratch, 0, 1, MSG_PEEK) === EAGAIN
+    return !this.finArrived && this.waiting() === EAGAIN
   }
 
   close(): void {
@@ -180,13 +185,6 @@ export class SpliceWire implements Wire, Watcher {
     this.sent = true
   }
 
-  /** Sends the ACK of the handshake that waits for the first bytes: a server that speaks first waits for it. */
-  acknowledge(): void {
-    if (this.#acknowledged || this.sent || this.fd.n === -1) return
-    this.#acknowledged = true
-    this.#shared.libc.setOption(this.fd, IPPROTO_TCP, TCP_QUICKACK, ackOnce)
-  }
-
   /** The owner takes over: nobody is told of a reset or of bytes any more. */
   handTo(owner: Owner): void {
     this.#peeker = null
@@ -196,13 +194,28 @@ export class SpliceWire implements Wire, Watcher {
 
   /** The socket's error, which this clears: 0 or a positive errno. */
   takeError(): number {
-    return this.#shared.libc.getOption(this.fd, SOL_SOCKET, SO_ERROR)
+    const { libc } = this.#shared
+    const error = libc.getOption(this.fd, SOL_SOCKET, SO_ERROR)
+    if (error > 0) this.error = error
+    return error
+  }
+
+  /** The end that recv() told of, saying 0, is the peer's FIN and not what is left of its reset. */
+  get endedByFin(): boolean {
+    return this.error === 0 || this.error === -EPIPE || this.finSeen
+  }
+
+  /** Bytes wait to be read, whatever has become of the peer since. Takes no error unless there are none: then a negative errno. */
+  waiting(): number {
+    const { libc, scratch } = this.#shared
+    return libc.recv(this.fd, scratch, 0, 1, MSG_PEEK)
   }
 
   ready(events: number): void {
     if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0) this.readable = true
     if ((events & (EPOLLRDHUP | EPOLLHUP)) !== 0) this.finArrived = true
-    if ((events & (EPOLLRDHUP | EPOLLERR)) === EPOLLRDHUP) this.finSeen = true
+    // An error that a call has taken is not told of any more, though it was what made this edge.
+    if ((events & (EPOLLRDHUP | EPOLLERR)) === EPOLLRDHUP && this.error === 0) this.finSeen = true
     if ((events & EPOLLOUT) !== 0) this.writable = true
     if ((events & EPOLLPRI) !== 0) this.urgent = true
     if (this.owner !== null) this.owner.ready(this, events)

@@ -14,7 +14,7 @@ const ruleMs = 300_000
 const hourMs = 3_600_000
 const clientHost = '127.0.0.3'
 const serverHost = '127.0.0.2'
-const untold = { up() {}, down() {}, buffered() {} }
+const untold = { up() {}, down() {}, buffered() {}, upstreamEnded() {} }
 const timeouts = {
   idleMs: hourMs,
   halfCloseMs: hourMs,
@@ -75,7 +75,7 @@ async function scene(t: ExecutionContext) {
   const listening = plane.listen(
     { socket: socket.n, backlog: 8 },
     (downstream) =>
-      plane.dial(endpoint, { source: null }, (dialed) => {
+      plane.dial(endpoint, { source: null, group: 'main' }, (dialed) => {
         if (dialed.kind === 'failed') {
           reject(new Error(dialed.code))
           return

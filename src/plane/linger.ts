@@ -1,0 +1,59 @@
+import type { Cancel } from './plane.ts'
+import type { Sight } from './sight.ts'
+
+/** The first look at the kernel's queue is at once, the next after this long, each later one after twice the time before. */
+const firstLookMs = 4
+/** At most: how late a reset may be that nothing holds back any more. */
+const longestLookMs = 250
+
+export interface LingerContext {
+  readonly now: () => number
+  readonly after: (ms: number, fire: () => void) => Cancel
+  /** null: this host's kernel cannot be asked. */
+  readonly sight: Sight | null
+}
+
+/**
+ * The wait between the last byte for a peer and the reset behind it. A reset drops what the kernel still has to send, so it
+ * waits until the peer has acknowledged everything; there is no event for that. Ends without it when nothing has moved for
+ * `patienceMs`.
+ */
+export class Linger {
+  readonly #context: LingerContext
+  readonly #patienceMs: number
+  #leftBytes = Number.POSITIVE_INFINITY
+  #movedMs: number
+  #lookMs = firstLookMs
+  #cancel: Cancel | null = null
+
+  constructor(context: LingerContext, patienceMs: number) {
+    this.#context = context
+    this.#patienceMs = patienceMs
+    this.#movedMs = context.now()
+  }
+
+  /**
+   * Is the reset to wait? `heldBytes` are not with the kernel of `descriptor` yet, which took the latest ones at `movedMs`.
+   * If so, `again` is called when it is time to ask again; asking earlier is fine.
+   */
+  waits(heldBytes: number, movedMs: number, descriptor: number, again: () => void): boolean {
+    const { now, after, sight } = this.#context
+    this.cancel()
+    const queued = sight === null ? 0 : Math.max(0, sight.unacknowledged(descriptor))
+    const left = heldBytes + queued
+    if (left === 0) return false
+    const nowMs = now()
+    this.#movedMs = left < this.#leftBytes ? nowMs : Math.max(movedMs, this.#movedMs)
+    this.#leftBytes = left
+    const patienceMs = this.#movedMs + this.#patienceMs - nowMs
+    if (patienceMs <= 0) return false
+    this.#cancel = after(Math.min(this.#lookMs, patienceMs), again)
+    this.#lookMs = Math.min(longestLookMs, this.#lookMs * 2)
+    return true
+  }
+
+  cancel(): void {
+    this.#cancel?.()
+    this.#cancel = null
+  }
+}
