@@ -11,9 +11,9 @@ if (endpoint === undefined) throw new Error(`${host}: not a literal address`)
 const hour = 3_600_000
 const owner = { up() {}, down() {}, buffered() {}, upstreamEnded() {}, ended() {} }
 const keepalive = { idleMs: 60_000, intervalMs: 15_000, count: 4 }
-const timeouts = { idleMs: hour, halfCloseMs: 60_000, stallMs: hour, keepalive }
+const timeouts = { idleMs: hour, halfCloseMs: 60_000, stallMs: hour, unackedMs: hour, keepalive }
 const options = { header: null, timeouts, owner }
-const plane = createNetPlane()
+const plane = createNetPlane({ sight: null })
 const socket = new BoundSocket({ host: listen, port: 0 })
 const address = socket.address()
 const serve = (client: NetWire): void => {

@@ -24,13 +24,13 @@ const lastReportsMs = 10
 
 /** A data-plane thread: owns accept, serve and relay of its share of the connections. */
 async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
+  const loaded = loadLibc(new Uint8Array(birth.openDescriptors))
   if (birth.plane === 'net') {
     const { createNetPlane } = await import('./plane/net/net.ts')
-    run(port, birth, createNetPlane())
+    run(port, birth, createNetPlane({ sight: loaded.kind === 'loaded' ? loaded.libc : null }))
     return
   }
   const { createSplicePlane } = await import('./plane/splice/splice.ts')
-  const loaded = loadLibc(new Uint8Array(birth.openDescriptors))
   if (loaded.kind === 'missing') throw new Error(loaded.reason)
   const row = new Tally(birth.workers, birth.rows).row(birth.index)
   const pipesChanged = (used: number, idle: number): void => {

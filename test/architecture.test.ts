@@ -2,6 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 import test from 'ava'
 
+/** What both planes are made with. */
+const seam = ['plane/plane.ts', 'plane/sweeper.ts', 'plane/sight.ts', 'plane/deadlines.ts', 'plane/linger.ts']
+
 /** What each folder may import, itself aside. A file directly in src is a folder of its own. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   core: [],
@@ -9,9 +12,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'plane/plane.ts': ['core'],
   // One wheel of deadlines serves both planes.
   'plane/sweeper.ts': ['core', 'plane/plane.ts'],
+  // What is asked of the kernel, and the deadlines and the last wait that are decided by it.
   'plane/sight.ts': [],
-  'plane/net': ['core', 'plane/plane.ts', 'plane/sweeper.ts', 'plane/sight.ts'],
-  'plane/splice': ['core', 'plane/plane.ts', 'plane/sweeper.ts', 'plane/sight.ts', 'linux'],
+  'plane/deadlines.ts': ['plane/plane.ts', 'plane/sight.ts'],
+  'plane/linger.ts': ['plane/plane.ts', 'plane/sight.ts'],
+  'plane/net': ['core', ...seam],
+  'plane/splice': ['core', ...seam, 'linux'],
   session: ['core', 'protocol', 'plane/plane.ts'],
   linux: [],
   config: ['core'],
@@ -21,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   handover: ['core', 'linux'],
   telemetry: ['core'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
-  'worker.ts': ['core', 'plane/plane.ts', 'plane/sight.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
+  'worker.ts': ['core', 'plane/plane.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
   // The self-test of the splice plane chooses the plane before any worker is born.
   'host.ts': ['core', 'config', 'control', 'linux', 'plane/splice'],
   // Apart from app.ts: from whom a process has its sockets, and who gets them.

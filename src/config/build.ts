@@ -73,6 +73,7 @@ function buildConfig(
       idleMs: timeouts.idle,
       halfCloseMs: timeouts.halfClose,
       stallMs: timeouts.stall ?? timeouts.idle,
+      unackedMs: timeouts.unacked,
       keepalive: {
         idleMs: timeouts.keepalive.idle,
         intervalMs: timeouts.keepalive.interval,

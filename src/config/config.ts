@@ -169,6 +169,7 @@ export interface TimeoutsConfig {
   readonly idleMs: number
   readonly halfCloseMs: number
   readonly stallMs: number
+  readonly unackedMs: number
   readonly keepalive: KeepaliveConfig
 }
 

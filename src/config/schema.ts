@@ -247,6 +247,12 @@ const timeouts = mapping({
   stall: duration()
     .optional()
     .describe('Ends a connection whose buffered bytes do not move. As `idle` when left out.'),
+  // Twice a Wi-Fi that is away for a minute; the kernel itself would try for about 15 minutes (tcp_retries2).
+  unacked: duration()
+    .prefault('120s')
+    .describe(
+      'Ends a connection whose peer has acknowledged nothing for so long though bytes were sent to it.',
+    ),
   keepalive: keepalive.prefault({}).describe('TCP keepalive on both sides.'),
 })
 

@@ -13,6 +13,7 @@ export interface Snapshot {
     readonly idleMs: number
     readonly halfCloseMs: number
     readonly stallMs: number
+    readonly unackedMs: number
     readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
   }
   /** Connections of the whole program. */

@@ -55,10 +55,8 @@ export interface Libc {
   shutdownWrite(fd: Fd): number
   setOption(fd: Fd, level: number, option: number, value: number): number
   getOption(fd: Fd, level: number, option: number): number
-  /** Milliseconds since the peer's last ACK (TCP_INFO). */
-  lastAckReceivedMs(fd: Fd): number
-  /** Bytes that the peer has not acknowledged (TCP_INFO, in segments). */
-  unackedSegments(fd: Fd): number
+  /** What the kernel tells of a TCP connection (TCP_INFO), in one object for all calls; null: not of this socket. */
+  tcp(descriptor: number): TcpInfo | null
   /** Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one (SIOCOUTQ). */
   unacknowledged(descriptor: number): number
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
@@ -86,6 +84,16 @@ export interface Libc {
   /** The new size in bytes. */
   setPipeSize(fd: Fd, bytes: number): number
   splice(from: Fd, to: Fd, length: number): number
+}
+
+/** Of struct tcp_info. */
+export interface TcpInfo {
+  /** Since data was last sent, for the first time or again. */
+  readonly lastSentMs: number
+  /** Since an ACK was last received. */
+  readonly lastAckMs: number
+  /** Times that the oldest data was sent again, or a closed window was asked, without any answer. */
+  readonly unanswered: number
 }
 
 /** SO_PEERCRED. */
@@ -139,8 +147,11 @@ export function loadLibc(open: Uint8Array | null = null): LoadedLibc {
   }
 }
 
-/** struct tcp_info (linux/tcp.h): tcpi_unacked at 24, tcpi_last_ack_recv at 56. */
-const tcpInfo = { size: 104, unackedAt: 24, lastAckRecvAt: 56 } as const
+/**
+ * Where struct tcp_info (linux/tcp.h) has tcpi_retransmits and tcpi_probes (one byte each), tcpi_last_data_sent and
+ * tcpi_last_ack_recv (four).
+ */
+const tcpInfo = { size: 104, retransmitsAt: 2, probesAt: 3, lastDataSentAt: 44, lastAckRecvAt: 56 } as const
 /** struct sockaddr_in6. */
 const addressSize = 28
 const families = { 4: c.AF_INET, 6: c.AF_INET6, unix: c.AF_UNIX } as const
@@ -190,14 +201,11 @@ function bind(open: Uint8Array | null): Libc {
   const scratch = block(tcpInfo.size)
   const length = block(4)
   const lengthAt = length.at(0, 4)
-  const option = (fd: Fd, level: number, name: number, size: number): number => {
+  const option = ({ n }: Fd | { readonly n: number }, level: number, name: number, size: number): number => {
     length.view.setUint32(0, size, true)
-    return result(call.getsockopt(fd.n, level, name, scratch.at(0, size), lengthAt))
+    return result(call.getsockopt(n, level, name, scratch.at(0, size), lengthAt))
   }
-  const tcpInfoField = (fd: Fd, at: number): number => {
-    const code = option(fd, c.IPPROTO_TCP, c.TCP_INFO, tcpInfo.size)
-    return code < 0 ? code : scratch.view.getUint32(at, true)
-  }
+  const info = { lastSentMs: 0, lastAckMs: 0, unanswered: 0 }
   const event = block(16)
   const counter = block(8)
   counter.view.setBigUint64(0, 1n, true)
@@ -272,8 +280,14 @@ function bind(open: Uint8Array | null): Libc {
       const code = option(fd, level, name, 4)
       return code < 0 ? code : scratch.view.getInt32(0, true)
     },
-    lastAckReceivedMs: (fd) => tcpInfoField(fd, tcpInfo.lastAckRecvAt),
-    unackedSegments: (fd) => tcpInfoField(fd, tcpInfo.unackedAt),
+    tcp(descriptor) {
+      if (option({ n: descriptor }, c.IPPROTO_TCP, c.TCP_INFO, tcpInfo.size) < 0) return null
+      const { view } = scratch
+      info.lastSentMs = view.getUint32(tcpInfo.lastDataSentAt, true)
+      info.lastAckMs = view.getUint32(tcpInfo.lastAckRecvAt, true)
+      info.unanswered = view.getUint8(tcpInfo.retransmitsAt) + view.getUint8(tcpInfo.probesAt)
+      return info
+    },
     unacknowledged(descriptor) {
       const code = result(call.ioctl(descriptor, c.SIOCOUTQ, scratch.at(0, 4)))
       return code < 0 ? code : scratch.view.getInt32(0, true)

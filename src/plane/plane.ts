@@ -71,6 +71,7 @@ export interface RelayTimeouts {
   readonly idleMs: number
   readonly halfCloseMs: number
   readonly stallMs: number
+  readonly unackedMs: number
   readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
 }
 

@@ -1,8 +1,23 @@
 /**
- * What the kernel knows of a connected socket that neither reads nor writes tell. Each look is a system call, so a plane asks
- * only when a deadline is due or a reset waits. Every answer is zero or more, or negative when there is none.
+ * What the kernel knows of a connected TCP socket that neither reads nor writes tell. Each look is a system call, so a plane
+ * asks only when a deadline is due or a reset waits.
  */
 export interface Sight {
-  /** Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one (SIOCOUTQ). */
+  /**
+   * Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one (SIOCOUTQ). Negative:
+   * no answer.
+   */
   unacknowledged(descriptor: number): number
+  /** null: no answer. Valid until the next call. */
+  tcp(descriptor: number): TcpSight | null
+}
+
+/** Of TCP_INFO. */
+export interface TcpSight {
+  /** Since data was last sent, for the first time or again; very long when there was none. Probes and bare ACKs do not count. */
+  readonly lastSentMs: number
+  /** Since the peer last acknowledged anything, an answer to a probe or to keepalive included. */
+  readonly lastAckMs: number
+  /** Times that the oldest data was sent again, or a closed window was asked, without any answer. */
+  readonly unanswered: number
 }

@@ -194,6 +194,7 @@ export function configOf(options: ForwarderOptions): Config {
       idleMs: 3_600_000,
       halfCloseMs: 60_000,
       stallMs: 3_600_000,
+      unackedMs: 120_000,
       keepalive: { idleMs: 60_000, intervalMs: 15_000, count: 4 },
       ...options.timeouts,
     },

@@ -1,50 +1,39 @@
 import type { Closed } from '../../core/outcome.ts'
+import { Deadlines, type Expiry, type RelaySide, type Timed } from '../deadlines.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
+import type { Sight } from '../sight.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Side, type SideOwner } from './side.ts'
 import type { NetWire } from './wire.ts'
 
-/** Keepalive is set on connections that have lived this long: shorter ones need none and save eight system calls. */
-const keepaliveAfterMs = 5_000
-/** Deadlines may be late by a tenth, but are not looked at more often than every 10 ms or less often than every second. */
-const sweepShare = 10
-const sweepBoundsMs = { least: 10, most: 1_000 } as const
-
 export interface RelayContext {
   readonly now: () => number
   readonly sweeper: Sweeper
+  /** null: this host's kernel cannot be asked. */
+  readonly sight: Sight | null
 }
 
 /** Two sides, each reading for the other, from the hand-over until both descriptors are closed. */
-export class NetRelay implements Relay, Sweepable, SideOwner {
+export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   seat = -1
-  readonly sweepMs: number
   readonly #timeouts: RelayTimeouts
+  readonly #deadlines: Deadlines
   readonly #owner: RelayOwner
   #bytesUp = 0
   #bytesDown = 0
   readonly #context: RelayContext
   readonly #downstream: Side
   readonly #upstream: Side
-  readonly #keepaliveAtMs: number
-  #movedMs: number
-  #settledMs: number
-  #unsentBytes = 0
   #first: Closed | null = null
   #verdict: Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'> | null = null
   #finishing = false
   #over = false
-  #keepalive = false
 
   constructor(context: RelayContext, downstream: NetWire, upstream: NetWire, options: RelayOptions) {
     this.#context = context
     this.#timeouts = options.timeouts
     this.#owner = options.owner
-    this.#movedMs = this.#settledMs = context.now()
-    this.#keepaliveAtMs = this.#movedMs + Math.min(keepaliveAfterMs, options.timeouts.keepalive.idleMs)
-    const { idleMs, halfCloseMs, stallMs } = options.timeouts
-    const shortest = Math.min(idleMs, halfCloseMs, stallMs) / sweepShare
-    this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
+    this.#deadlines = new Deadlines(options.timeouts, context.sight, context.now())
     this.#downstream = new Side(this, 'downstream', downstream.socket)
     this.#upstream = new Side(this, 'upstream', upstream.socket)
     this.#downstream.peer = this.#upstream
@@ -57,14 +46,18 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   idleMs(nowMs: number): number {
-    return nowMs - this.#movedMs
+    return nowMs - this.#deadlines.movedMs
+  }
+
+  get sweepMs(): number {
+    return this.#deadlines.sweepMs
   }
 
   finish(): void {
     if (this.#over || this.#finishing) return
     this.#finishing = true
     this.#first ??= { first: 'proxy', how: 'fin' }
-    this.#movedMs = this.#context.now()
+    this.#deadlines.moved(this.#context.now())
     this.#downstream.seal()
     this.#upstream.seal()
   }
@@ -74,7 +67,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   moved(from: 'downstream' | 'upstream', count: number): void {
-    this.#movedMs = this.#context.now()
+    this.#deadlines.moved(this.#context.now())
     if (from === 'downstream') {
       this.#bytesUp += count
       this.#owner.up(count)
@@ -89,7 +82,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   finRead(side: Side): void {
-    this.#movedMs = this.#context.now()
+    this.#deadlines.moved(this.#context.now())
     this.#first ??= { first: side.name === 'downstream' ? 'client' : 'server', how: 'fin' }
     if (side.name === 'upstream') this.#owner.upstreamEnded()
   }
@@ -121,17 +114,34 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   sweep(nowMs: number): void {
-    const { idleMs, halfCloseMs, stallMs } = this.#timeouts
-    const unsent = this.#downstream.unsentBytes + this.#upstream.unsentBytes
-    // libuv writes a pending chunk piece by piece; what the kernel took of it is movement too.
-    if (unsent < this.#unsentBytes) this.#movedMs = nowMs
-    if (unsent === 0 || unsent !== this.#unsentBytes) this.#settledMs = nowMs
-    this.#unsentBytes = unsent
-    const silentMs = nowMs - this.#movedMs
-    if (nowMs - this.#settledMs >= stallMs) this.#expire('stall')
-    else if (silentMs >= idleMs) this.#expire('idle')
-    else if ((this.#halfClosed() || this.#finishing) && silentMs >= halfCloseMs) this.#expire('half-close')
-    else if (!this.#keepalive && nowMs >= this.#keepaliveAtMs) this.#keepAlive()
+    const expiry = this.#deadlines.expired(this, nowMs)
+    if (expiry !== null) this.#expire(expiry)
+    else if (this.#deadlines.keepaliveDue(nowMs)) this.#keepAlive()
+  }
+
+  get halfClosed(): boolean {
+    return this.#halfClosed() || this.#finishing
+  }
+
+  get clientEnded(): boolean {
+    return this.#downstream.readEnded
+  }
+
+  heldFor(side: RelaySide): number {
+    return this.#side(side).unsentBytes
+  }
+
+  /** libuv writes a pending chunk piece by piece. */
+  takenBy(side: RelaySide): number {
+    return (side === 'upstream' ? this.#bytesUp : this.#bytesDown) + this.#side(side).takenBytes
+  }
+
+  descriptorOf(side: RelaySide): number {
+    return this.#side(side).socket.descriptor
+  }
+
+  #side(side: RelaySide): Side {
+    return side === 'upstream' ? this.#upstream : this.#downstream
   }
 
   #begin(downstream: NetWire, upstream: NetWire, header: Uint8Array | null): void {
@@ -148,19 +158,14 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   #keepAlive(): void {
-    this.#keepalive = true
     const { idleMs, intervalMs, count } = this.#timeouts.keepalive
     const options = { enable: true, initialDelay: idleMs, interval: intervalMs, count }
     this.#downstream.socket.setKeepAlive(options)
     this.#upstream.socket.setKeepAlive(options)
   }
 
-  /** The side that did not read, or else the one whose turn it was: the open one, or else the client. */
-  #expire(kind: 'idle' | 'stall' | 'half-close'): void {
-    const upstreamFaulty =
-      this.#upstream.unsentBytes > 0 || (this.#downstream.readEnded && this.#downstream.unsentBytes === 0)
-    const side = upstreamFaulty ? 'upstream' : 'downstream'
-    const closed: Closed = { first: upstreamFaulty ? 'server' : 'client', how: 'timeout' }
-    this.fail({ kind, side, code: null, closed })
+  #expire({ kind, side, vanished }: Expiry): void {
+    const closed: Closed = { first: side === 'upstream' ? 'server' : 'client', how: 'timeout' }
+    this.fail({ kind, side, code: vanished ? 'ETIMEDOUT' : null, closed })
   }
 }

@@ -53,6 +53,11 @@ export class Side implements Consumer {
     return this.socket.unsentBytes
   }
 
+  /** Of the pending write, what the kernel has. */
+  get takenBytes(): number {
+    return this.#pendingBytes === 0 ? 0 : this.#pendingBytes - this.unsentBytes
+  }
+
   /** Becomes the socket's consumer; what happened to it before is told now. */
   take(): void {
     this.socket.consumer = this

@@ -61,6 +61,11 @@ export class NetSocket extends Socket {
     return this.#writeDone === null ? 0 : (handleOf(this)?.writeQueueSize ?? 0)
   }
 
+  /** -1: closed. */
+  get descriptor(): number {
+    return handleOf(this)?.fd ?? -1
+  }
+
   resumeReading(): void {
     if (!this.destroyed) this.resume().read(0)
   }

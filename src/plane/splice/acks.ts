@@ -1,8 +1,8 @@
 import { IPPROTO_TCP, TCP_QUICKACK } from '../../linux/constants.ts'
+import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel } from '../plane.ts'
 import type { Poller } from './poller.ts'
-import type { SpliceWire } from './wire.ts'
 
 /**
  * Values of TCP_QUICKACK, as the kernel reads them (tcp_sock_set_quickack() in net/ipv4/tcp.c). Delayed: ACKs wait for data
@@ -23,12 +23,21 @@ export interface Habits {
   greet: boolean
 }
 
-/** What this policy knows of a wire that was dialed. */
-export type AckState =
-  /** The kernel acknowledges as it does for any socket. */
-  | 'normal'
-  /** Connected with delayed ACKs, and nothing was received yet. */
-  | 'delayed'
+/** normal: as for any socket. delayed: ACKs wait, and nothing was received yet. */
+export type AckState = 'normal' | 'delayed'
+
+/** A wire as this policy sees it. */
+export interface Acknowledging {
+  readonly fd: Fd
+  /** Bytes were sent on it. */
+  readonly sent: boolean
+  /** Nothing more will come. */
+  readonly finArrived: boolean
+  /** Written by Acks alone, as the next two. */
+  acks: AckState
+  habits: Habits | null
+  connectedMs: number
+}
 
 /**
  * When endpoints get our ACKs. The one of the handshake rides on the client's first bytes, one segment less (1.2 to 2 µs);
@@ -43,9 +52,9 @@ export class Acks {
   readonly #after: (ms: number, fire: () => void) => Cancel
   readonly #habits = new Map<string, Habits>()
   /** In the order in which they connected. */
-  #riding: SpliceWire[] = []
+  #riding: Acknowledging[] = []
   #timer = false
-  #answering: SpliceWire[] = []
+  #answering: Acknowledging[] = []
 
   constructor(
     libc: Libc,
@@ -60,7 +69,7 @@ export class Acks {
   }
 
   /** Call before connect(). */
-  dials(wire: SpliceWire, group: string): void {
+  dials(wire: Acknowledging, group: string): void {
     let habits = this.#habits.get(group)
     if (habits === undefined) {
       habits = { greet: false }
@@ -72,7 +81,7 @@ export class Acks {
     this.#set(wire, quickAck.delayed)
   }
 
-  connected(wire: SpliceWire): void {
+  connected(wire: Acknowledging): void {
     if (wire.acks === 'normal') return
     wire.connectedMs = this.#now()
     this.#riding.push(wire)
@@ -82,7 +91,7 @@ export class Acks {
   }
 
   /** The first bytes came from a wire with delayed ACKs, and there may be more. */
-  answered(wire: SpliceWire): void {
+  answered(wire: Acknowledging): void {
     wire.acks = 'normal'
     const { habits } = wire
     if (!wire.sent && habits !== null && this.#now() - wire.connectedMs < greetingMs) habits.greet = true
@@ -109,7 +118,7 @@ export class Acks {
     for (const wire of answering) if (wire.fd.n !== -1 && !wire.finArrived) this.#set(wire, quickAck.normal)
   }
 
-  #set({ fd }: SpliceWire, value: number): void {
+  #set({ fd }: Acknowledging, value: number): void {
     this.#libc.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, value)
   }
 }

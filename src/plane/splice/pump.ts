@@ -63,10 +63,6 @@ export class Pump {
   #ours = 0
   #pipe: Pipe | null = null
   #piped = 0
-  /** Successful pushes of held bytes; what stuckMs() compares. */
-  #pushes = 0
-  #pushesSeen = -1
-  #stuckSinceMs = 0
   #discard = false
   #finWanted = false
   #finSent = false
@@ -91,17 +87,6 @@ export class Pump {
   /** All that the source will ever have sent is with the target's kernel, its FIN included if it sent one. */
   get spent(): boolean {
     return this.over || (this.cut && this.heldBytes === 0)
-  }
-
-  /** How long nothing of what is held has moved, as far as sweeps can tell; 0 when nothing is held. Ask at each sweep. */
-  stuckMs(nowMs: number): number {
-    if (this.heldBytes === 0) {
-      this.#pushesSeen = -1 // whatever is held next has begun after this
-      return 0
-    }
-    if (this.#pushes !== this.#pushesSeen) this.#stuckSinceMs = nowMs
-    this.#pushesSeen = this.#pushes
-    return nowMs - this.#stuckSinceMs
   }
 
   /** Moves what can be moved. */
@@ -272,7 +257,6 @@ export class Pump {
   /** False: the target took nothing. */
   #taken(count: number): boolean {
     if (count > 0) {
-      this.#pushes++
       const ours = Math.min(count, this.#ours)
       this.#ours -= ours
       this.#owner.held(-count)

@@ -9,20 +9,12 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
+import { Deadlines, type Expiry, type RelaySide, type Timed } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
-
-/** Keepalive is set on connections that have lived this long: shorter ones need none and save eight system calls. */
-const keepaliveAfterMs = 5_000
-/** A peer that acknowledges nothing for so long, though bytes are under way, has vanished. */
-const lastAckMs = 300_000
-const lastAckEveryMs = 30_000
-/** Deadlines may be late by a tenth, but are not looked at more often than every 10 ms or less often than every second. */
-const sweepShare = 10
-const sweepBoundsMs = { least: 10, most: 1_000 } as const
 
 export interface RelayContext extends PumpShared, LingerContext {
   readonly now: () => number
@@ -38,20 +30,16 @@ interface Lost {
 }
 
 /** Two pumps, from the hand-over until both descriptors are closed. */
-export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
+export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
   seat = -1
-  readonly sweepMs: number
   readonly #context: RelayContext
   readonly #timeouts: RelayTimeouts
+  readonly #deadlines: Deadlines
   readonly #owner: RelayOwner
   readonly #up: Pump
   readonly #down: Pump
-  readonly #keepaliveAtMs: number
   #bytesUp = 0
   #bytesDown = 0
-  #movedMs: number
-  #nextAckMs: number
-  #keepalive = false
   #finishing = false
   #first: Closed | null = null
   /** A side that is gone, while the other one still gets what it had sent. */
@@ -63,13 +51,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     this.#context = context
     this.#timeouts = options.timeouts
     this.#owner = options.owner
-    const nowMs = context.now()
-    this.#movedMs = nowMs
-    this.#keepaliveAtMs = nowMs + Math.min(keepaliveAfterMs, options.timeouts.keepalive.idleMs)
-    this.#nextAckMs = nowMs + lastAckEveryMs
-    const { idleMs, halfCloseMs, stallMs } = options.timeouts
-    const shortest = Math.min(idleMs, halfCloseMs, stallMs) / sweepShare
-    this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
+    this.#deadlines = new Deadlines(options.timeouts, context.sight, context.now())
     this.#up = new Pump(context, this, downstream, upstream)
     this.#down = new Pump(context, this, upstream, downstream)
     downstream.handTo(this)
@@ -91,14 +73,18 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   }
 
   idleMs(nowMs: number): number {
-    return nowMs - this.#movedMs
+    return nowMs - this.#deadlines.movedMs
+  }
+
+  get sweepMs(): number {
+    return this.#deadlines.sweepMs
   }
 
   finish(): void {
     if (this.#over || this.#finishing) return
     this.#finishing = true
     this.#first ??= { first: 'proxy', how: 'fin' }
-    this.#movedMs = this.#context.now()
+    this.#deadlines.moved(this.#context.now())
     this.#up.seal()
     if (!this.#over) this.#down.seal()
   }
@@ -108,7 +94,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   }
 
   moved(pump: Pump, count: number): void {
-    this.#movedMs = this.#context.now()
+    this.#deadlines.moved(this.#context.now())
     if (pump === this.#up) {
       this.#bytesUp += count
       this.#owner.up(count)
@@ -123,7 +109,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
   }
 
   sourceEnded(pump: Pump): void {
-    this.#movedMs = this.#context.now()
+    this.#deadlines.moved(this.#context.now())
     this.#first ??= { first: pump === this.#up ? 'client' : 'server', how: 'fin' }
     if (pump === this.#down) this.#owner.upstreamEnded()
   }
@@ -183,14 +169,33 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
 
   sweep(nowMs: number): void {
     if (this.#lost !== null) return // #settle() has the only deadline
-    const { idleMs, halfCloseMs, stallMs } = this.#timeouts
-    const silentMs = nowMs - this.#movedMs
-    const stuckMs = Math.max(this.#up.stuckMs(nowMs), this.#down.stuckMs(nowMs))
-    if (stuckMs >= stallMs) this.#expire('stall')
-    else if (silentMs >= idleMs) this.#expire('idle')
-    else if ((this.#halfClosed() || this.#finishing) && silentMs >= halfCloseMs) this.#expire('half-close')
-    else if (!this.#keepalive && nowMs >= this.#keepaliveAtMs) this.#keepAlive()
-    else if (nowMs >= this.#nextAckMs) this.#checkAcks(nowMs)
+    const expiry = this.#deadlines.expired(this, nowMs)
+    if (expiry !== null) this.#expire(expiry)
+    else if (this.#deadlines.keepaliveDue(nowMs)) this.#keepAlive()
+  }
+
+  get halfClosed(): boolean {
+    return this.#up.ended || this.#down.ended || this.#finishing
+  }
+
+  get clientEnded(): boolean {
+    return this.#up.ended
+  }
+
+  heldFor(side: RelaySide): number {
+    return this.#towards(side).heldBytes
+  }
+
+  takenBy(side: RelaySide): number {
+    return side === 'upstream' ? this.#bytesUp : this.#bytesDown
+  }
+
+  descriptorOf(side: RelaySide): number {
+    return this.#towards(side).to.fd.n
+  }
+
+  #towards(side: RelaySide): Pump {
+    return side === 'upstream' ? this.#up : this.#down
   }
 
   /** Reads first: what came before the error is there, and read to its end it tells of the error, or of the FIN before it. */
@@ -209,7 +214,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     if (lost === null || this.#over) return
     const from = lost.wire === this.#up.from ? this.#up : this.#down
     const heldBytes = from.spent ? 0 : Math.max(1, from.heldBytes)
-    if (lost.linger.waits(heldBytes, this.#movedMs, from.to.fd.n, () => this.#settle())) return
+    if (lost.linger.waits(heldBytes, this.#deadlines.movedMs, from.to.fd.n, () => this.#settle())) return
     this.#fail(lost.verdict)
   }
 
@@ -221,20 +226,13 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
     return this.#up.ended || this.#down.ended
   }
 
-  /** The side that did not read, or else the one whose turn it was: the open one, or else the client. */
-  #expire(kind: 'idle' | 'stall' | 'half-close'): void {
-    const upstreamFaulty = this.#up.heldBytes > 0 || (this.#up.ended && this.#down.heldBytes === 0)
-    const side = upstreamFaulty ? 'upstream' : 'downstream'
-    this.#fail({
-      kind,
-      side,
-      code: null,
-      closed: { first: upstreamFaulty ? 'server' : 'client', how: 'timeout' },
-    })
+  #expire({ kind, side, vanished }: Expiry): void {
+    const first = side === 'upstream' ? 'server' : 'client'
+    const closed: Closed = { first, how: 'timeout' }
+    this.#fail({ kind, side, code: vanished ? 'ETIMEDOUT' : null, closed })
   }
 
   #keepAlive(): void {
-    this.#keepalive = true
     const { idleMs, intervalMs, count } = this.#timeouts.keepalive
     const { libc } = this.#context
     for (const { fd } of [this.#up.from, this.#up.to]) {
@@ -242,19 +240,6 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable {
       libc.setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, Math.round(intervalMs / 1000))
       libc.setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, count)
       libc.setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
-    }
-  }
-
-  /** TCP_USER_TIMEOUT would kill a live peer that does not read, and replace the keepalive count. */
-  #checkAcks(nowMs: number): void {
-    this.#nextAckMs = nowMs + lastAckEveryMs
-    const { libc } = this.#context
-    for (const { from } of [this.#up, this.#down]) {
-      if (libc.unackedSegments(from.fd) <= 0 || libc.lastAckReceivedMs(from.fd) < lastAckMs) continue
-      const side = from === this.#up.from ? 'downstream' : 'upstream'
-      const first = side === 'upstream' ? 'server' : 'client'
-      this.#fail({ kind: 'idle', side, code: 'ETIMEDOUT', closed: { first, how: 'timeout' } })
-      return
     }
   }
 

@@ -17,7 +17,7 @@ import { EAGAIN, EPIPE } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel, Wire } from '../plane.ts'
-import type { AckState, Acks, Habits } from './acks.ts'
+import type { Acknowledging, AckState, Acks, Habits } from './acks.ts'
 import type { Poller, Watcher } from './poller.ts'
 import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from './sockaddr.ts'
 
@@ -49,7 +49,7 @@ interface Peeker {
  * One socket. Edges are remembered in flags until what they allow is done. Owns no buffer: what it has not been asked
  * for stays in the kernel.
  */
-export class SpliceWire implements Wire, Watcher {
+export class SpliceWire implements Wire, Watcher, Acknowledging {
   place = -1
   readonly fd: Fd
   owner: Owner | null = null
@@ -70,7 +70,6 @@ export class SpliceWire implements Wire, Watcher {
   urgent = false
   /** Bytes were sent on it. */
   sent = false
-  /** For Acks alone, as the next two. */
   acks: AckState = 'normal'
   habits: Habits | null = null
   connectedMs = 0

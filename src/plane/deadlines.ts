@@ -1,0 +1,165 @@
+import type { RelayTimeouts } from './plane.ts'
+import type { Sight } from './sight.ts'
+
+/** Keepalive is set on connections that have lived this long: shorter ones need none and save eight system calls. */
+const keepaliveAfterMs = 5_000
+/** Deadlines may be late by a tenth, but are not looked at more often than every 10 ms or less often than every second. */
+const sweepShare = 10
+const sweepBoundsMs = { least: 10, most: 1_000 } as const
+/** The kernel is asked for unacknowledged bytes so many times in `unackedMs`: how late that deadline may be. */
+const looksAtAcks = 8
+/** A peer that answers nothing leaves more than one question open. A single one may just have been asked. */
+const leastUnanswered = 2
+
+export type RelaySide = 'downstream' | 'upstream'
+
+/** A relay as its deadlines see it. `side` is the one that bytes go to. */
+export interface Timed {
+  /** One side has ended, or we have: the other one has `halfCloseMs` left for each silence. */
+  readonly halfClosed: boolean
+  /** The client has ended: it is the endpoint's turn. */
+  readonly clientEnded: boolean
+  /** Bytes that the side's kernel has not taken yet. */
+  heldFor(side: RelaySide): number
+  /** Bytes that it has taken since the relay began. */
+  takenBy(side: RelaySide): number
+  descriptorOf(side: RelaySide): number
+}
+
+export interface Expiry {
+  readonly kind: 'idle' | 'stall' | 'half-close'
+  /** Who was silent, or did not read. */
+  readonly side: RelaySide
+  /** The peer is gone: it has acknowledged nothing for `unackedMs`. */
+  readonly vanished: boolean
+}
+
+/** Of one direction, since when: monotonic ms, -1 while it is not so. */
+class Waits {
+  /** What is held does not move. */
+  stuckMs = -1
+  /** Bytes are out and nothing comes back. */
+  unackedMs = -1
+  taken = 0
+}
+
+/**
+ * A relay's deadlines, looked at by the sweeper. What the program did is remembered; what the kernel does with it, a queue that
+ * empties, a peer that is slow or gone, is asked of the kernel, and only when a deadline would be over without it.
+ */
+export class Deadlines {
+  readonly sweepMs: number
+  readonly #timeouts: RelayTimeouts
+  readonly #sight: Sight | null
+  readonly #up = new Waits()
+  readonly #down = new Waits()
+  #movedMs: number
+  #keepaliveAtMs: number
+  #nextAcksMs: number
+
+  constructor(timeouts: RelayTimeouts, sight: Sight | null, nowMs: number) {
+    this.#timeouts = timeouts
+    this.#sight = sight
+    this.#movedMs = nowMs
+    this.#keepaliveAtMs = nowMs + Math.min(keepaliveAfterMs, timeouts.keepalive.idleMs)
+    const { idleMs, halfCloseMs, stallMs, unackedMs } = timeouts
+    this.#nextAcksMs = nowMs + unackedMs / looksAtAcks
+    const shortest = Math.min(idleMs, halfCloseMs, stallMs, unackedMs) / sweepShare
+    this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
+  }
+
+  /** When a byte last moved. */
+  get movedMs(): number {
+    return this.#movedMs
+  }
+
+  moved(nowMs: number): void {
+    this.#movedMs = nowMs
+  }
+
+  /** True once: it is time to turn keepalive on. */
+  keepaliveDue(nowMs: number): boolean {
+    if (nowMs < this.#keepaliveAtMs) return false
+    this.#keepaliveAtMs = Number.POSITIVE_INFINITY
+    return true
+  }
+
+  /** Call at each sweep: the first deadline that is over, if one is. */
+  expired(relay: Timed, nowMs: number): Expiry | null {
+    this.#note(relay, 'downstream', this.#down, nowMs)
+    this.#note(relay, 'upstream', this.#up, nowMs)
+    const { idleMs, halfCloseMs, stallMs } = this.#timeouts
+    const stuckDownMs = this.#stuckMs(relay, 'downstream', this.#down, nowMs)
+    const stuckUpMs = this.#stuckMs(relay, 'upstream', this.#up, nowMs)
+    if (Math.max(stuckDownMs, stuckUpMs) >= stallMs)
+      return { kind: 'stall', side: culprit(relay), vanished: false }
+    const shortMs = relay.halfClosed ? Math.min(idleMs, halfCloseMs) : idleMs
+    if (this.#silentMs(relay, shortMs, nowMs) >= shortMs) {
+      const kind = shortMs === idleMs ? 'idle' : 'half-close'
+      return { kind, side: culprit(relay), vanished: false }
+    }
+    return nowMs >= this.#nextAcksMs ? this.#vanished(relay, nowMs) : null
+  }
+
+  #note(relay: Timed, side: RelaySide, waits: Waits, nowMs: number): void {
+    const taken = relay.takenBy(side)
+    // A chunk may go piece by piece, told of only at its end; each piece is movement.
+    if (taken !== waits.taken && relay.heldFor(side) > 0) this.#movedMs = nowMs
+    if (relay.heldFor(side) === 0) waits.stuckMs = -1
+    else if (taken !== waits.taken || waits.stuckMs === -1) waits.stuckMs = nowMs
+    waits.taken = taken
+  }
+
+  /** For how long nothing of what is held for a side has moved. */
+  #stuckMs(relay: Timed, side: RelaySide, waits: Waits, nowMs: number): number {
+    if (waits.stuckMs === -1) return 0
+    // There is no room for more while the queue in front of it empties: that is movement too.
+    if (nowMs - waits.stuckMs >= this.#timeouts.stallMs) {
+      waits.stuckMs = Math.max(waits.stuckMs, nowMs - this.#lastSentMs(relay, side))
+    }
+    return nowMs - waits.stuckMs
+  }
+
+  #silentMs(relay: Timed, limitMs: number, nowMs: number): number {
+    if (nowMs - this.#movedMs >= limitMs) {
+      const ms = Math.min(this.#lastSentMs(relay, 'downstream'), this.#lastSentMs(relay, 'upstream'))
+      this.#movedMs = Math.max(this.#movedMs, nowMs - ms)
+    }
+    return nowMs - this.#movedMs
+  }
+
+  #lastSentMs(relay: Timed, side: RelaySide): number {
+    return this.#sight?.tcp(relay.descriptorOf(side))?.lastSentMs ?? Number.POSITIVE_INFINITY
+  }
+
+  #vanished(relay: Timed, nowMs: number): Expiry | null {
+    this.#nextAcksMs = nowMs + this.#timeouts.unackedMs / looksAtAcks
+    const down = this.#isGone(relay, 'downstream', this.#down, nowMs)
+    const up = this.#isGone(relay, 'upstream', this.#up, nowMs)
+    return down || up ? { kind: 'idle', side: up ? 'upstream' : 'downstream', vanished: true } : null
+  }
+
+  /**
+   * TCP_USER_TIMEOUT would kill a live peer that does not read, and replace the keepalive count. One that answers probes of
+   * its closed window lives.
+   */
+  #isGone(relay: Timed, side: RelaySide, waits: Waits, nowMs: number): boolean {
+    const sight = this.#sight
+    const descriptor = relay.descriptorOf(side)
+    const tcp = sight !== null && sight.unacknowledged(descriptor) > 0 ? sight.tcp(descriptor) : null
+    if (tcp === null) {
+      waits.unackedMs = -1
+      return false
+    }
+    waits.unackedMs = Math.max(waits.unackedMs === -1 ? nowMs : waits.unackedMs, nowMs - tcp.lastAckMs)
+    const leftMs = waits.unackedMs + this.#timeouts.unackedMs - nowMs
+    if (leftMs > 0) this.#nextAcksMs = Math.min(this.#nextAcksMs, nowMs + leftMs)
+    return leftMs <= 0 && tcp.unanswered >= leastUnanswered
+  }
+}
+
+/** The side that did not read, or else the one whose turn it was: the open one, or else the client. */
+function culprit(relay: Timed): RelaySide {
+  const upstream = relay.heldFor('upstream') > 0 || (relay.clientEnded && relay.heldFor('downstream') === 0)
+  return upstream ? 'upstream' : 'downstream'
+}
