@@ -204,6 +204,22 @@ test('a timer fires while nothing happens, though the thread waits in the kernel
   t.true(tookMs >= 100 && tookMs < 1_000, `${tookMs}`)
 })
 
+test('a timer that is due waits until all that has come is told, however much that is', async (t) => {
+  const { poller, clock, pair, libc } = scene(t)
+  const ears: Ear[] = []
+  for (let i = 0; i < 900; i++) {
+    const ear = new Ear()
+    ears.push(ear)
+    must('epoll_ctl', poller.watch(pair().server, ear))
+  }
+  const { promise, resolve } = Promise.withResolvers<number>()
+  clock.after(1, () => resolve(ears.filter(({ heard }) => heard.length > 0).length))
+  await new Promise((resolve) => setTimeout(resolve, 20)) // the process was paused
+  poller.start()
+  libc.raiseEventfd(poller.wakeFd.n)
+  t.is(await promise, ears.length)
+})
+
 test('promises and immediates go on while sockets are busy without end', async (t) => {
   const { libc, poller, pair, send } = scene(t)
   const { client, server } = pair()
