@@ -4,7 +4,7 @@ import type { Child } from './harness/children.ts'
 import { type ContenderName, startContenders, type Target } from './harness/contenders.ts'
 import { startLoad } from './harness/http-load.ts'
 import { loopback } from './harness/place.ts'
-import { forgetPeak, residentBytes } from './harness/process-cost.ts'
+import { forgetPeak, residentBytes, socketBytes } from './harness/process-cost.ts'
 import { inRounds, type Sample } from './harness/rounds.ts'
 import { startSpliceway } from './harness/spliceway.ts'
 import { bestPeers } from './harness/verdict.ts'
@@ -19,6 +19,8 @@ const many = 9_000
 const slowBytes = 1024 ** 3
 /** After each MiB. */
 const slowRestMs = 2
+/** Clients that read nothing of what they are sent. */
+const unread = 60
 const MiB = 2 ** 20
 const collect = new URL('./load/collect.ts', import.meta.url).pathname
 const peers: readonly ContenderName[] = ['HAProxy', 'nginx', 'nginx (A/A)']
@@ -48,12 +50,14 @@ export async function memory(bench: Bench): Promise<void> {
   const rounds = bench.quick ? 1 : Math.min(mostRounds, bench.rounds)
   bench.report.table({
     part: 'memory',
-    title: `memory: slope from ${few} to ${many} idle connections; 1 GiB to a reader that rests ${slowRestMs} ms after each MiB`,
+    title: `memory: slope from ${few} to ${many} idle connections; 1 GiB to a reader that rests ${slowRestMs} ms after each MiB; ${unread} clients that read nothing: what program and kernel hold for each`,
     baseline: null,
     columns: [
       { key: 'fewMiB', title: `MiB with ${few}`, digits: 1 },
       { key: 'perConnection', title: 'kB/idle connection', digits: 2, main: true },
       { key: 'slowGrowthMiB', title: 'slow reader: growth MiB', digits: 1 },
+      { key: 'unreadOwnMiB', title: 'unread: own MiB', digits: 2 },
+      { key: 'unreadKernelMiB', title: 'unread: kernel MiB', digits: 2 },
     ],
     samples: await inRounds(subjects(bench), rounds, async () => {}, measure),
     measures: [
@@ -67,6 +71,17 @@ export async function memory(bench: Bench): Promise<void> {
         ours: 'spliceway, collected',
         peers: bestPeers,
         most: 1.5,
+      },
+      {
+        id: 'memory-unread',
+        title: 'kernel memory of a client that reads nothing',
+        unit: 'MiB',
+        key: 'unreadKernelMiB',
+        better: 'less',
+        target: 1,
+        ours: 'spliceway, collected',
+        peers: bestPeers,
+        most: 1,
       },
     ],
   })
@@ -109,5 +124,17 @@ async function measured(pid: number, target: Target, holder: Child, reader: Chil
   const rested = residentBytes(pid).now
   await reader.ask({ wish: 'down', bytes: slowBytes, connections: 1, restMs: slowRestMs, ...target })
   const { peak } = residentBytes(pid)
-  return { fewMiB: before / MiB, perConnection, slowGrowthMiB: (peak - rested) / MiB }
+  const resting = residentBytes(pid).now
+  await holder.ask({ open: unread, unread: 1, ...target })
+  await sleep(settleMs)
+  const unreadKernelMiB = socketBytes(pid) / unread / MiB
+  const unreadOwnMiB = (residentBytes(pid).now - resting) / unread / MiB
+  await holder.ask({ open: 0 })
+  return {
+    fewMiB: before / MiB,
+    perConnection,
+    slowGrowthMiB: (peak - rested) / MiB,
+    unreadOwnMiB,
+    unreadKernelMiB,
+  }
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 /** clock_gettime ticks of utime and its like: sysconf(_SC_CLK_TCK) is 100 on every Linux that Node runs on. */
@@ -31,6 +32,20 @@ export function residentBytes(pid: number): { readonly now: number; readonly pea
     peak += field('VmHWM')
   }
   return { now, peak }
+}
+
+/** What the kernel holds for a program's TCP sockets, in bytes: received and unread, written and unacknowledged (ss -m). */
+export function socketBytes(pid: number): number {
+  const pids = new Set(family(pid).map(String))
+  const lines = execFileSync('ss', ['-tnmpHO'], { encoding: 'utf8', maxBuffer: 1e8 }).split('\n')
+  let total = 0
+  for (const line of lines) {
+    const owner = /pid=(\d+)/.exec(line)?.[1]
+    const [, received, forward, queued] = /skmem:\(r(\d+),.*,f(\d+),w(\d+),/.exec(line) ?? []
+    if (owner === undefined || !pids.has(owner)) continue
+    total += Number(received ?? 0) + Number(forward ?? 0) + Number(queued ?? 0)
+  }
+  return total
 }
 
 /** A process and all below it. */

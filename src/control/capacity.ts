@@ -3,7 +3,13 @@ import type { Config } from '../config/config.ts'
 /** Descriptors kept for everything but connections: listeners, probes, admin, logs, files. */
 const spareDescriptors = 256
 /** What a connection may hold in user space: 128 KiB a direction. */
-const bytesPerConnection = 256 * 1024
+const ownBytes = 256 * 1024
+/**
+ * What the kernel holds on both sides of a connection whose reader does not read: at most 1 MiB (0.3 to 0.9 were measured,
+ * bench -- memory; 4.5 without the bound of plane/unsent.ts). It is charged to the Pod. One in four is taken to be such.
+ */
+const kernelBytes = (1024 * 1024) / 4
+const bytesPerConnection = ownBytes + kernelBytes
 
 /** What this process may use. */
 export interface Machine {
@@ -13,8 +19,8 @@ export interface Machine {
 }
 
 /**
- * How many connections the program takes. `auto`: the buffers of all may fill half of the memory; the other half is for
- * the program. Never more than the descriptors allow, two for each, whatever is configured: running out of them would
+ * How many connections the program takes. `auto`: the buffers of all, the kernel's included, may fill half of the memory; the
+ * other half is for the program. Never more than the descriptors allow, two for each, whatever is configured: running out of them would
  * hit probes and logs too. At least 1. `warm`: sockets that wait for clients, as many as warmRoom() allows.
  */
 export function connectionLimit(

@@ -31,6 +31,7 @@ export const TCP_KEEPINTVL = 5
 export const TCP_KEEPCNT = 6
 export const TCP_INFO = 11
 export const TCP_QUICKACK = 12
+export const TCP_NOTSENT_LOWAT = 25
 /** bits/socket.h */
 export const MSG_PEEK = 0x2
 export const MSG_CTRUNC = 0x8

@@ -8,7 +8,7 @@ test('auto is what the descriptors allow, two for each connection beside the spa
 })
 
 test('auto is what half of the memory allows where that is less', (t) => {
-  t.is(connectionLimit('auto', { openFiles: 1_000_000, memoryBytes: 512 * 1024 * 1024 }), 1_024)
+  t.is(connectionLimit('auto', { openFiles: 1_000_000, memoryBytes: GiB }), 1_024)
 })
 
 test('auto is never zero', (t) => {

@@ -382,7 +382,7 @@ test('memory is limited and the processor is not', (t) => {
   for (const { container } of overlays) {
     t.deepEqual(at(container, 'resources'), {
       requests: { cpu: '100m', memory: '192Mi' },
-      limits: { memory: '512Mi' },
+      limits: { memory: '1Gi' },
     })
   }
 })

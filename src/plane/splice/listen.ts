@@ -1,8 +1,15 @@
-import { IPPROTO_TCP, SO_OOBINLINE, SOL_SOCKET, TCP_NODELAY } from '../../linux/constants.ts'
+import {
+  IPPROTO_TCP,
+  SO_OOBINLINE,
+  SOL_SOCKET,
+  TCP_NODELAY,
+  TCP_NOTSENT_LOWAT,
+} from '../../linux/constants.ts'
 import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../../linux/errno.ts'
 import { Fd } from '../../linux/fd.ts'
 import { must } from '../../linux/libc.ts'
 import type { Listening, ListenSpec } from '../plane.ts'
+import { mostUnsent } from '../unsent.ts'
 import type { Watcher } from './poller.ts'
 import { type Shared, SpliceWire } from './wire.ts'
 
@@ -42,9 +49,13 @@ export class Listener implements Listening, Watcher {
     this.#after = after
     this.#fd = new Fd(spec.socket)
     libc.adopt(this.#fd)
-    // Accepted sockets inherit both: no system call for each of them.
+    // Accepted sockets inherit all three: no system call for each of them.
     must('setsockopt(TCP_NODELAY)', libc.setOption(this.#fd, IPPROTO_TCP, TCP_NODELAY, 1))
     must('setsockopt(SO_OOBINLINE)', libc.setOption(this.#fd, SOL_SOCKET, SO_OOBINLINE, 1))
+    must(
+      'setsockopt(TCP_NOTSENT_LOWAT)',
+      libc.setOption(this.#fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, mostUnsent),
+    )
     must('listen', libc.listen(this.#fd, spec.backlog))
     must('epoll_ctl', poller.watchListener(this.#fd, this))
   }

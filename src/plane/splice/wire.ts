@@ -12,11 +12,13 @@ import {
   SO_ERROR,
   SOL_SOCKET,
   TCP_NODELAY,
+  TCP_NOTSENT_LOWAT,
 } from '../../linux/constants.ts'
 import { EAGAIN, EPIPE } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import type { Cancel, Wire } from '../plane.ts'
+import { mostUnsent, unboundedBytes } from '../unsent.ts'
 import type { Acknowledging, AckState, Acks, Habits } from './acks.ts'
 import type { Poller, Watcher } from './poller.ts'
 import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from './sockaddr.ts'
@@ -82,13 +84,16 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   #peeker: Peeker | null = null
   #reset: (() => void) | null = null
   #noDelay: boolean
+  /** Bytes that may yet be sent before the socket's unsent bytes are bounded; below zero: they are. */
+  #untilBound: number
 
-  /** `noDelay`: the socket has TCP_NODELAY already. */
-  constructor(shared: Shared, fd: Fd, remote: SocketAddress | null, noDelay: boolean) {
+  /** `inherited`: the socket has the options of a listener, TCP_NODELAY and TCP_NOTSENT_LOWAT among them. */
+  constructor(shared: Shared, fd: Fd, remote: SocketAddress | null, inherited: boolean) {
     this.#shared = shared
     this.fd = fd
     this.#remote = remote
-    this.#noDelay = noDelay
+    this.#noDelay = inherited
+    this.#untilBound = inherited ? -1 : unboundedBytes
   }
 
   /** Of a socket that was just accepted, whose peer is in the shared block. */
@@ -182,6 +187,9 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
       this.#shared.libc.setOption(this.fd, IPPROTO_TCP, TCP_NODELAY, 1)
     }
     this.sent = true
+    if (this.#untilBound < 0) return
+    this.#untilBound -= count
+    if (this.#untilBound < 0) this.#shared.libc.setOption(this.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, mostUnsent)
   }
 
   /** The owner takes over: nobody is told of a reset or of bytes any more. */
