@@ -61,6 +61,7 @@ const gauges = new Set([
     endpointCell(slot) + endpointField.pending,
     endpointCell(slot) + endpointField.usualMs,
     endpointCell(slot) + endpointField.warm,
+    endpointCell(slot) + endpointField.spent,
   ]).flat(),
 ])
 
