@@ -22,7 +22,7 @@ export type Material =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'file'; readonly file: string }
 
-/** Never holds what was read. */
+/** Where the server is or who we are is not known; the message never holds what was read. */
 export class CredentialsError extends Error {}
 
 /** Throws CredentialsError when the file cannot be read or is empty: what is half-way swapped is tried again. */

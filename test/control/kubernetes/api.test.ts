@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { type Api, connectCluster } from '../../../src/control/kubernetes/api.ts'
+import type { Api } from '../../../src/control/kubernetes/api.ts'
 import type { Cluster } from '../../../src/control/kubernetes/cluster.ts'
 import { certificate } from '../../helpers/certificate.ts'
 import { addresses, Bench, serverCertificate, slice } from './bench.ts'
@@ -10,7 +13,7 @@ const signal = new AbortController().signal
 const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
 
 function connect(t: ExecutionContext, bench: Bench, changes: Partial<Cluster>): Api {
-  const api = connectCluster(bench.cluster(changes), 'spliceway/test')
+  const api = bench.connect(changes)
   t.teardown(() => api.close())
   return api
 }
@@ -53,14 +56,88 @@ test('authority and certificate are read from their files for each connection', 
   writeFileSync(join(bench.folder, 'ca.crt'), client.cert)
   writeFileSync(join(bench.folder, 'tls.crt'), client.cert)
   writeFileSync(join(bench.folder, 'tls.key'), client.key)
-  t.regex(String(await ask(api)), /^self-signed certificate/)
+  const wrong =
+    "the certificate-authority of test has not signed the server's certificate (self-signed certificate)"
+  t.is(await ask(api), wrong)
+  writeFileSync(join(bench.folder, 'ca.crt'), 'half a fi')
+  t.is(await ask(api), 'certificate-authority of test holds no certificate (PEM)')
   writeFileSync(join(bench.folder, 'ca.crt'), serverCertificate.cert)
   t.is(await ask(api), 200)
 })
 
+test('a client certificate that is replaced is used at once, also on a connection that is open', async (t) => {
+  const client = certificate(['operator'])
+  const other = certificate(['nobody'])
+  const bench = await Bench.start(t, { tokens: [], clientCa: client.cert })
+  const file = (name: string) => ({ kind: 'file', file: join(bench.folder, name) }) as const
+  const write = ({ cert, key }: typeof client) => {
+    writeFileSync(join(bench.folder, 'tls.crt'), cert)
+    writeFileSync(join(bench.folder, 'tls.key'), key)
+  }
+  const mine = { token: null, certificate: { cert: file('tls.crt'), key: file('tls.key') } }
+  const api = connect(t, bench, mine)
+  write(other)
+  t.is(await ask(api), 401)
+  write(client)
+  t.is(await ask(api), 200)
+  writeFileSync(join(bench.folder, 'tls.key'), other.key)
+  t.regex(String(await ask(api)), /^client-certificate and client-key of test cannot be used: .*mismatch/)
+  write(client)
+  t.is(await ask(api), 200)
+  await bench.until(() => bench.server.connections === 1)
+})
+
+test('what the files say when they are wrong', async (t) => {
+  const bench = await Bench.start(t)
+  const text = (pem: string) => ({ kind: 'text', text: pem }) as const
+  const broken = '-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n'
+  t.regex(
+    String(await ask(connect(t, bench, { ca: text(broken) }))),
+    /^certificate-authority of test is broken: /,
+  )
+  const nonsense = { cert: text('x'), key: text('y') }
+  t.regex(
+    String(await ask(connect(t, bench, { certificate: nonsense }))),
+    /^client-certificate and client-key of test cannot be used: /,
+  )
+})
+
+test('an address may stand for the name in the certificate: verified, and not sent as a name', async (t) => {
+  const named = certificate(['10.0.0.1', 'api.example'])
+  const bench = await Bench.start(t, { certificate: named })
+  const ca = { kind: 'text', text: named.cert } as const
+  t.is(await ask(connect(t, bench, { ca, serverName: '10.0.0.1' })), 200)
+  t.regex(
+    String(await ask(connect(t, bench, { ca, serverName: '10.0.0.2' }))),
+    /^the server's certificate is for another name .*10\.0\.0\.2/,
+  )
+  const other = certificate(['fd00::1'])
+  const six = await Bench.start(t, { certificate: other })
+  t.is(await ask(connect(t, six, { ca: { kind: 'text', text: other.cert }, serverName: 'fd00::1' })), 200)
+})
+
+test('http to a server that speaks https, and the reverse, say so', async (t) => {
+  const bench = await Bench.start(t)
+  const { port } = bench.server
+  const clear = String(await ask(connect(t, bench, { server: `http://127.0.0.1:${port}` })))
+  t.regex(clear, /; the URL says http: does the server speak https\?$/)
+  const plain = createServer((_, response) => response.end())
+  plain.listen(0, '127.0.0.1')
+  await once(plain, 'listening')
+  t.teardown(() => plain.close())
+  const { port: plainPort } = plain.address() as AddressInfo
+  t.regex(
+    String(await ask(connect(t, bench, { server: `https://127.0.0.1:${plainPort}` }))),
+    /^the URL says https, but the server speaks http /,
+  )
+})
+
 test('a server whose certificate is of nobody we trust is not asked', async (t) => {
   const bench = await Bench.start(t)
-  t.regex(String(await ask(connect(t, bench, { ca: null }))), /^self-signed certificate/)
+  t.is(
+    await ask(connect(t, bench, { ca: null })),
+    "test has no certificate-authority, and nobody whom this host trusts has signed the server's certificate (self-signed certificate)",
+  )
   t.deepEqual(bench.server.asked, [])
 })
 

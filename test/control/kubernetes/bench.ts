@@ -13,8 +13,9 @@ import {
   kubernetesSource,
 } from '../../../src/control/kubernetes/kubernetes-source.ts'
 import { formatAddress } from '../../../src/core/address.ts'
-import { ApiServer, type ApiServerOptions, type SliceObject } from '../../helpers/api-server.ts'
+import { ApiServer, type ApiServerOptions } from '../../helpers/api-server.ts'
 import { certificate } from '../../helpers/certificate.ts'
+import type { SliceObject } from '../../helpers/slice-object.ts'
 import { FakeClock, RecordedLog } from '../fixture.ts'
 
 /** Making one takes openssl 20 ms; all servers of a test file can share it. */
@@ -40,7 +41,7 @@ export class Bench {
     this.folder = folder
     this.tokenFile = join(folder, 'token')
     this.writeToken('good')
-    this.api = connectCluster(this.cluster(), 'spliceway/test')
+    this.api = this.connect()
     server.on('event', () => this.#happened.emit('event'))
   }
 
@@ -73,6 +74,11 @@ export class Bench {
       certificate: null,
       ...changes,
     }
+  }
+
+  /** A connection to a cluster of which something is different. */
+  connect(changes: Partial<Cluster> = {}): Api {
+    return connectCluster(async () => ({ kind: 'cluster', cluster: this.cluster(changes) }), 'spliceway/test')
   }
 
   /** With the newline that an editor leaves. */
@@ -150,10 +156,19 @@ export class Bench {
     }
   }
 
+  /** So much time passes in a quiet cluster: there is a bookmark every minute, and one at the end. */
+  async pass(source: KubernetesSource, ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 60_000) {
+      this.clock.advance(Math.min(left, 60_000))
+      this.server.bookmark()
+      await this.until(() => confirmedMs(source) === this.clock.nowMs())
+    }
+  }
+
   /** The n-th failure of a kind has been counted, and the pause after it has begun. */
   async failed(source: KubernetesSource, kind: string, count = 1): Promise<void> {
     await this.until(() => {
-      const counted = [...source.report.failures].find(([name]) => name === kind)?.[1] ?? 0
+      const counted = counts(source)[kind] ?? 0
       return counted >= count && this.clock.pending > 0
     })
   }
@@ -167,6 +182,16 @@ export class Bench {
   get asked(): string[] {
     return this.server.asked.map(({ kind, query }) => `${kind} ${query.resourceVersion ?? ''}`.trim())
   }
+}
+
+/** How often what has failed. */
+export function counts(source: KubernetesSource): Readonly<Record<string, number>> {
+  return Object.fromEntries([...source.failures].filter(([, count]) => count > 0))
+}
+
+/** When the API server last confirmed the endpoints; undefined: nothing is known. */
+export function confirmedMs({ answer }: KubernetesSource): number | undefined {
+  return answer.kind === 'known' ? answer.confirmedMs : undefined
 }
 
 export function addresses(source: KubernetesSource): string[] {
