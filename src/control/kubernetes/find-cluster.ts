@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { joinHostPort } from '../../core/address.ts'
-import { errorText } from '../wording.ts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, unreadable } from './cluster.ts'
 import { readKubeconfig, serverUrl } from './kubeconfig.ts'
 import { ShapeError } from './received.ts'
 
@@ -72,7 +71,7 @@ async function fromFile(file: string): Promise<Cluster> {
     return readKubeconfig(await readFile(file, 'utf8'), file)
   } catch (error) {
     if (error instanceof ShapeError) throw error
-    throw new ShapeError(`${file} cannot be read: ${errorText(error)}`)
+    throw new ShapeError(unreadable(file, error))
   }
 }
 

@@ -246,12 +246,14 @@ function failingOf(trouble: Trouble): Failing | null {
   return { sinceMs: trouble.sinceMs, reason: trouble.reason }
 }
 
-const dayMs = 86_400_000
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 /** Pods that were known before that have often given their addresses to others. */
 const oldMs = dayMs
 
 function ageText(ms: number): string {
-  return ms < 2 * dayMs ? roughly(ms) : `${Math.floor(ms / dayMs)} days`
+  if (ms >= 2 * dayMs) return `${Math.floor(ms / dayMs)} days`
+  return roughly(ms < hourMs ? ms : Math.round(ms / hourMs) * hourMs)
 }
 
 function unknownPlace(locality: Locality): string {

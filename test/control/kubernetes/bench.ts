@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -28,12 +28,16 @@ export class Bench {
   readonly clock = new FakeClock()
   readonly log = new RecordedLog()
   readonly server: ApiServer
-  readonly api: Api
+  /** What a source is given; a test may give it another one, and closes that. */
+  api: Api
   readonly tokenFile: string
   readonly folder: string
   changes = 0
+  /** Of the source's wall clock to ours. */
+  wallAheadMs = 0
   /** The time for which the source waits, as it said last. */
   awaitedMs = 0
+  readonly #own: Api
   readonly #happened = new EventEmitter()
 
   private constructor(server: ApiServer, folder: string) {
@@ -41,7 +45,8 @@ export class Bench {
     this.folder = folder
     this.tokenFile = join(folder, 'token')
     this.writeToken('good')
-    this.api = this.connect()
+    this.#own = this.connect()
+    this.api = this.#own
     server.on('event', () => this.#happened.emit('event'))
   }
 
@@ -55,7 +60,7 @@ export class Bench {
 
   /** Sources are stopped by now: nothing of them may be left. */
   async #end(): Promise<void> {
-    await this.api.close()
+    await this.#own.close()
     await this.until(() => this.server.connections === 0)
     await this.server.stop()
     rmSync(this.folder, { recursive: true, force: true })
@@ -116,7 +121,7 @@ export class Bench {
         return this.clock.after(ms, fire)
       },
       nowMs: this.clock.nowMs,
-      wallMs: () => Date.now(),
+      wallMs: () => Date.now() + this.wallAheadMs,
       random: () => 0.5,
       changed: () => {
         this.changes++
@@ -176,6 +181,11 @@ export class Bench {
   /** The file is there. Its writing has no event: the folder is looked at. */
   async written(file: string): Promise<void> {
     for (let i = 0; i < patienceMs / 5 && !existsSync(file); i++) await setTimeout(5)
+  }
+
+  /** The file's time is later than that. It has no event either. */
+  async touched(file: string, thanMs: number): Promise<void> {
+    for (let i = 0; i < patienceMs / 5 && statSync(file).mtimeMs <= thanMs; i++) await setTimeout(5)
   }
 
   /** What was asked so far, in order: `list 0`, `watch 103`. */

@@ -236,7 +236,7 @@ test('nothing is found: what to do', async (t) => {
 
 test('several kubeconfigs, and one that is not there', async (t) => {
   t.is(await found({ KUBECONFIG: '/a:/b' }), '/a:/b: several kubeconfigs cannot be merged here; name one')
-  t.regex(String(await found({ KUBECONFIG: '/nowhere/config' })), /^\/nowhere\/config cannot be read: ENOENT/)
+  t.regex(String(await found({ KUBECONFIG: '/nowhere/config' })), /^\/nowhere\/config is missing$/)
 })
 
 test('our node is what the pod says, and empty is nothing', (t) => {

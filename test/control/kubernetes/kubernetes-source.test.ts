@@ -176,6 +176,43 @@ test('the last answer is on disk, and a start without API server begins with it'
   t.is(statSync(snapshotPath).mode & 0o777, 0o600)
 })
 
+for (const [days, level, age] of [
+  [0.9, 'info', '22h'],
+  [1.5, 'warn', '36h'],
+  [40, 'warn', '40 days'],
+] as const) {
+  test(`a copy that is ${days} days old is used, and its age is said`, async (t) => {
+    const bench = await Bench.start(t)
+    const snapshotPath = join(bench.folder, 'web.json')
+    writeFileSync(snapshotPath, JSON.stringify(saved('kong')))
+    const then = Date.now() / 1000 - days * 86_400
+    utimesSync(snapshotPath, then, then)
+    await bench.server.crash()
+    const source = bench.source({ snapshotPath })
+    t.teardown(() => source.stop())
+    await source.first
+    const [first = ''] = bench.log.take()
+    t.regex(first, new RegExp(`^${level} ${start} begins with what was known ${age} ago: 1 endpoint`))
+  })
+}
+
+test('the copy of a Service in which nothing changes stays fresh', async (t) => {
+  const bench = await Bench.start(t)
+  const snapshotPath = join(bench.folder, 'web.json')
+  bench.server.set(slice('kong-a', ['10.0.0.1']))
+  const source = await bench.watching(t, { snapshotPath })
+  bench.clock.advance(1000)
+  await bench.written(snapshotPath)
+  const monthAgo = new Date(Date.now() - 30 * 86_400_000)
+  utimesSync(snapshotPath, monthAgo, monthAgo)
+  await bench.pass(source, 60_000)
+  t.is(statSync(snapshotPath).mtimeMs, monthAgo.getTime())
+  bench.wallAheadMs = 700_000
+  await bench.pass(source, 60_000)
+  await bench.touched(snapshotPath, monthAgo.getTime())
+  t.true(statSync(snapshotPath).mtimeMs > Date.now())
+})
+
 test('everything that matters of a slice is on disk, in the form of the API', async (t) => {
   const bench = await Bench.start(t)
   const snapshotPath = join(bench.folder, 'web.json')

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import test from 'ava'
 import { addresses, Bench, counts, slice } from './bench.ts'
 
@@ -416,6 +419,33 @@ test('a server that is away is asked every few seconds for ever, and begins anew
   await bench.until(() => bench.listening)
   t.pass()
 })
+
+for (const [name, body, reason] of [
+  [
+    'an API server that expects TLS',
+    'Client sent an HTTP request to an HTTPS server.\n',
+    'the URL says http, but the server speaks https',
+  ],
+  ['a line of text', 'no healthy upstream', 'no healthy upstream'],
+  ['a page', '<html><h1>Bad</h1></html>', 'no reason given'],
+  ['nothing', '', 'no reason given'],
+] as const) {
+  test(`a refusal that is no Status: ${name}`, async (t) => {
+    const bench = await Bench.start(t)
+    const server = createServer((_, response) => response.writeHead(400).end(body))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    bench.api = bench.connect({ server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` })
+    const source = bench.source()
+    t.teardown(async () => {
+      source.stop()
+      await bench.api.close()
+      server.close()
+    })
+    await bench.failed(source, 'refused')
+    t.like(source.answer, { reason: `cannot be asked for: status 400: ${reason}` })
+  })
+}
 
 test('a server that takes a request and says nothing is left after 30 s', async (t) => {
   const bench = await Bench.start(t)

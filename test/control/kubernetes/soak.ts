@@ -36,7 +36,7 @@ export async function soak(t: ExecutionContext, changes: number): Promise<void> 
   await server.until(() => server.watches === 1)
 
   const visits = Array.from({ length: visitors }, () => visit(source, fleet))
-  const disturbances = [0, 0, 0, 0, 0]
+  const disturbances = [0, 0, 0, 0, 0, 0]
   for (let i = 0; i < changes; i++) {
     await fleet.change(server, random)
     await turn()
@@ -90,7 +90,13 @@ async function disturb(server: ApiServer, which: number): Promise<void> {
       server.breakWatches('{"type":"MODIFIED","object":{"metadata":{}}}\n', 'end')
       break
     case 4:
+      server.compact()
       server.failWatches(410, 'Expired')
+      break
+    case 5:
+      await server.crash()
+      server.restore(Math.max(1, server.revision - 500))
+      await server.revive()
       break
   }
   await server.until(() => server.watches === 0)
