@@ -10,7 +10,7 @@ import { emptinessOf } from './emptiness.ts'
 import { type EndpointSlice, endpointsOf, type Locality, type OurNode } from './endpoint-slice.ts'
 import { type Failure, type FailureKind, failureKinds } from './failure.ts'
 import { LastKnown } from './last-known.ts'
-import { type Attempt, ListWatch, type ServiceName } from './list-watch.ts'
+import { type Asked, ListWatch, type ServiceName } from './list-watch.ts'
 import { Pace } from './pace.ts'
 import { afterConfirmation, afterFailure, type Trouble } from './trouble.ts'
 
@@ -117,7 +117,7 @@ export class KubernetesSource implements Source {
         this.#pace.wish()
       },
       confirmed: (by) => this.#confirm(by),
-      failed: (failure, attempt) => this.#fail(failure, attempt),
+      failed: (failure, asked) => this.#fail(failure, asked),
     })
   }
 
@@ -190,7 +190,7 @@ export class KubernetesSource implements Source {
     return endpoints.filter(({ address }) => specialOf(address) === null)
   }
 
-  #confirm(by: Attempt['request']): void {
+  #confirm(by: Asked['request']): void {
     const nowMs = this.#deps.nowMs()
     const before = this.#trouble
     const lastMs = this.#confirmedMs
@@ -202,19 +202,19 @@ export class KubernetesSource implements Source {
     this.#deps.log.info(this.#fields(), `${this.#title} is followed again after ${roughly(blindMs)}`)
   }
 
-  #fail(failure: Failure, attempt: Attempt): void {
+  #fail(failure: Failure, asked: Asked): void {
     const { kind, message } = failure
     this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1)
     const knowledge = this.#knowledge
     if (knowledge.kind === 'none')
       this.#knowledge = { ...knowledge, reason: `cannot be asked for: ${message}` }
     const first = this.#confirmedMs === null
-    const { trouble, tell } = afterFailure(this.#trouble, failure, attempt, first, this.#deps.nowMs())
+    const { trouble, tell } = afterFailure(this.#trouble, failure, asked, first, this.#deps.nowMs())
     this.#trouble = trouble
     if (tell) {
       const known = knowledge.kind === 'known'
       const kept = known ? `it keeps ${listed(knowledge.endpoints)}` : 'it has no endpoints yet'
-      const what = attempt.request === 'watch' && !attempt.worked ? 'watched' : 'followed'
+      const what = asked.request === 'watch' && !asked.worked ? 'watched' : 'followed'
       const { server } = this.#deps.api
       this.#warn(`cannot be ${what}${server === null ? '' : ` at ${server}`}: ${message}; ${kept}`)
     }

@@ -28,11 +28,11 @@ export interface ListWatchDeps {
   /** The server has just said that what was told is all there is. */
   readonly confirmed: (by: Step['kind']) => void
   /** For people and counters: it is tried again. */
-  readonly failed: (failure: Failure, attempt: Attempt) => void
+  readonly failed: (failure: Failure, asked: Asked) => void
 }
 
 /** What it was that failed. */
-export interface Attempt {
+export interface Asked {
   readonly request: Step['kind']
   /** A watch that had been good for some time. */
   readonly worked: boolean

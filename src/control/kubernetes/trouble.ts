@@ -1,5 +1,5 @@
 import type { Failure, FailureKind } from './failure.ts'
-import type { Attempt } from './list-watch.ts'
+import type { Asked } from './list-watch.ts'
 
 /** Whether the API server can be followed, and what of it is in the log. */
 export type Trouble =
@@ -27,7 +27,7 @@ const routine: ReadonlySet<FailureKind> = new Set(['connection', 'expired'])
 export function afterFailure(
   trouble: Trouble,
   { kind, message: reason }: Failure,
-  { request, worked }: Attempt,
+  { request, worked }: Asked,
   first: boolean,
   nowMs: number,
 ): { readonly trouble: Trouble; readonly tell: boolean } {
@@ -46,7 +46,7 @@ export function afterFailure(
 }
 
 /** The state after the server has confirmed what is known, by a list or by an event of a watch. */
-export function afterConfirmation(trouble: Trouble, by: Attempt['request']): Trouble {
+export function afterConfirmation(trouble: Trouble, by: Asked['request']): Trouble {
   if (by === 'watch' || trouble.kind === 'none') return { kind: 'none' }
   switch (trouble.kind) {
     case 'quiet':
