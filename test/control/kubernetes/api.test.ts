@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { Api } from '../../../src/control/kubernetes/api.ts'
 import type { Cluster } from '../../../src/control/kubernetes/cluster.ts'
+import { CertificateError, explained } from '../../../src/control/kubernetes/connect-error.ts'
 import { certificate } from '../../helpers/certificate.ts'
 import { addresses, Bench, serverCertificate, slice } from './bench.ts'
 
@@ -144,6 +145,18 @@ test('the name in the certificate may be another than the address', async (t) =>
   const ca = { kind: 'text', text: mine.cert } as const
   t.regex(String(await ask(connect(t, bench, { ca }))), /altnames/)
   t.is(await ask(connect(t, bench, { ca, serverName: 'kubernetes.default.svc' })), 200)
+})
+
+test('a certificate whose time is over, or has not come, may be the fault of the clock', async (t) => {
+  const bench = await Bench.start(t)
+  for (const code of ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']) {
+    const error = explained(Object.assign(new Error('certificate has expired'), { code }), bench.cluster())
+    t.true(error instanceof CertificateError)
+    t.regex(
+      String(error),
+      /the server's certificate, or this host's clock, is wrong: certificate has expired/,
+    )
+  }
 })
 
 test('insecure-skip-tls-verify asks anybody', async (t) => {
