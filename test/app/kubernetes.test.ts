@@ -121,7 +121,11 @@ openssl(
     serve(second)
     const forwarder = await start()
     t.is(await talk(forwarder), 'hi')
-    t.like(discovery(forwarder), { state: 'known', failing: { reason: `${file} is missing` }, endpoints: 1 })
+    t.like(discovery(forwarder), {
+      state: 'known',
+      failing: { reason: `${file} cannot be read: it is missing` },
+      endpoints: 1,
+    })
     t.true(
       (await forwarder.metric('spliceway_discovery_failures_total{pool="main",kind="credentials"}')) >= 1,
     )

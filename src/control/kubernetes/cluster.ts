@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { errorCode, errorText } from '../wording.ts'
+import { fileErrorText } from '../wording.ts'
 
 /** Where an API server is, and how we prove who we are: what a kubeconfig or a pod's files say. */
 export interface Cluster {
@@ -27,7 +27,7 @@ export class CredentialsError extends Error {}
 
 /** What is wrong with a file that cannot be read. */
 export function unreadable(file: string, error: unknown): string {
-  return errorCode(error) === 'ENOENT' ? `${file} is missing` : `${file} cannot be read: ${errorText(error)}`
+  return `${file} cannot be read: ${fileErrorText(error)}`
 }
 
 /** Throws CredentialsError when the file cannot be read or is empty: what is half-way swapped is tried again. */

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { rename, utimes, writeFile } from 'node:fs/promises'
 import type { After } from '../after.ts'
 import type { Log } from '../log.ts'
-import { errorText } from '../wording.ts'
+import { fileErrorText } from '../wording.ts'
 import type { EndpointSlice } from './endpoint-slice.ts'
 import type { ServiceName } from './list-watch.ts'
 import { ShapeError } from './received.ts'
@@ -68,7 +68,7 @@ export class LastKnown {
       return slices.length === 0 ? null : { slices, ageMs }
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-      const message = `${this.#file} is not used: ${errorText(error)}`
+      const message = `${this.#file} is not used: ${fileErrorText(error)}`
       this.#deps.log.warn({ file: this.#file }, message)
       return null
     }
@@ -108,7 +108,7 @@ export class LastKnown {
       this.#freshAtMs = this.#deps.wallMs()
     } catch (error) {
       if (!this.#failing) {
-        const message = `${this.#file} cannot be written: ${errorText(error)}; a start without API server would know nothing`
+        const message = `${this.#file} cannot be written: ${fileErrorText(error)}; a start without API server would know nothing`
         this.#deps.log.warn({ file: this.#file }, message)
       }
       this.#failing = true

@@ -50,7 +50,7 @@ test('authority and certificate are read from their files for each connection', 
     ca: file('ca.crt'),
     certificate: { cert: file('tls.crt'), key: file('tls.key') },
   })
-  t.is(await ask(api), `${join(bench.folder, 'ca.crt')} is missing`)
+  t.is(await ask(api), `${join(bench.folder, 'ca.crt')} cannot be read: it is missing`)
   writeFileSync(join(bench.folder, 'ca.crt'), client.cert)
   writeFileSync(join(bench.folder, 'tls.crt'), client.cert)
   writeFileSync(join(bench.folder, 'tls.key'), client.key)

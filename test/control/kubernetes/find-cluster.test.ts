@@ -236,7 +236,15 @@ test('nothing is found: what to do', async (t) => {
 
 test('several kubeconfigs, and one that is not there', async (t) => {
   t.is(await found({ KUBECONFIG: '/a:/b' }), '/a:/b: several kubeconfigs cannot be merged here; name one')
-  t.regex(String(await found({ KUBECONFIG: '/nowhere/config' })), /^\/nowhere\/config is missing$/)
+  t.regex(
+    String(await found({ KUBECONFIG: '/nowhere/config' })),
+    /^\/nowhere\/config cannot be read: it is missing$/,
+  )
+})
+
+test('a folder is no kubeconfig, and is not taken for a firewall', async (t) => {
+  const home = new Home(t)
+  t.is(await found({ KUBECONFIG: home.folder }), `${home.folder} cannot be read: it is a folder`)
 })
 
 test('our node is what the pod says, and empty is nothing', (t) => {
