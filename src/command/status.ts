@@ -1,4 +1,4 @@
-import type { Status } from '../core/status.ts'
+import type { DiscoveryStatus, Status } from '../core/status.ts'
 import { ask, type CommandOptions, complain } from './client.ts'
 import { shortDuration } from './duration.ts'
 import { exitCode } from './exit-code.ts'
@@ -103,10 +103,16 @@ function endpoints(status: Status): string {
 function discovery({ pools }: Status): string {
   const rows = pools.flatMap(({ name, discovery }) => {
     if (discovery === null) return []
-    const { source, state, reason, ageMs, endpoints } = discovery
-    return [[name, source, state === 'known' ? 'answered' : reason, shortDuration(ageMs), String(endpoints)]]
+    const { source, ageMs, endpoints } = discovery
+    return [[name, source, discoveryState(discovery), shortDuration(ageMs), String(endpoints)]]
   })
   return rows.length === 0 ? '' : table(['pool', 'source', 'state', 'age', 'endpoints'], rows)
+}
+
+function discoveryState({ state, reason, failing }: DiscoveryStatus): string {
+  if (state === 'none') return reason
+  if (failing !== null) return `failing for ${shortDuration(failing.forMs)}: ${failing.reason}`
+  return reason === '' ? 'answered' : `empty: ${reason}`
 }
 
 function workers(status: Status): string {

@@ -21,7 +21,10 @@ export function announce(
   log[panic && !before.panic ? 'warn' : level](fields, message)
 }
 
-/** Logs who joined and left a pool since it had the `old` endpoints, in one line; nothing when nobody did. */
+/**
+ * Logs who joined and left a pool since it had the `old` endpoints, in one line; nothing when nobody did. Nor when nobody
+ * is left: only a source empties a pool, and its line says why.
+ */
 export function announceMembership(
   log: Log,
   old: readonly EndpointRecord[],
@@ -30,7 +33,7 @@ export function announceMembership(
 ): void {
   const joined = idsMissing(pool.records, old)
   const left = idsMissing(old, pool.records)
-  if (joined.length + left.length === 0) return
+  if (joined.length + left.length === 0 || pool.records.length === 0) return
   const parts = [
     ...(joined.length > 0 ? [`${joined.join(', ')} joined`] : []),
     ...(left.length > 0 ? [`${left.join(', ')} left`] : []),

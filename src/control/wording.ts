@@ -41,6 +41,22 @@ export function errorText(error: unknown): string {
   return message.replaceAll(/\s+/g, ' ').trim() || errorCode(error)
 }
 
+const fileTexts: Readonly<Record<string, string>> = {
+  ENOENT: 'it is missing',
+  ENOTDIR: 'it is missing',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not',
+  EPERM: 'this user may not',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+}
+
+/** The same for what happened to a file: a connection that is not permitted is another thing. */
+export function fileErrorText(error: unknown): string {
+  return fileTexts[errorCode(error)] ?? errorText(error)
+}
+
 /** The error's code, or the empty text. */
 export function errorCode(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('code' in error)) return ''

@@ -39,8 +39,12 @@ export interface DiscoveryStatus {
   readonly source: string
   /** none: it has not answered yet. */
   readonly state: 'known' | 'none'
-  /** Why there is no answer; empty when there is one. */
+  /** Why there is no answer, or why the answer has no endpoint; empty otherwise. */
   readonly reason: string
+  /** Why and for how long what is known cannot be confirmed; null: it can, or nothing is known. */
+  readonly failing: { readonly reason: string; readonly forMs: number } | null
+  /** What has failed since the source began, by kind. */
+  readonly failures: Readonly<Record<string, number>>
   /** Time since the source confirmed what is used; since it was first asked, while there is no answer. */
   readonly ageMs: number
   /** How many are used. */

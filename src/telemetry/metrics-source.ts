@@ -38,4 +38,6 @@ export interface DiscoverySource {
   readonly ageMs: number
   /** How many are used. */
   readonly endpoints: number
+  /** What has failed since the source began, by kind. */
+  readonly failures: Readonly<Record<string, number>>
 }

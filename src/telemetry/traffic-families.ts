@@ -199,6 +199,13 @@ function discoveryFamilies(source: MetricsSource): readonly Family[] {
     gauge('discovery_endpoints', 'Endpoints that the source of a pool has found.', () =>
       source.discovery().map(({ pool, endpoints }) => sample(endpoints, { pool })),
     ),
+    counter('discovery_failures_total', 'What the source of a pool was asked for in vain, by kind.', () =>
+      source
+        .discovery()
+        .flatMap(({ pool, failures }) =>
+          Object.entries(failures).map(([kind, count]) => sample(count, { pool, kind })),
+        ),
+    ),
   ]
 }
 

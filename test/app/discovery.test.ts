@@ -107,7 +107,13 @@ for (const plane of planes) {
       /dns _gw._tcp.test SRV: the name server failed \(SERVFAIL\); its last answer stays in use/,
     )
     t.is(await talk(forwarder.port), 'hi')
-    t.like(pool()?.discovery, { source: 'dns _gw._tcp.test SRV', state: 'known', endpoints: 1 })
+    t.like(pool()?.discovery, {
+      source: 'dns _gw._tcp.test SRV',
+      state: 'known',
+      failing: { reason: 'the name server failed (SERVFAIL)' },
+      endpoints: 1,
+    })
+    t.true((await forwarder.metric('spliceway_discovery_failures_total{pool="main",kind="lookup"}')) >= 1)
   })
 
   test(`${plane}: a list that is renamed over the old one gets the new connections; half a list changes nothing`, async (t) => {

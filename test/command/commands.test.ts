@@ -78,8 +78,8 @@ web       127.0.0.1:9080   -                 up      2h3m    0          1       
 web-tls   10.0.0.5:9443    node-2.internal   down    250ms   1          2        0        said ·[31m
 panic: no endpoint of pool web-tls is up, so all are tried
 
-POOL      SOURCE                  STATE      AGE   ENDPOINTS
-web-tls   dns node-2.internal A   answered   4s    1
+POOL      SOURCE                  STATE                                    AGE   ENDPOINTS
+web-tls   dns node-2.internal A   failing for 3s: the name server failed   4s    1
 
 WORKER   STATE   LAST-SEEN   ACTIVE   RESTARTS
 1        alive   120ms       12       0

@@ -2,7 +2,7 @@ import test from 'ava'
 import type { Config, DiscoveryConfig } from '../../src/config/config.ts'
 import { Discovered } from '../../src/control/discovery/discovered.ts'
 import type { SourceRequest } from '../../src/control/discovery/open-source.ts'
-import type { Answer, Source } from '../../src/control/discovery/source.ts'
+import { type Answer, type Source, unconfirmed } from '../../src/control/discovery/source.ts'
 import { socketAddress } from '../../src/core/address.ts'
 import { FakeClock, poolConfig, RecordedLog } from './fixture.ts'
 
@@ -12,6 +12,7 @@ const none = { apiServer: null, kubeconfig: null, node: null, zone: null, snapsh
 class ToldSource implements Source {
   answer: Answer = { kind: 'none', reason: 'is being asked', sinceMs: 0 }
   readonly first: Promise<void>
+  readonly failures = new Map<string, number>([['lookup', 0]])
   stopped = false
   settle = () => {}
   readonly #changed: () => void
@@ -28,7 +29,8 @@ class ToldSource implements Source {
       const address = socketAddress(ip, 80)
       return address === undefined ? [] : [{ address, name: 'pod', priority: 0, weight: 1 }]
     })
-    this.tell({ kind: 'known', endpoints, confirmedMs: 0 })
+    const emptiness = endpoints.length > 0 ? null : ({ kind: 'gone', text: 'its list is empty' } as const)
+    this.tell({ kind: 'known', endpoints, emptiness, confirmedMs: 0, failing: null })
     this.settle()
   }
 
@@ -132,8 +134,52 @@ test('a valid answer that is empty empties the pool, and the log says what it re
   bench.source(0).say()
   t.is(bench.ids(), '')
   t.deepEqual(bench.log.take(), [
-    'warn pool web: file /a.yaml says that there is no endpoint; that replaces 10.0.0.5:80, 10.0.0.6:80',
+    'warn pool web: file /a.yaml has no endpoint any more: its list is empty; it had 10.0.0.5:80, 10.0.0.6:80',
   ])
+})
+
+test('an emptiness is one line: how it began, and no more unless something turns out to be wrong', async (t) => {
+  const bench = new Bench()
+  await bench.update(file)
+  const empty = (kind: 'gone' | 'fault', text: string) =>
+    bench.source(0).tell({
+      kind: 'known',
+      endpoints: [],
+      emptiness: { kind, text },
+      confirmedMs: 0,
+      failing: null,
+    })
+  bench.source(0).say('10.0.0.5')
+  empty('gone', 'none is ready')
+  empty('gone', 'no Pod is there')
+  t.like(bench.discovered.status('web'), { state: 'known', reason: 'no Pod is there', endpoints: 0 })
+  empty('fault', 'it has no EndpointSlices')
+  empty('fault', 'it has no EndpointSlices')
+  bench.source(0).say('10.0.0.5')
+  t.like(bench.discovered.status('web'), { reason: '', endpoints: 1 })
+  empty('gone', 'none is ready')
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: file /a.yaml has no endpoint any more: none is ready; it had 10.0.0.5:80',
+    'warn pool web: file /a.yaml has no endpoint: it has no EndpointSlices',
+    'warn pool web: file /a.yaml has no endpoint any more: none is ready; it had 10.0.0.5:80',
+  ])
+})
+
+test('a source that fails shows since when and why, and what failed how often', async (t) => {
+  const bench = new Bench()
+  await bench.update(file)
+  bench.source(0).say('10.0.0.5')
+  const { answer } = bench.source(0)
+  bench.clock.advance(1000)
+  bench.source(0).failures.set('lookup', 3)
+  bench.source(0).tell(unconfirmed(unconfirmed(answer, 'no answer', 400), 'refused', 700))
+  t.like(bench.discovered.status('web'), {
+    state: 'known',
+    failing: { reason: 'refused', forMs: 600 },
+    failures: { lookup: 3 },
+    ageMs: 1000,
+    endpoints: 1,
+  })
 })
 
 test('special addresses are refused and logged once each; others of the same answer are used', async (t) => {
@@ -244,7 +290,7 @@ test('an address that is found twice is one endpoint, at its better priority', a
   const address = socketAddress('10.0.0.5', 80)
   if (address === undefined) return t.fail()
   const endpoints = [2, 1, 3].map((priority) => ({ address, name: null, weight: 1, priority }))
-  bench.source(0).tell({ kind: 'known', confirmedMs: 0, endpoints })
+  bench.source(0).tell({ kind: 'known', confirmedMs: 0, endpoints, emptiness: null, failing: null })
   t.deepEqual(
     bench.pool().endpoints.map(({ id, priority }) => `${id} ${priority}`),
     ['10.0.0.5:80 1'],

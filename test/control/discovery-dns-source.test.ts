@@ -142,11 +142,12 @@ for (const [reply, reason] of [
     bench.server.replies.set('gw.test A', reply)
     for (let i = 0; i < 7; i++) await bench.round()
     t.deepEqual(bench.endpoints(), ['10.0.0.1:9443 0/1'])
-    t.like(bench.source.answer, { kind: 'known', confirmedMs: 0 })
+    t.like(bench.source.answer, { kind: 'known', confirmedMs: 0, failing: { reason } })
+    t.is(bench.source.failures.get('lookup'), 7)
     t.deepEqual(bench.pauses.slice(1), [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000])
     bench.server.replies.set('gw.test A', [a('10.0.0.1')])
     await bench.round()
-    t.like(bench.source.answer, { kind: 'known', confirmedMs: bench.clock.nowMs() })
+    t.like(bench.source.answer, { kind: 'known', confirmedMs: bench.clock.nowMs(), failing: null })
     t.deepEqual(bench.log.take(), [
       `warn pool web: dns gw.test A: ${reason}; its last answer stays in use`,
       'info pool web: dns gw.test A: answered again',

@@ -112,6 +112,30 @@ test('the swap of a ConfigMap is a change like any other', async (t) => {
   t.is(bench.endpoints(), '10.0.0.6:80')
 })
 
+test('a file that cannot be used shows since when and why, and is counted once', async (t) => {
+  const bench = new Bench(t)
+  bench.write('- 10.0.0.5:80\n')
+  await bench.start()
+  t.like(bench.source.answer, { failing: null })
+  bench.write('- 10.0.0.5:80\n- nonsense')
+  await bench.settle()
+  await bench.settle()
+  t.like(bench.source.answer, { failing: { sinceMs: 1000, reason: 'is no list of endpoints' } })
+  rmSync(bench.path)
+  await bench.look()
+  t.like(bench.source.answer, { failing: { sinceMs: 1000 } })
+  t.deepEqual(
+    [...bench.source.failures],
+    [
+      ['unreadable', 1],
+      ['malformed', 1],
+    ],
+  )
+  bench.write('[]\n')
+  await bench.settle()
+  t.like(bench.source.answer, { failing: null, emptiness: { text: 'its list is empty' } })
+})
+
 test('half a file is never used: while it grows it is not read', async (t) => {
   const bench = new Bench(t)
   bench.write('- 10.0.0.5:80\n- 10.0.0.6:80\n')

@@ -3,16 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Certificate } from './certificate.ts'
-
-/** An EndpointSlice as it goes over the wire: whatever a test wants it to be, with a name and labels. */
-export interface SliceObject {
-  readonly metadata: {
-    readonly name: string
-    readonly [field: string]: unknown
-    readonly labels?: Readonly<Record<string, string>>
-  }
-  readonly [field: string]: unknown
-}
+import { type Change, Etcd } from './etcd.ts'
+import { admitted, type SliceObject, stored } from './slice-object.ts'
 
 export interface ApiServerOptions {
   readonly certificate: Certificate
@@ -26,6 +18,8 @@ export interface ApiServerOptions {
   readonly revision?: number
   /** How long a list of a future version waits for it: 3 s in the real one. */
   readonly tooLargeMs?: number
+  /** Takes any slice, as no kube-apiserver does: what another server with its API might say. */
+  readonly lenient?: boolean
 }
 
 /** What the server does with every request until it is told otherwise. */
@@ -50,40 +44,36 @@ interface Watch {
   readonly deaf: boolean
 }
 
-interface Change {
-  readonly revision: number
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
-  readonly object: SliceObject
-}
-
 /**
- * A stand-in for kube-apiserver that answers what a real one (1.28) was seen to answer for EndpointSlices of one
- * namespace: list from the cache or from etcd in pages, watch with history, bookmarks, versions that are too old or not
- * there yet, restarts. Time does not pass in it: bookmarks and the ends of watches come when a test says so. What a
- * client must not do is in `violations`.
+ * A stand-in for kube-apiserver that answers what a real one (1.28, 1.36) was seen to answer for EndpointSlices of one
+ * namespace: lists of the newest state, of one not older than a version, and of exactly a version until etcd has compacted
+ * it; pages; watches with a history that begins with the process; bookmarks, versions that are not there yet, restarts.
+ * Slices are refused and stored as there. Time does not pass in it: bookmarks and the ends of watches come when a test
+ * says so. What a client must not do is in `violations`.
  */
 export class ApiServer extends EventEmitter {
   readonly asked: Asked[] = []
   readonly violations: string[] = []
   mood: Mood = { kind: 'serve' }
   tokens: readonly string[]
+  /** Whether the Role has the verb. */
+  watchable = true
   readonly #options: ApiServerOptions
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  readonly #slices = new Map<string, SliceObject>()
+  readonly #etcd: Etcd
   readonly #watches = new Set<Watch>()
-  /** What the watch cache remembers; it begins anew with the process. */
+  /** What the watch cache remembers since `#oldest`; it begins anew with the process. */
   #history: Change[] = []
   #oldest: number
-  #revision: number
   #port = 0
 
   private constructor(options: ApiServerOptions) {
     super()
     this.#options = options
     this.tokens = options.tokens ?? []
-    this.#revision = options.revision ?? 100
-    this.#oldest = this.#revision
+    this.#etcd = new Etcd(options.revision ?? 100)
+    this.#oldest = this.#etcd.revision
     const clients =
       options.clientCa === undefined
         ? {}
@@ -112,7 +102,7 @@ export class ApiServer extends EventEmitter {
   }
 
   get revision(): number {
-    return this.#revision
+    return this.#etcd.revision
   }
 
   /** Connections that clients hold. */
@@ -129,23 +119,23 @@ export class ApiServer extends EventEmitter {
     while (!condition()) await new Promise((happened) => this.once('event', happened))
   }
 
-  /** Creates or changes a slice, and tells those who watch it. */
+  /** Creates or changes a slice, and tells those who watch it. Throws what the server answers to a bad one. */
   set(object: SliceObject): void {
-    const type = this.#slices.has(object.metadata.name) ? 'MODIFIED' : 'ADDED'
-    this.#change(type, object)
-    this.#slices.set(object.metadata.name, this.#stamped(object))
+    const before = this.#etcd.get(object.metadata.name)
+    this.#tell(
+      this.#etcd.put(
+        this.#complete(this.#options.lenient === true ? stored(object) : admitted(object, before)),
+      ),
+    )
   }
 
   delete(name: string): void {
-    const object = this.#slices.get(name)
-    if (object === undefined) throw new Error(`there is no slice ${name}`)
-    this.#slices.delete(name)
-    this.#change('DELETED', object)
+    this.#tell(this.#etcd.delete(name))
   }
 
   /** Something else in the cluster changes. */
   elsewhere(revisions = 1): void {
-    this.#revision += revisions
+    this.#etcd.elsewhere(revisions)
   }
 
   /** A bookmark to every watch that asked for it and is heard. */
@@ -153,7 +143,7 @@ export class ApiServer extends EventEmitter {
     const object = {
       kind: 'EndpointSlice',
       apiVersion: 'discovery.k8s.io/v1',
-      metadata: { resourceVersion: String(this.#revision), creationTimestamp: null },
+      metadata: { resourceVersion: String(this.revision), creationTimestamp: null },
       addressType: '',
       endpoints: null,
       ports: null,
@@ -181,16 +171,21 @@ export class ApiServer extends EventEmitter {
     }
   }
 
-  /** The cache forgets, as it does when it is full: older versions have expired. */
-  compact(): void {
+  /** The watch cache forgets, as it does when it is full: watches of older versions have expired. */
+  forget(): void {
     this.#history = []
-    this.#oldest = this.#revision
+    this.#oldest = this.revision
+  }
+
+  /** etcd forgets: older versions cannot be listed. A running watch does not notice. */
+  compact(): void {
+    this.#etcd.compact()
   }
 
   /** etcd is restored from a backup, or another cluster has this address: the past is another. */
   restore(revision: number): void {
-    this.#revision = revision
-    this.compact()
+    this.#etcd.restore(revision)
+    this.forget()
   }
 
   /** Ends every connection at once, and listens no more. */
@@ -201,10 +196,13 @@ export class ApiServer extends EventEmitter {
     await closed
   }
 
-  /** Comes back at the same address with an empty watch cache: every version before now has expired, the last included. */
+  /**
+   * Comes back at the same address with an empty watch cache: no version before now can be watched, the last included.
+   * etcd still has them.
+   */
   async revive(): Promise<void> {
-    this.#revision++
-    this.compact()
+    this.elsewhere()
+    this.forget()
     await this.#listen()
   }
 
@@ -221,15 +219,12 @@ export class ApiServer extends EventEmitter {
     this.#port = (this.#server.address() as AddressInfo).port
   }
 
-  #change(type: Change['type'], object: SliceObject): void {
-    this.#revision++
-    const change = { type, object: this.#stamped(object), revision: this.#revision }
+  #tell(change: Change): void {
     this.#history.push(change)
-    for (const watch of this.#watches) if (!watch.deaf && watch.matches(object)) write(watch, change)
+    for (const watch of this.#watches) if (!watch.deaf && watch.matches(change.object)) write(watch, change)
   }
 
-  #stamped(object: SliceObject): SliceObject {
-    const { metadata, ...rest } = object
+  #complete({ metadata, ...rest }: SliceObject): SliceObject {
     return {
       kind: 'EndpointSlice',
       apiVersion: 'discovery.k8s.io/v1',
@@ -238,7 +233,6 @@ export class ApiServer extends EventEmitter {
         uid: '1f0a',
         managedFields: [{ manager: 'kube-controller-manager', operation: 'Update' }],
         ...metadata,
-        resourceVersion: String(this.#revision),
       },
       ...rest,
     }
@@ -275,6 +269,8 @@ export class ApiServer extends EventEmitter {
         const path = `/apis/discovery.k8s.io/v1/namespaces/${this.#options.namespace ?? 'default'}/endpointslices`
         if (url.pathname !== path) {
           refuse(response, status(404, 'NotFound', 'the server could not find the requested resource'))
+        } else if (watch && !this.watchable) {
+          refuse(response, status(403, 'Forbidden', 'cannot watch resource "endpointslices"'))
         } else if (watch) this.#watch(response, query)
         else void this.#list(response, query)
       }
@@ -292,7 +288,7 @@ export class ApiServer extends EventEmitter {
     const watch = searchParams.get('watch') === 'true'
     const allowed = watch
       ? ['labelSelector', 'watch', 'allowWatchBookmarks', 'resourceVersion', 'timeoutSeconds']
-      : ['labelSelector', 'limit', 'resourceVersion', 'continue']
+      : ['labelSelector', 'limit', 'resourceVersion', 'resourceVersionMatch', 'continue']
     for (const name of searchParams.keys()) if (!allowed.includes(name)) this.violations.push(`?${name}`)
     if (!watch) return
     const seconds = Number(searchParams.get('timeoutSeconds'))
@@ -303,50 +299,69 @@ export class ApiServer extends EventEmitter {
   }
 
   async #list(response: ServerResponse, query: Asked['query']): Promise<void> {
-    const matches = selector(query.labelSelector)
-    const version = query.resourceVersion ?? ''
-    if (query.continue !== undefined && version !== '') {
-      const message = 'specifying resource version is not allowed when using continue'
-      return refuse(response, status(400, 'BadRequest', message))
+    const { resourceVersion: version = '', resourceVersionMatch: match = '', continue: next } = query
+    const limit = Number(query.limit ?? 0)
+    const invalid = invalidOf(query)
+    if (invalid !== null) return refuse(response, invalidStatus(invalid))
+    if (next !== undefined) {
+      if (version !== '' && version !== '0') {
+        const message = 'specifying resource version is not allowed when using continue'
+        return refuse(response, status(400, 'BadRequest', message))
+      }
+      const { at, after } = readToken(next)
+      return this.#page(response, query, at, after, limit)
     }
-    if (Number(version) > this.#revision) {
-      await new Promise((waited) => setTimeout(waited, this.#options.tooLargeMs ?? 10))
-      const message = `Timeout: Too large resource version: ${version}, current: ${this.#revision}`
-      return refuse(response, {
-        ...status(504, 'Timeout', message),
-        details: {
-          causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-          retryAfterSeconds: 1,
-        },
-      })
+    // `limit` beside a version and no match is an exact read (apiserver/pkg/storage/cacher/delegator: legacy exact match).
+    const exact = match === 'Exact' || (match === '' && limit > 0 && version !== '' && version !== '0')
+    if (Number(version) > this.revision) {
+      // The cache waits for it; etcd does not.
+      if (!exact) await new Promise((waited) => setTimeout(waited, this.#options.tooLargeMs ?? 10))
+      return refuse(response, tooLarge(version, this.revision))
     }
-    const all = [...this.#slices.values()].filter(matches)
-    const [from, at] = query.continue === undefined ? [0, this.#revision] : token(query.continue)
-    if (at < this.#oldest) {
-      const message = 'The provided continue parameter is too old to display a consistent list result.'
-      return refuse(response, status(410, 'Expired', message))
+    // The cache has it in one piece for version 0, whatever the limit.
+    const at = exact ? Number(version) : this.revision
+    this.#page(response, query, at, '', version === '0' ? 0 : limit)
+  }
+
+  /** What there was `at` a version, after the slice of that name, `limit` of them; 0: all. */
+  #page(response: ServerResponse, query: Asked['query'], at: number, after: string, limit: number): void {
+    const found = this.#etcd.at(at)
+    if (found === null) {
+      const message =
+        after === ''
+          ? 'The resourceVersion for the provided list is too old.'
+          : 'The provided continue parameter is too old to display a consistent list result.'
+      refuse(response, status(410, 'Expired', message))
+      return
     }
-    // The watch cache answers in one piece, whatever the limit (1.28).
-    const limit = version === '' ? Number(query.limit ?? Infinity) : Infinity
-    const items = all.slice(from, from + limit)
-    const more = from + limit < all.length
-    const next = more ? { continue: Buffer.from(JSON.stringify([from + limit, at])).toString('base64') } : {}
+    const rest = found.filter(selector(query.labelSelector)).filter(({ metadata }) => metadata.name > after)
+    const items = limit === 0 ? rest : rest.slice(0, limit)
+    const last = items.at(-1)
+    const next =
+      last !== undefined && items.length < rest.length
+        ? { continue: writeToken({ at, after: last.metadata.name }) }
+        : {}
     response.setHeader('content-type', 'application/json')
     response.end(
       JSON.stringify({
         kind: 'EndpointSliceList',
         apiVersion: 'discovery.k8s.io/v1',
         metadata: { resourceVersion: String(at), ...next },
-        items: items.length === 0 && !more ? null : items,
+        items,
       }),
     )
   }
 
   #watch(response: ServerResponse, query: Asked['query']): void {
+    if (query.resourceVersionMatch !== undefined) {
+      const reason = 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided'
+      refuse(response, invalidStatus(`resourceVersionMatch: Forbidden: ${reason}`))
+      return
+    }
     const from = Number(query.resourceVersion)
     response.writeHead(200, { 'content-type': 'application/json' })
     response.flushHeaders()
-    const watch: Watch = { response, matches: selector(query.labelSelector), deaf: from > this.#revision }
+    const watch: Watch = { response, matches: selector(query.labelSelector), deaf: from > this.revision }
     if (from < this.#oldest) {
       const message = `too old resource version: ${from} (${this.#oldest})`
       write(watch, { type: 'ERROR', object: status(410, 'Expired', message) })
@@ -364,6 +379,19 @@ export class ApiServer extends EventEmitter {
     })
     queueMicrotask(() => this.emit('event'))
   }
+}
+
+/** What ValidateListOptions says of a list; null: nothing. */
+function invalidOf(query: Asked['query']): string | null {
+  const { resourceVersion: version = '', resourceVersionMatch: match, continue: next } = query
+  const path = 'resourceVersionMatch'
+  if (match === undefined) return null
+  if (version === '') return `${path}: Forbidden: ${path} is forbidden unless resourceVersion is provided`
+  if (next !== undefined) return `${path}: Forbidden: ${path} is forbidden when continue is provided`
+  if (match !== 'Exact' && match !== 'NotOlderThan') return `${path}: Unsupported value: "${match}"`
+  if (match === 'Exact' && version === '0')
+    return `${path}: Forbidden: ${path} "exact" is forbidden for resourceVersion "0"`
+  return null
 }
 
 const reasons: Readonly<Record<number, string>> = {
@@ -394,7 +422,31 @@ function write({ response }: Watch, { type, object }: { type: string; object: ob
   response.write(`${JSON.stringify({ type, object })}\n`)
 }
 
-function token(text: string): [number, number] {
+function invalidStatus(problem: string): StatusObject {
+  return status(422, 'Invalid', `ListOptions.meta.k8s.io "" is invalid: ${problem}`)
+}
+
+function tooLarge(version: string, current: number): StatusObject {
+  const message = `Timeout: Too large resource version: ${version}, current: ${current}`
+  return {
+    ...status(504, 'Timeout', message),
+    details: {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    },
+  }
+}
+
+interface Token {
+  readonly at: number
+  readonly after: string
+}
+
+function writeToken(token: Token): string {
+  return Buffer.from(JSON.stringify(token)).toString('base64')
+}
+
+function readToken(text: string): Token {
   return JSON.parse(Buffer.from(text, 'base64').toString())
 }
 

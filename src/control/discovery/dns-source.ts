@@ -3,7 +3,7 @@ import type { DnsPoolConfig } from '../../config/config.ts'
 import { durationText } from '../wording.ts'
 import { type Members, membersOf, type Remembered } from './dns-members.ts'
 import { type OpenQuery, openQuery, type Query } from './dns-query.ts'
-import type { Answer, Source } from './source.ts'
+import { type Answer, type Emptiness, type Source, unconfirmed } from './source.ts'
 import type { SourceDeps } from './source-deps.ts'
 import { sourceName } from './source-name.ts'
 
@@ -15,6 +15,8 @@ const longestMs = 300_000
 const servicesMs = 5_000
 /** A name server that fails is asked after 1, 2, 4 … seconds. */
 const longestPauseMs = 30_000
+/** RFC 2782: the service is decidedly not available at this domain. */
+const nobody: Emptiness = { kind: 'gone', text: 'the target of its SRV record is `.`' }
 
 /**
  * The addresses that name servers give for a name, asked for again when their TTL is over. Failures keep the last answer,
@@ -43,6 +45,7 @@ class DnsSource implements Source {
   #failures = 0
   /** What was logged last and still holds: the failure of the name, or of targets. */
   #told = ''
+  readonly #failed = new Map([['lookup', 0]])
   #query: Query | null = null
   #cancel = (): void => {}
   #stopped = false
@@ -58,6 +61,10 @@ class DnsSource implements Source {
 
   get answer(): Answer {
     return this.#answer
+  }
+
+  get failures(): ReadonlyMap<string, number> {
+    return this.#failed
   }
 
   stop(): void {
@@ -88,7 +95,8 @@ class DnsSource implements Source {
     this.#tell(trouble, trouble)
     const before = this.#answer
     const { endpoints } = members
-    this.#answer = { kind: 'known', endpoints, confirmedMs: this.#deps.nowMs() }
+    const emptiness = endpoints.length > 0 ? null : nobody
+    this.#answer = { kind: 'known', endpoints, emptiness, confirmedMs: this.#deps.nowMs(), failing: null }
     if (before.kind === 'none' || !isDeepStrictEqual(before.endpoints, endpoints)) this.#deps.changed()
     const longest = this.#config.records.type === 'SRV' ? servicesMs : longestMs
     return Math.min(longest, Math.max(shortestMs, members.ttlMs))
@@ -97,7 +105,8 @@ class DnsSource implements Source {
   /** Returns when to ask again. */
   #fail(reason: string): number {
     const answer = this.#answer
-    if (answer.kind === 'none') this.#answer = { ...answer, reason }
+    this.#failed.set('lookup', (this.#failed.get('lookup') ?? 0) + 1)
+    this.#answer = unconfirmed(answer, reason, this.#deps.nowMs())
     const pauseMs = Math.min(longestPauseMs, shortestMs * 2 ** this.#failures)
     this.#failures++
     const kept =

@@ -3,7 +3,7 @@ import type { FilePoolConfig } from '../../config/config.ts'
 import { parseEndpointList } from '../../config/endpoint-list.ts'
 import { renderProblem } from '../../config/problem.ts'
 import { type Look, lookMs, SettledFile } from '../settled-file.ts'
-import type { Answer, Source } from './source.ts'
+import { type Answer, type Source, unconfirmed } from './source.ts'
 import type { SourceDeps } from './source-deps.ts'
 
 /** A list of endpoints in a file, read again whenever it has changed. A bad file changes nothing. */
@@ -20,6 +20,10 @@ class FileSource implements Source {
   #answer: Answer
   /** What is wrong with the file as it is now, as it was logged; null: nothing. */
   #fault: string | null = null
+  readonly #failures = new Map([
+    ['unreadable', 0],
+    ['malformed', 0],
+  ])
   #cancel = (): void => {}
   #stopped = false
 
@@ -34,6 +38,10 @@ class FileSource implements Source {
 
   get answer(): Answer {
     return this.#answer
+  }
+
+  get failures(): ReadonlyMap<string, number> {
+    return this.#failures
   }
 
   stop(): void {
@@ -59,7 +67,7 @@ class FileSource implements Source {
       case 'changing':
         return
       case 'unreadable':
-        this.#fail(look.reason, '')
+        this.#fail('unreadable', look.reason, '')
         return
     }
   }
@@ -68,7 +76,7 @@ class FileSource implements Source {
     const parsed = parseEndpointList(text, this.#path)
     if (parsed.kind === 'invalid') {
       const problems = parsed.problems.map((problem) => renderProblem(problem))
-      this.#fail('is no list of endpoints', `:\n${problems.join('\n\n')}`)
+      this.#fail('malformed', 'is no list of endpoints', `:\n${problems.join('\n\n')}`)
       return
     }
     if (this.#fault !== null) {
@@ -78,7 +86,8 @@ class FileSource implements Source {
     }
     const endpoints = parsed.endpoints.map((endpoint) => ({ ...endpoint, name: null }))
     const before = this.#answer
-    this.#answer = { kind: 'known', endpoints, confirmedMs: this.#deps.nowMs() }
+    const emptiness = endpoints.length > 0 ? null : ({ kind: 'gone', text: 'its list is empty' } as const)
+    this.#answer = { kind: 'known', endpoints, emptiness, confirmedMs: this.#deps.nowMs(), failing: null }
     if (before.kind === 'none' || !isDeepStrictEqual(before.endpoints, endpoints)) this.#deps.changed()
   }
 
@@ -87,12 +96,13 @@ class FileSource implements Source {
   }
 
   /** `reason` completes "the file …"; `details` are for the log alone. */
-  #fail(reason: string, details: string): void {
+  #fail(kind: 'unreadable' | 'malformed', reason: string, details: string): void {
     const answer = this.#answer
-    if (answer.kind === 'none') this.#answer = { ...answer, reason }
+    this.#answer = unconfirmed(answer, reason, this.#deps.nowMs())
     const fault = `${reason}${details}`
     if (fault === this.#fault) return
     this.#fault = fault
+    this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1)
     const kept = answer.kind === 'known' ? 'the endpoints stay as they are' : 'there are no endpoints yet'
     const message = `pool ${this.#pool}: file ${this.#path} ${reason}, ${kept}${details}`
     this.#deps.log.error({ pool: this.#pool, file: this.#path }, message)

@@ -5,19 +5,14 @@ import { kubernetesSource } from '../kubernetes/kubernetes-source.ts'
 import type { Source } from './source.ts'
 import type { SourceDeps } from './source-deps.ts'
 
-/**
- * The source of a pool with `kubernetes`, with connections of its own: a watch occupies one all the time. Throws when it is
- * not known which API server to ask, and how.
- */
+/** The source of a pool with `kubernetes`, with connections of its own: a watch occupies one all the time. */
 export function openKubernetes(
   pool: string,
   { namespace, service, port, locality, allowSpecial }: KubernetesPoolConfig,
   { apiServer, kubeconfig, node, zone, snapshots }: KubernetesConfig,
   deps: SourceDeps,
 ): Source {
-  const connection = connectApi({ kubeconfig, server: apiServer, env: process.env }, 'spliceway')
-  if (connection.kind === 'none') throw new Error(connection.reason)
-  const { api } = connection
+  const api = connectApi({ kubeconfig, server: apiServer, env: process.env }, 'spliceway')
   const source = kubernetesSource(
     {
       pool,
@@ -32,6 +27,9 @@ export function openKubernetes(
   return {
     get answer() {
       return source.answer
+    },
+    get failures() {
+      return source.failures
     },
     first: source.first,
     stop() {

@@ -4,13 +4,16 @@ import type { DiscoveryStatus } from '../../core/status.ts'
 import type { ResolvedEndpoint, UnresolvedName } from '../resolved-pool.ts'
 import { errorText } from '../wording.ts'
 import type { OpenSource, SourceRequest } from './open-source.ts'
-import type { FoundEndpoint, Source } from './source.ts'
+import type { Emptiness, FoundEndpoint, Source } from './source.ts'
 import type { SourceDeps } from './source-deps.ts'
 import { sourceName } from './source-name.ts'
 import { specialOf } from './special-address.ts'
 
 /** Whoever can write a record can write many; a log that repeats itself helps nobody. */
 const maxRefusalsTold = 100
+
+/** As many as a line of the log can bear. */
+const maxListed = 10
 
 /** The source of one pool, and what the pool takes of its answers. */
 export class PoolSource {
@@ -27,6 +30,8 @@ export class PoolSource {
   #stopped = false
   /** Addresses whose refusal was logged. */
   readonly #told = new Set<EndpointId>()
+  /** What was said of the emptiness that lasts; null: it is not empty. */
+  #emptinessTold: Emptiness | null = null
 
   /** `before`: the pool's endpoints until there is an answer. */
   constructor(
@@ -58,12 +63,21 @@ export class PoolSource {
 
   status(): DiscoveryStatus {
     const answer = this.#source?.answer
-    const common = { source: this.#name, endpoints: this.#endpoints.length }
-    if (answer?.kind === 'known') {
-      return { ...common, state: 'known', reason: '', ageMs: this.#deps.nowMs() - answer.confirmedMs }
+    const nowMs = this.#deps.nowMs()
+    const failures = Object.fromEntries(this.#source?.failures ?? [])
+    const common = { source: this.#name, endpoints: this.#endpoints.length, failures }
+    if (answer?.kind !== 'known') {
+      const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
+      return { ...common, state: 'none', reason, ageMs: nowMs - sinceMs, failing: null }
     }
-    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
-    return { ...common, state: 'none', reason, ageMs: this.#deps.nowMs() - sinceMs }
+    const { confirmedMs, failing, emptiness } = answer
+    return {
+      ...common,
+      state: 'known',
+      reason: this.#endpoints.length === 0 ? (emptiness?.text ?? '') : '',
+      ageMs: nowMs - confirmedMs,
+      failing: failing && { reason: failing.reason, forMs: nowMs - failing.sinceMs },
+    }
   }
 
   stop(): void {
@@ -92,17 +106,26 @@ export class PoolSource {
   #take(): void {
     const answer = this.#source?.answer
     if (answer?.kind !== 'known') return
-    const { pool } = this.#request
     const endpoints = eachOnce(answer.endpoints.filter((found) => this.#admits(found)))
     // Name servers that block a name say 0.0.0.0: an answer without anything usable is no reason to lose what there is.
     if (endpoints.length === 0 && answer.endpoints.length > 0) return
-    if (endpoints.length === 0 && this.#endpoints.length > 0) {
-      const replaced = this.#endpoints.map(({ id }) => id)
-      const message = `pool ${pool}: ${this.#name} says that there is no endpoint; that replaces ${replaced.join(', ')}`
-      this.#deps.log.warn({ pool, replaced }, message)
-    }
+    if (endpoints.length > 0) this.#emptinessTold = null
+    else this.#tellEmptiness(answer.emptiness ?? { kind: 'gone', text: 'there is none' })
     this.#endpoints = endpoints
     this.#deps.changed()
+  }
+
+  /** One line when it begins, and another when something turns out to be wrong. */
+  #tellEmptiness(emptiness: Emptiness): void {
+    const told = this.#emptinessTold
+    if (told !== null && (emptiness.kind === 'gone' || emptiness.text === told.text)) return
+    this.#emptinessTold = emptiness
+    const { pool } = this.#request
+    const replaced = this.#endpoints.map(({ id }) => id)
+    const more = replaced.length > maxListed ? ` and ${replaced.length - maxListed} more` : ''
+    const had = replaced.length === 0 ? '' : `; it had ${replaced.slice(0, maxListed).join(', ')}${more}`
+    const none = replaced.length === 0 ? 'has no endpoint' : 'has no endpoint any more'
+    this.#deps.log.warn({ pool, replaced }, `pool ${pool}: ${this.#name} ${none}: ${emptiness.text}${had}`)
   }
 
   #admits({ address }: FoundEndpoint): boolean {

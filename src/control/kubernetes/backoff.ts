@@ -1,19 +1,35 @@
-/** As client-go's reflector has them (tools/cache/reflector.go). */
+/** As client-go's reflector has them (tools/cache/reflector.go): the first wait, and the longest. */
 const firstMs = 800
 const longestMs = 30_000
-const forgetMs = 120_000
+/** A server that is not there costs nobody anything, and one that restarts is to be followed 10 s after it is ready. */
+const soonMs = 5_000
+/** A restart is over by then: who still refuses us does it for a reason of its own, and need not be asked so often. */
+const restartMs = 120_000
 
-/** How long to wait after each of several failures: 800 ms, then twice as long each time up to 30 s, times 1 to 2. */
+/** How long to wait after each of several failures: 800 ms, then twice as long each time, all of it times 1 to 2. */
 export class Backoff {
-  #nextMs = firstMs
-  #untilMs = Number.NEGATIVE_INFINITY
+  #stepMs = firstMs
+  #trouble: { readonly answered: boolean; readonly sinceMs: number } | null = null
 
-  /** `random`: 0 to 1. Two minutes after the last wait it begins again. */
-  next(nowMs: number, random: number): number {
-    if (nowMs - this.#untilMs > forgetMs) this.#nextMs = firstMs
-    const ms = this.#nextMs * (1 + random)
-    this.#nextMs = Math.min(this.#nextMs * 2, longestMs)
-    this.#untilMs = nowMs + ms
+  /**
+   * `random`: 0 to 1. `answered`: the server did answer, only not as we wish. At most 5 s while nobody answers, and during
+   * the first two minutes of refusals; 30 s after that. It begins anew when a server that was away answers.
+   */
+  next(nowMs: number, random: number, answered: boolean): number {
+    if (this.#trouble?.answered !== answered) {
+      this.reset()
+      this.#trouble = { answered, sinceMs: nowMs }
+    }
+    const lasting = answered && nowMs - this.#trouble.sinceMs >= restartMs
+    const mostMs = (lasting ? longestMs : soonMs) / 2
+    const ms = Math.min(this.#stepMs, mostMs) * (1 + random)
+    this.#stepMs = Math.min(this.#stepMs * 2, longestMs)
     return ms
+  }
+
+  /** All is well. */
+  reset(): void {
+    this.#stepMs = firstMs
+    this.#trouble = null
   }
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { errorText } from '../wording.ts'
+import { fileErrorText } from '../wording.ts'
 
 /** Where an API server is, and how we prove who we are: what a kubeconfig or a pod's files say. */
 export interface Cluster {
@@ -22,14 +22,19 @@ export type Material =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'file'; readonly file: string }
 
-/** Never holds what was read. */
+/** Where the server is or who we are is not known; the message never holds what was read. */
 export class CredentialsError extends Error {}
+
+/** What is wrong with a file that cannot be read. */
+export function unreadable(file: string, error: unknown): string {
+  return `${file} cannot be read: ${fileErrorText(error)}`
+}
 
 /** Throws CredentialsError when the file cannot be read or is empty: what is half-way swapped is tried again. */
 export async function readMaterial(material: Material): Promise<string> {
   if (material.kind === 'text') return material.text
   const text = await readFile(material.file, 'utf8').catch((error: unknown) => {
-    throw new CredentialsError(`${material.file} cannot be read: ${errorText(error)}`)
+    throw new CredentialsError(unreadable(material.file, error))
   })
   if (text.trim() === '') throw new CredentialsError(`${material.file} is empty`)
   return text

@@ -2,19 +2,12 @@ import { type Api, connectCluster } from './api.ts'
 import type { OurNode } from './endpoint-slice.ts'
 import { findCluster, type Whereabouts } from './find-cluster.ts'
 
-export type Connection =
-  | { readonly kind: 'api'; readonly api: Api }
-  /** There is no cluster to ask; a sentence that says what to do. */
-  | { readonly kind: 'none'; readonly reason: string }
-
 /**
- * The API server for all pools of this process; whoever calls this closes it. Looks at files, and opens no connection
- * before the first request. Never throws. `program`: name and version, for the server's audit log.
+ * The API server that `whereabouts` leads to, looked for anew at each request: what is missing or broken now may be there
+ * the next time. Whoever calls this closes it. Never throws. `program`: name and version, for the server's audit log.
  */
-export function connectApi(whereabouts: Whereabouts, program: string): Connection {
-  const found = findCluster(whereabouts)
-  if (found.kind === 'none') return found
-  return { kind: 'api', api: connectCluster(found.cluster, program) }
+export function connectApi(whereabouts: Whereabouts, program: string): Api {
+  return connectCluster(() => findCluster(whereabouts), program)
 }
 
 /** What the pod's manifest says of its node (downward API): NODE_NAME and ZONE. */

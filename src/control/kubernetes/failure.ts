@@ -1,14 +1,17 @@
 import { errorText } from '../wording.ts'
 import type { ApiStatus } from './api-status.ts'
 import { CredentialsError } from './cluster.ts'
+import { CertificateError, deepest } from './connect-error.ts'
 import { ShapeError } from './received.ts'
 
 export const failureKinds = [
   /** No connection, no TLS, or it was lost. */
   'connection',
+  /** The server's certificate is not one to trust. */
+  'certificate',
   /** No answer in time. */
   'timeout',
-  /** A token or certificate cannot be read. */
+  /** Where the server is, or who we are, cannot be read. */
   'credentials',
   'unauthorized',
   /** Missing rights, or a server that has just started and does not know them yet. */
@@ -20,7 +23,7 @@ export const failureKinds = [
   'expired',
   /** The version is one that the server has not seen: etcd was restored, or another cluster has its address. */
   'ahead',
-  /** A watch without a word. */
+  /** A watch without a word for too long. */
   'stalled',
   /** A watch that ended as soon as it began. */
   'short-watch',
@@ -29,6 +32,13 @@ export const failureKinds = [
 ] as const
 
 export type FailureKind = (typeof failureKinds)[number]
+
+/** What says nothing of what the server thinks of us: it may be away, or we did not get as far as to ask. */
+const unanswered: ReadonlySet<FailureKind> = new Set(['connection', 'timeout', 'credentials'])
+
+export function isAnswered({ kind }: Failure): boolean {
+  return !unanswered.has(kind)
+}
 
 /** Why a list or a watch came to nothing. */
 export interface Failure {
@@ -56,6 +66,7 @@ export function failureOfError(error: unknown): Failure {
   if (error instanceof Impatience) return error.failure
   if (error instanceof ShapeError) return failure('malformed', error.message)
   if (error instanceof CredentialsError) return failure('credentials', error.message)
+  if (error instanceof CertificateError) return failure('certificate', error.message)
   return failure('connection', errorText(deepest(error)))
 }
 
@@ -70,10 +81,4 @@ const kinds: Readonly<Record<number, FailureKind>> = {
 export function failureOfStatus(status: ApiStatus, retryAfterMs: number | null = null): Failure {
   const kind = status.ahead ? 'ahead' : (kinds[status.code] ?? 'refused')
   return failure(kind, `status ${status.code}: ${status.message}`, retryAfterMs ?? status.retryAfterMs)
-}
-
-/** undici wraps what the socket said, and Node what each of several addresses said. */
-function deepest(error: unknown): unknown {
-  if (error instanceof AggregateError && error.errors.length > 0) return deepest(error.errors[0])
-  return error instanceof Error && error.cause instanceof Error ? deepest(error.cause) : error
 }

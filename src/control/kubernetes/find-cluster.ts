@@ -1,8 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { joinHostPort } from '../../core/address.ts'
-import { errorText } from '../wording.ts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, unreadable } from './cluster.ts'
 import { readKubeconfig, serverUrl } from './kubeconfig.ts'
 import { ShapeError } from './received.ts'
 
@@ -30,15 +30,15 @@ const inClusterName = 'kubernetes.default.svc'
 
 /**
  * Looks for the API server: the kubeconfig of the configuration, $KUBECONFIG, this pod's service account,
- * ~/.kube/config. The first that is there counts, also when it is broken. Never throws.
+ * ~/.kube/config. The first that is there counts, also when it is broken. Rejects only for a bug.
  */
-export function findCluster({ kubeconfig, server, env }: Whereabouts, folder = serviceAccount): Found {
+export async function findCluster(
+  { kubeconfig, server, env }: Whereabouts,
+  folder = serviceAccount,
+): Promise<Found> {
   try {
-    const cluster = located(kubeconfig, env, folder)
-    if (cluster === null) {
-      const hint = 'set KUBECONFIG, or run in a pod with a service account'
-      return { kind: 'none', reason: `no API server is known: ${hint}` }
-    }
+    const cluster = await located(kubeconfig, env, folder)
+    if (cluster === null) return { kind: 'none', reason: `no API server is known: ${hint(env, folder)}` }
     return { kind: 'cluster', cluster: server === null ? cluster : moved(cluster, server) }
   } catch (error) {
     if (error instanceof ShapeError) return { kind: 'none', reason: error.message }
@@ -46,7 +46,17 @@ export function findCluster({ kubeconfig, server, env }: Whereabouts, folder = s
   }
 }
 
-function located(kubeconfig: string | null, env: Whereabouts['env'], folder: string): Cluster | null {
+function hint({ KUBERNETES_SERVICE_HOST: host = '' }: Whereabouts['env'], folder: string): string {
+  return host === ''
+    ? 'set KUBECONFIG, or run in a pod with a service account'
+    : `this pod has no ${join(folder, 'token')} (automountServiceAccountToken?), and KUBECONFIG is not set`
+}
+
+async function located(
+  kubeconfig: string | null,
+  env: Whereabouts['env'],
+  folder: string,
+): Promise<Cluster | null> {
   const named = kubeconfig ?? env.KUBECONFIG ?? ''
   if (named !== '') return fromFile(named)
   const pod = inPod(env, folder)
@@ -55,13 +65,13 @@ function located(kubeconfig: string | null, env: Whereabouts['env'], folder: str
   return existsSync(home) ? fromFile(home) : null
 }
 
-function fromFile(file: string): Cluster {
+async function fromFile(file: string): Promise<Cluster> {
   if (file.includes(':')) throw new ShapeError(`${file}: several kubeconfigs cannot be merged here; name one`)
   try {
-    return readKubeconfig(readFileSync(file, 'utf8'), file)
+    return readKubeconfig(await readFile(file, 'utf8'), file)
   } catch (error) {
     if (error instanceof ShapeError) throw error
-    throw new ShapeError(`${file} cannot be read: ${errorText(error)}`)
+    throw new ShapeError(unreadable(file, error))
   }
 }
 

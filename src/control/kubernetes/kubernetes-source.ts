@@ -1,16 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
 import { formatAddress } from '../../core/address.ts'
 import type { After } from '../after.ts'
-import type { Answer, FoundEndpoint, Source } from '../discovery/source.ts'
+import type { Answer, Emptiness, Failing, FoundEndpoint, Source } from '../discovery/source.ts'
 import { specialOf } from '../discovery/special-address.ts'
 import type { Log } from '../log.ts'
 import { roughly } from '../wording.ts'
 import type { Api } from './api.ts'
-import { type EndpointSlice, endpointsOf, type Locality, type OurNode, portNames } from './endpoint-slice.ts'
-import type { Failure, FailureKind } from './failure.ts'
+import { emptinessOf } from './emptiness.ts'
+import { type EndpointSlice, endpointsOf, type Locality, type OurNode } from './endpoint-slice.ts'
+import { type Failure, type FailureKind, failureKinds } from './failure.ts'
 import { LastKnown } from './last-known.ts'
-import { ListWatch, type ServiceName } from './list-watch.ts'
-import { afterFailure, type Trouble } from './trouble.ts'
+import { type Asked, ListWatch, type ServiceName } from './list-watch.ts'
+import { Pace } from './pace.ts'
+import { afterConfirmation, afterFailure, type Trouble } from './trouble.ts'
 
 export interface KubernetesOptions {
   readonly pool: string
@@ -39,14 +41,6 @@ export interface KubernetesDeps {
   readonly changed: () => void
 }
 
-/** What metrics say of a source. */
-export interface SourceReport {
-  /** When the API server last confirmed the endpoints, by the control plane's clock; null: never. */
-  readonly confirmedMs: number | null
-  /** Lists and watches that failed, by kind, since the source began. */
-  readonly failures: ReadonlyMap<FailureKind, number>
-}
-
 /** The endpoints of a Service's port, as the cluster's EndpointSlices have them. */
 export function kubernetesSource(options: KubernetesOptions, deps: KubernetesDeps): KubernetesSource {
   return new KubernetesSource(options, deps)
@@ -59,15 +53,17 @@ export class KubernetesSource implements Source {
   /** `pool web: service default/kong` */
   readonly #title: string
   readonly #settled: () => void
-  readonly #failures = new Map<FailureKind, number>()
+  readonly #failures = new Map<FailureKind, number>(failureKinds.map((kind) => [kind, 0]))
   #lastKnown: LastKnown | null = null
   #listWatch: ListWatch | null = null
   #knowledge: Knowledge
   /** By the API server, in this process. */
   #confirmedMs: number | null = null
   #trouble: Trouble = { kind: 'none' }
-  /** What was said last, and is not said again: why there are no endpoints, and which ones are refused. */
-  #emptiness: string | null = null
+  /** As the API server has them now; what is known of them may be a second behind. */
+  #slices: ReadonlyMap<string, EndpointSlice> = new Map()
+  readonly #pace: Pace
+  /** What was said last, and is not said again: which addresses are refused. */
   #refused = ''
 
   constructor(options: KubernetesOptions, deps: KubernetesDeps) {
@@ -78,6 +74,7 @@ export class KubernetesSource implements Source {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.first = promise
     this.#settled = resolve
+    this.#pace = new Pace(() => this.#take([...this.#slices.values()]), deps.after, deps.nowMs)
     this.#knowledge = { kind: 'none', reason: 'is being asked for', sinceMs: deps.nowMs() }
     if (locality === 'node-only' && deps.node.name === null) this.#refuse()
     else this.#begin()
@@ -86,16 +83,18 @@ export class KubernetesSource implements Source {
   get answer(): Answer {
     const knowledge = this.#knowledge
     if (knowledge.kind === 'none') return knowledge
-    const { endpoints, foundMs } = knowledge
-    return { kind: 'known', endpoints, confirmedMs: this.#confirmedMs ?? foundMs }
+    const { endpoints, emptiness, foundMs } = knowledge
+    const confirmedMs = this.#confirmedMs ?? foundMs
+    return { kind: 'known', endpoints, emptiness, confirmedMs, failing: failingOf(this.#trouble) }
   }
 
-  get report(): SourceReport {
-    return { confirmedMs: this.#confirmedMs, failures: this.#failures }
+  get failures(): ReadonlyMap<FailureKind, number> {
+    return this.#failures
   }
 
   stop(): void {
     this.#listWatch?.stop()
+    this.#pace.stop()
     this.#lastKnown?.stop()
     this.#settled()
   }
@@ -113,9 +112,12 @@ export class KubernetesSource implements Source {
       after,
       nowMs,
       random,
-      slices: (slices) => this.#take([...slices.values()]),
-      confirmed: () => this.#confirm(),
-      failed: (failure) => this.#fail(failure),
+      slices: (slices) => {
+        this.#slices = slices
+        this.#pace.wish()
+      },
+      confirmed: (by) => this.#confirm(by),
+      failed: (failure, asked) => this.#fail(failure, asked),
     })
   }
 
@@ -145,25 +147,37 @@ export class KubernetesSource implements Source {
     if (remembered === null) return
     const endpoints = this.#choose(remembered.slices)
     if (endpoints.length === 0) return
-    this.#knowledge = { kind: 'known', endpoints, foundMs: this.#deps.nowMs() - remembered.ageMs }
-    const message = `begins with what was known ${roughly(remembered.ageMs)} ago: ${listed(endpoints)}`
-    this.#deps.log.info(this.#fields(), `${this.#title} ${message}`)
+    const foundMs = this.#deps.nowMs() - remembered.ageMs
+    this.#knowledge = { kind: 'known', endpoints, emptiness: null, foundMs }
+    const old = remembered.ageMs > oldMs
+    const message = `begins with what was known ${ageText(remembered.ageMs)} ago: ${listed(endpoints)}`
+    this.#deps.log[old ? 'warn' : 'info'](this.#fields(), `${this.#title} ${message}`)
   }
 
   #take(slices: readonly EndpointSlice[]): void {
     const before = this.#knowledge
     const endpoints = this.#choose(slices)
-    this.#knowledge = { kind: 'known', endpoints, foundMs: this.#deps.nowMs() }
+    const emptiness = endpoints.length > 0 ? null : emptinessOf(slices, this.#choice, this.#refused !== '')
+    this.#knowledge = { kind: 'known', endpoints, emptiness, foundMs: this.#deps.nowMs() }
     this.#lastKnown?.save(slices)
-    this.#tell(before.kind === 'known' ? before.endpoints : [], endpoints, slices)
-    if (before.kind === 'none' || !isDeepStrictEqual(before.endpoints, endpoints)) this.#deps.changed()
+    if (before.kind === 'none' && endpoints.length > 0) {
+      this.#deps.log.info(this.#fields(), `${this.#title} has ${listed(endpoints)}`)
+    }
+    const same =
+      before.kind === 'known' &&
+      isDeepStrictEqual([before.endpoints, before.emptiness], [endpoints, emptiness])
+    if (!same) this.#deps.changed()
     this.#settled()
   }
 
+  get #choice() {
+    const { port, locality } = this.#options
+    return { port, locality, node: this.#deps.node }
+  }
+
   #choose(slices: readonly EndpointSlice[]): readonly FoundEndpoint[] {
-    const { port, locality, allowSpecial } = this.#options
-    const endpoints = endpointsOf(slices, { port, locality, node: this.#deps.node })
-    if (allowSpecial) return endpoints
+    const endpoints = endpointsOf(slices, this.#choice)
+    if (this.#options.allowSpecial) return endpoints
     const refused = endpoints.flatMap(({ address }) => {
       const kind = specialOf(address)
       return kind === null ? [] : [`${formatAddress(address)} (${kind})`]
@@ -176,68 +190,33 @@ export class KubernetesSource implements Source {
     return endpoints.filter(({ address }) => specialOf(address) === null)
   }
 
-  /** Only what the pool's own log lines cannot say: that endpoints are there at last, or that a valid answer has none. */
-  #tell(
-    before: readonly FoundEndpoint[],
-    endpoints: readonly FoundEndpoint[],
-    slices: readonly EndpointSlice[],
-  ): void {
-    if (endpoints.length > 0) {
-      if (before.length === 0 || this.#emptiness !== null) {
-        this.#deps.log.info(this.#fields(), `${this.#title} has ${listed(endpoints)}`)
-      }
-      this.#emptiness = null
-      return
-    }
-    const why = this.#whyEmpty(slices)
-    if (before.length === 0 && why === this.#emptiness) return
-    this.#emptiness = why
-    this.#warn(
-      before.length > 0
-        ? `has no usable endpoint any more: ${why}; it had ${listed(before)}`
-        : `has no usable endpoint: ${why}`,
-    )
-  }
-
-  #whyEmpty(slices: readonly EndpointSlice[]): string {
-    const { port, locality } = this.#options
-    if (slices.length === 0) return 'it has no EndpointSlices (is there such a Service?)'
-    const names = portNames(slices)
-    if (!names.includes(port)) {
-      const there = names.length === 0 ? 'none at all' : `only ${names.map(quoted).join(', ')}`
-      return `it has no TCP port named ${quoted(port)}, ${there}`
-    }
-    if (this.#refused !== '') return 'the addresses it has are refused'
-    return locality === 'node-only' ? `none is ready on node ${this.#deps.node.name}` : 'none is ready'
-  }
-
-  #confirm(): void {
+  #confirm(by: Asked['request']): void {
     const nowMs = this.#deps.nowMs()
+    const before = this.#trouble
+    const lastMs = this.#confirmedMs
     this.#confirmedMs = nowMs
-    if (this.#trouble.kind === 'told') {
-      const message = `${this.#title} is followed again after ${roughly(nowMs - this.#trouble.sinceMs)}`
-      this.#deps.log.info(this.#fields(), message)
-    }
-    this.#trouble = { kind: 'none' }
+    this.#trouble = afterConfirmation(before, by)
+    this.#lastKnown?.confirm()
+    if (before.kind !== 'told' || this.#trouble.kind !== 'none') return
+    const blindMs = nowMs - (lastMs ?? before.sinceMs)
+    this.#deps.log.info(this.#fields(), `${this.#title} is followed again after ${roughly(blindMs)}`)
   }
 
-  #fail(failure: Failure): void {
+  #fail(failure: Failure, asked: Asked): void {
     const { kind, message } = failure
     this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1)
     const knowledge = this.#knowledge
     if (knowledge.kind === 'none')
       this.#knowledge = { ...knowledge, reason: `cannot be asked for: ${message}` }
-    const { trouble, tell } = afterFailure(
-      this.#trouble,
-      failure,
-      this.#confirmedMs === null,
-      this.#deps.nowMs(),
-    )
+    const first = this.#confirmedMs === null
+    const { trouble, tell } = afterFailure(this.#trouble, failure, asked, first, this.#deps.nowMs())
     this.#trouble = trouble
     if (tell) {
       const known = knowledge.kind === 'known'
       const kept = known ? `it keeps ${listed(knowledge.endpoints)}` : 'it has no endpoints yet'
-      this.#warn(`cannot be followed at ${this.#deps.api.server}: ${message}; ${kept}`)
+      const what = asked.request === 'watch' && !asked.worked ? 'watched' : 'followed'
+      const { server } = this.#deps.api
+      this.#warn(`cannot be ${what}${server === null ? '' : ` at ${server}`}: ${message}; ${kept}`)
     }
     this.#settled()
   }
@@ -254,7 +233,28 @@ export class KubernetesSource implements Source {
 
 type Knowledge =
   | { readonly kind: 'none'; readonly reason: string; readonly sinceMs: number }
-  | { readonly kind: 'known'; readonly endpoints: readonly FoundEndpoint[]; readonly foundMs: number }
+  | {
+      readonly kind: 'known'
+      readonly endpoints: readonly FoundEndpoint[]
+      readonly emptiness: Emptiness | null
+      readonly foundMs: number
+    }
+
+/** One loss that a list has mended is no failure. */
+function failingOf(trouble: Trouble): Failing | null {
+  if (trouble.kind === 'none' || trouble.kind === 'doubt') return null
+  return { sinceMs: trouble.sinceMs, reason: trouble.reason }
+}
+
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+/** Pods that were known before that have often given their addresses to others. */
+const oldMs = dayMs
+
+function ageText(ms: number): string {
+  if (ms >= 2 * dayMs) return `${Math.floor(ms / dayMs)} days`
+  return roughly(ms < hourMs ? ms : Math.round(ms / hourMs) * hourMs)
+}
 
 function unknownPlace(locality: Locality): string {
   return locality === 'prefer-zone'
@@ -271,8 +271,4 @@ function listed(endpoints: readonly FoundEndpoint[]): string {
   const first = endpoints.slice(0, maxListed).map(({ address }) => formatAddress(address))
   const more = endpoints.length > maxListed ? ` and ${endpoints.length - maxListed} more` : ''
   return `${count}: ${first.join(', ')}${more}`
-}
-
-function quoted(name: string): string {
-  return `\`${name}\``
 }

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs'
-import { rename, writeFile } from 'node:fs/promises'
+import { rename, utimes, writeFile } from 'node:fs/promises'
 import type { After } from '../after.ts'
 import type { Log } from '../log.ts'
-import { errorText } from '../wording.ts'
+import { fileErrorText } from '../wording.ts'
 import type { EndpointSlice } from './endpoint-slice.ts'
 import type { ServiceName } from './list-watch.ts'
 import { ShapeError } from './received.ts'
@@ -24,11 +24,14 @@ export interface Remembered {
 /** Changes come in bursts, and a start needs only the last. */
 const paceMs = 1_000
 
+/** The file's age is to be that of the answer, and not of the last change: a quiet Service's file is touched so often. */
+const freshMs = 600_000
+
 const serviceLabel = 'kubernetes.io/service-name'
 
 /**
  * The slices of a Service on disk, for a start while no API server answers. The file is an EndpointSliceList such as
- * `kubectl get --raw` prints, its age that of the file.
+ * `kubectl get --raw` prints; the file's age is how long ago the API server confirmed it, give or take ten minutes.
  */
 export class LastKnown {
   readonly #file: string
@@ -38,6 +41,8 @@ export class LastKnown {
   #latest: readonly EndpointSlice[] | null = null
   #busy = false
   #failing = false
+  /** When the file was written or touched by us; null: never. */
+  #freshAtMs: number | null = null
   #stopped = false
   #cancel: () => void = () => {}
 
@@ -63,7 +68,7 @@ export class LastKnown {
       return slices.length === 0 ? null : { slices, ageMs }
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
-      const message = `${this.#file} is not used: ${errorText(error)}`
+      const message = `${this.#file} is not used: ${fileErrorText(error)}`
       this.#deps.log.warn({ file: this.#file }, message)
       return null
     }
@@ -75,6 +80,15 @@ export class LastKnown {
     if (this.#busy || this.#stopped) return
     this.#busy = true
     this.#cancel = this.#deps.after(paceMs, () => void this.#write())
+  }
+
+  /** What was saved last is still so. */
+  confirm(): void {
+    const nowMs = this.#deps.wallMs()
+    if (this.#busy || this.#freshAtMs === null || nowMs - this.#freshAtMs < freshMs) return
+    this.#freshAtMs = nowMs
+    const now = new Date(nowMs)
+    void utimes(this.#file, now, now).catch(() => {}) // the next save() says what is wrong
   }
 
   /** What was not written yet is not written. */
@@ -91,9 +105,10 @@ export class LastKnown {
       await writeFile(temporary, `${JSON.stringify(this.#list(slices))}\n`, { mode: 0o600 })
       await rename(temporary, this.#file)
       this.#failing = false
+      this.#freshAtMs = this.#deps.wallMs()
     } catch (error) {
       if (!this.#failing) {
-        const message = `${this.#file} cannot be written: ${errorText(error)}; a start without API server would know nothing`
+        const message = `${this.#file} cannot be written: ${fileErrorText(error)}; a start without API server would know nothing`
         this.#deps.log.warn({ file: this.#file }, message)
       }
       this.#failing = true

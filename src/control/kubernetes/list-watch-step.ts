@@ -7,12 +7,23 @@ export type Step =
   /** `listed`: the version comes from a list that was made just now. */
   | { readonly kind: 'watch'; readonly from: string; readonly listed: boolean }
 
+type List = Extract<Step, { kind: 'list' }>
+type Watch = Extract<Step, { kind: 'watch' }>
+
 export type End =
   | { readonly kind: 'listed'; readonly version: string }
   /** A watch that was heard and ran its time. `version`: the last that it told of. */
   | { readonly kind: 'ended'; readonly version: string }
-  /** `version`: how far a watch came; of a list it means nothing. */
-  | { readonly kind: 'failed'; readonly failure: Failure; readonly version: string }
+  | Failed
+
+export interface Failed {
+  readonly kind: 'failed'
+  readonly failure: Failure
+  /** How far a watch came; of a list it means nothing. */
+  readonly version: string
+  /** It was a watch that had been good for some time: what ended it is news, and no circle. */
+  readonly worked: boolean
+}
 
 export interface Next {
   readonly step: Step
@@ -23,7 +34,7 @@ export interface Next {
 /** The cache of any server will do, and costs etcd nothing: the watch that follows tells what it lacks. */
 export const begin: Step = { kind: 'list', atLeast: '0' }
 
-const newest: Step = { kind: 'list', atLeast: '' }
+const newest: List = { kind: 'list', atLeast: '' }
 
 /** What to do after `step` has come to `end`. */
 export function following(step: Step, end: End): Next {
@@ -33,37 +44,39 @@ export function following(step: Step, end: End): Next {
     case 'ended':
       return { step: { kind: 'watch', from: end.version, listed: false }, pause: false }
     case 'failed':
-      return step.kind === 'list'
-        ? afterList(step, end.failure)
-        : afterWatch(end.failure, end.version, step.listed)
+      return step.kind === 'list' ? afterList(step, end.failure) : afterWatch(step, end)
   }
 }
 
-function afterList(step: Step, { kind }: Failure): Next {
+/** Who refuses a version is asked without one: at once, but not for ever. */
+function afterList(step: List, { kind }: Failure): Next {
   const refusesVersion = kind === 'expired' || kind === 'ahead'
-  return { step: refusesVersion ? newest : step, pause: true }
+  return refusesVersion ? { step: newest, pause: step.atLeast === '' } : { step, pause: true }
 }
 
-function afterWatch(failure: Failure, version: string, listed: boolean): Next {
+/**
+ * A list, always. Who went on watching from the version that it has could not tell a server that has nothing to say from
+ * one whose past is another (etcd restored from a backup): that one is silent until the watch's time is over. A list not
+ * older than what we have is refused by such a server within 3 s, and costs any other no more than a look into its cache.
+ */
+function afterWatch(step: Watch, { failure, version, worked }: Failed): Next {
   switch (failure.kind) {
-    // Every server says so after its restart, and its cache can list what is at least as new as what we have. At once,
-    // but not for ever: a server that calls its own list's version too old gets the pause.
+    // Every server says so after its restart. But one that calls its own list's version too old is not asked in a circle.
     case 'expired':
-      return { step: { kind: 'list', atLeast: version }, pause: listed }
-    // Whoever watches a version that the server has not seen hears nothing, however often. Only a list without a
-    // version leads out of that.
+      return { step: { kind: 'list', atLeast: version }, pause: step.listed && !worked }
     case 'ahead':
     case 'stalled':
     case 'short-watch':
     case 'malformed':
-      return { step: newest, pause: true }
+      return { step: newest, pause: !worked }
     case 'connection':
+    case 'certificate':
     case 'timeout':
     case 'credentials':
     case 'unauthorized':
     case 'forbidden':
     case 'throttled':
     case 'refused':
-      return { step: { kind: 'watch', from: version, listed: false }, pause: true }
+      return { step: { kind: 'list', atLeast: version }, pause: !worked }
   }
 }

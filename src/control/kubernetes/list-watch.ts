@@ -3,8 +3,8 @@ import type { Api, ApiAnswer } from './api.ts'
 import { type ApiStatus, readStatus } from './api-status.ts'
 import { Backoff } from './backoff.ts'
 import type { EndpointSlice } from './endpoint-slice.ts'
-import { type Failure, failure, failureOfError, failureOfStatus } from './failure.ts'
-import { begin, type End, following, type Step } from './list-watch-step.ts'
+import { type Failure, failure, failureOfError, failureOfStatus, isAnswered } from './failure.ts'
+import { begin, type End, type Failed, following, type Step } from './list-watch-step.ts'
 import { Patience } from './patience.ts'
 import { ShapeError } from './received.ts'
 import { readSliceList } from './slice-shape.ts'
@@ -26,9 +26,16 @@ export interface ListWatchDeps {
   /** All slices of the Service, by name, after each valid answer that says something of them. */
   readonly slices: (slices: ReadonlyMap<string, EndpointSlice>) => void
   /** The server has just said that what was told is all there is. */
-  readonly confirmed: () => void
+  readonly confirmed: (by: Step['kind']) => void
   /** For people and counters: it is tried again. */
-  readonly failed: (failure: Failure) => void
+  readonly failed: (failure: Failure, asked: Asked) => void
+}
+
+/** What it was that failed. */
+export interface Asked {
+  readonly request: Step['kind']
+  /** A watch that had been good for some time. */
+  readonly worked: boolean
 }
 
 /** For a whole page of a list, or the head of a watch. A list of a version that the server has not seen takes 3 s. */
@@ -40,8 +47,12 @@ const mostWatchSeconds = 600
 const bookmarkMs = 100_000
 /** Without bookmarks a watch is silent until its end, which may be late by this much. */
 const overdueMs = 30_000
-/** client-go's: what ends sooner is no watch. */
+/** client-go's: what ends sooner, and without an event, is no watch. */
 const shortestWatchMs = 1_000
+/** What stood so long was a watch, also when there was nothing to say; a server that cuts each is asked no more often. */
+const steadyMs = 5_000
+/** A server whose clock is fast, or ours slow, ends a watch so much before its time. */
+const earlyMs = 5_000
 /** client-go's; a Service of 50,000 endpoints has 500 slices. */
 const pageSlices = 500
 /** A page of 500 slices of 100 endpoints, the controller's default, is half of it. */
@@ -84,9 +95,12 @@ export class ListWatch {
     while (!this.#stopped) {
       const end = await this.#take(step)
       if (this.#stopped) return
-      if (end.kind === 'failed') this.#deps.failed(end.failure)
+      if (end.kind === 'ended' || (end.kind === 'failed' && end.worked)) this.#backoff.reset()
+      if (end.kind === 'failed') {
+        this.#deps.failed(end.failure, { request: step.kind, worked: end.worked })
+      }
       const next = following(step, end)
-      if (next.pause) await this.#rest(end.kind === 'failed' ? end.failure.retryAfterMs : null)
+      if (next.pause && end.kind === 'failed') await this.#rest(end.failure)
       step = next.step
     }
   }
@@ -100,7 +114,7 @@ export class ListWatch {
         ? await this.#list(step.atLeast, patience)
         : await this.#watch(progress, patience)
     } catch (error) {
-      return failed(failureOfError(error), progress.version)
+      return failed(failureOfError(error), progress.version, progress.worked(this.#deps.nowMs()))
     } finally {
       patience.end()
     }
@@ -115,7 +129,11 @@ export class ListWatch {
       const query: Record<string, string> = { labelSelector: this.#labelSelector, limit: String(pageSlices) }
       // A later page is of the first one's version; to name a version again is an error.
       if (next !== null) query.continue = next
-      else if (atLeast !== '') query.resourceVersion = atLeast
+      else if (atLeast !== '') {
+        query.resourceVersion = atLeast
+        // Without it, a limit beside a version means exactly that version: the past, for as long as etcd has it.
+        query.resourceVersionMatch = 'NotOlderThan'
+      }
       patience.expect(answerMs, failure('timeout', `no list within ${answerMs / 1000}s`))
       const answer = await this.#deps.api.get(this.#path, query, patience.signal)
       if (answer.status !== 200) return failed(await refusal(answer), atLeast)
@@ -126,7 +144,7 @@ export class ListWatch {
     } while (next !== null)
     if (!this.#stopped) {
       this.#slices = slices
-      this.#deps.confirmed()
+      this.#deps.confirmed('list')
       this.#deps.slices(slices)
     }
     return { kind: 'listed', version }
@@ -134,7 +152,6 @@ export class ListWatch {
 
   async #watch(progress: Progress, patience: Patience): Promise<End> {
     const { api, nowMs, random } = this.#deps
-    const openedMs = nowMs()
     const seconds = leastWatchSeconds + Math.floor(random() * (mostWatchSeconds - leastWatchSeconds))
     const query = {
       labelSelector: this.#labelSelector,
@@ -146,6 +163,7 @@ export class ListWatch {
     patience.expect(answerMs, failure('timeout', `no watch within ${answerMs / 1000}s`))
     const answer = await api.get(this.#path, query, patience.signal)
     if (answer.status !== 200) return failed(await refusal(answer), progress.version)
+    progress.open(nowMs())
     const lines = new Lines()
     const listen = () => {
       const ms = this.#bookmarks ? bookmarkMs : seconds * 1000 + overdueMs
@@ -155,17 +173,31 @@ export class ListWatch {
     for await (const chunk of answer.body) {
       if (this.#stopped) break
       const status = this.#hear(progress, lines.push(chunk))
-      if (status !== null) return failed(failureOfStatus(status), progress.version)
+      if (status !== null) {
+        return failed(failureOfStatus(status), progress.version, progress.worked(nowMs()))
+      }
       listen()
     }
-    if (lines.unfinished)
-      return failed(failure('connection', 'a watch ended within a line'), progress.version)
-    if (nowMs() - openedMs < shortestWatchMs) {
-      return failed(failure('short-watch', 'a watch ended at once'), progress.version)
+    return this.#endOf(progress, lines.unfinished, seconds * 1000)
+  }
+
+  /** Of a watch that the server has ended: it ran its time, or what is wrong with it. */
+  #endOf(progress: Progress, unfinished: boolean, wantedMs: number): End {
+    const nowMs = this.#deps.nowMs()
+    const { version, heard } = progress
+    const livedMs = progress.livedMs(nowMs)
+    const worked = progress.worked(nowMs)
+    if (unfinished) return failed(failure('connection', 'a watch ended within a line'), version, worked)
+    if (!heard && livedMs < shortestWatchMs) {
+      return failed(failure('short-watch', 'a watch ended at once'), version, worked)
     }
-    return progress.heard
-      ? { kind: 'ended', version: progress.version }
-      : failed(failure('stalled', 'a watch ended without a word'), progress.version)
+    // A server that stops ends its watches properly.
+    if (livedMs < wantedMs - earlyMs) {
+      return failed(failure('connection', 'the server ended a watch before its time'), version, worked)
+    }
+    return heard
+      ? { kind: 'ended', version }
+      : failed(failure('stalled', 'a watch ended without a word'), version, worked)
   }
 
   /** Takes the events of one chunk, and tells of them once. Returns why the watch is over, when it is. */
@@ -183,7 +215,7 @@ export class ListWatch {
       return null
     } finally {
       // Also when a later line is broken: what was whole counts.
-      if (heard) this.#deps.confirmed()
+      if (heard) this.#deps.confirmed('watch')
       if (changed) this.#deps.slices(this.#slices)
     }
   }
@@ -202,9 +234,12 @@ export class ListWatch {
     }
   }
 
-  async #rest(retryAfterMs: number | null): Promise<void> {
+  async #rest(failure: Failure): Promise<void> {
     const { nowMs, random, after } = this.#deps
-    const ms = Math.max(this.#backoff.next(nowMs(), random()), Math.min(retryAfterMs ?? 0, longestRetryMs))
+    const ms = Math.max(
+      this.#backoff.next(nowMs(), random(), isAnswered(failure)),
+      Math.min(failure.retryAfterMs ?? 0, longestRetryMs),
+    )
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = after(ms, resolve)
     const wake = () => resolve()
@@ -219,6 +254,8 @@ export class ListWatch {
 class Progress {
   #version: string
   #heard = false
+  /** When its answer began; null: not yet. */
+  #openedMs: number | null = null
 
   constructor(from: string) {
     this.#version = from
@@ -234,17 +271,29 @@ class Progress {
     return this.#heard
   }
 
+  open(nowMs: number): void {
+    this.#openedMs = nowMs
+  }
+
   to(version: string): void {
     this.#version = version
     this.#heard = true
   }
+
+  livedMs(nowMs: number): number {
+    return this.#openedMs === null ? 0 : nowMs - this.#openedMs
+  }
+
+  worked(nowMs: number): boolean {
+    return this.livedMs(nowMs) >= (this.#heard ? shortestWatchMs : steadyMs)
+  }
 }
 
-function failed(failure: Failure, version: string): End {
-  return { kind: 'failed', failure, version }
+function failed(failure: Failure, version: string, worked = false): Failed {
+  return { kind: 'failed', failure, version, worked }
 }
 
-/** What an answer other than 200 says. Whoever answers without a Status (a load balancer, say) has said enough. */
+/** What an answer other than 200 says: a Status, or the line of text of whoever is no API server. */
 async function refusal(answer: ApiAnswer): Promise<Failure> {
   const { status: code, retryAfterMs } = answer
   const body = await text(answer)
@@ -252,11 +301,16 @@ async function refusal(answer: ApiAnswer): Promise<Failure> {
     return failureOfStatus({ ...readStatus(parsed(body, 'Status')), code }, retryAfterMs)
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error
-    return failureOfStatus(
-      { code, message: 'no reason given', retryAfterMs: null, ahead: false },
-      retryAfterMs,
-    )
+    const message = clearText(body)
+    return failureOfStatus({ code, message, retryAfterMs: null, ahead: false }, retryAfterMs)
   }
+}
+
+/** A page is not shown: a load balancer's says nothing in its first line. */
+function clearText(body: string): string {
+  const line = body.trim()
+  if (/HTTP request to an HTTPS server/i.test(line)) return 'the URL says http, but the server speaks https'
+  return /^[\x20-\x7e]{1,200}$/.test(line) && !line.startsWith('<') ? line : 'no reason given'
 }
 
 /** Throws ShapeError when the body is larger than any list. */

@@ -1,8 +1,12 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { type Api, connectCluster } from '../../../src/control/kubernetes/api.ts'
+import type { Api } from '../../../src/control/kubernetes/api.ts'
 import type { Cluster } from '../../../src/control/kubernetes/cluster.ts'
+import { CertificateError, explained } from '../../../src/control/kubernetes/connect-error.ts'
 import { certificate } from '../../helpers/certificate.ts'
 import { addresses, Bench, serverCertificate, slice } from './bench.ts'
 
@@ -10,7 +14,7 @@ const signal = new AbortController().signal
 const path = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices'
 
 function connect(t: ExecutionContext, bench: Bench, changes: Partial<Cluster>): Api {
-  const api = connectCluster(bench.cluster(changes), 'spliceway/test')
+  const api = bench.connect(changes)
   t.teardown(() => api.close())
   return api
 }
@@ -46,21 +50,92 @@ test('authority and certificate are read from their files for each connection', 
     ca: file('ca.crt'),
     certificate: { cert: file('tls.crt'), key: file('tls.key') },
   })
-  t.is(
-    await ask(api),
-    `${join(bench.folder, 'ca.crt')} cannot be read: ENOENT: no such file or directory, open '${join(bench.folder, 'ca.crt')}'`,
-  )
+  t.is(await ask(api), `${join(bench.folder, 'ca.crt')} cannot be read: it is missing`)
   writeFileSync(join(bench.folder, 'ca.crt'), client.cert)
   writeFileSync(join(bench.folder, 'tls.crt'), client.cert)
   writeFileSync(join(bench.folder, 'tls.key'), client.key)
-  t.regex(String(await ask(api)), /^self-signed certificate/)
+  const wrong =
+    "the certificate-authority of test has not signed the server's certificate (self-signed certificate)"
+  t.is(await ask(api), wrong)
+  writeFileSync(join(bench.folder, 'ca.crt'), 'half a fi')
+  t.is(await ask(api), 'certificate-authority of test holds no certificate (PEM)')
   writeFileSync(join(bench.folder, 'ca.crt'), serverCertificate.cert)
   t.is(await ask(api), 200)
 })
 
+test('a client certificate that is replaced is used at once, also on a connection that is open', async (t) => {
+  const client = certificate(['operator'])
+  const other = certificate(['nobody'])
+  const bench = await Bench.start(t, { tokens: [], clientCa: client.cert })
+  const file = (name: string) => ({ kind: 'file', file: join(bench.folder, name) }) as const
+  const write = ({ cert, key }: typeof client) => {
+    writeFileSync(join(bench.folder, 'tls.crt'), cert)
+    writeFileSync(join(bench.folder, 'tls.key'), key)
+  }
+  const mine = { token: null, certificate: { cert: file('tls.crt'), key: file('tls.key') } }
+  const api = connect(t, bench, mine)
+  write(other)
+  t.is(await ask(api), 401)
+  write(client)
+  t.is(await ask(api), 200)
+  writeFileSync(join(bench.folder, 'tls.key'), other.key)
+  t.regex(String(await ask(api)), /^client-certificate and client-key of test cannot be used: .*mismatch/)
+  write(client)
+  t.is(await ask(api), 200)
+  await bench.until(() => bench.server.connections === 1)
+})
+
+test('what the files say when they are wrong', async (t) => {
+  const bench = await Bench.start(t)
+  const text = (pem: string) => ({ kind: 'text', text: pem }) as const
+  const broken = '-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n'
+  t.regex(
+    String(await ask(connect(t, bench, { ca: text(broken) }))),
+    /^certificate-authority of test is broken: /,
+  )
+  const nonsense = { cert: text('x'), key: text('y') }
+  t.regex(
+    String(await ask(connect(t, bench, { certificate: nonsense }))),
+    /^client-certificate and client-key of test cannot be used: /,
+  )
+})
+
+test('an address may stand for the name in the certificate: verified, and not sent as a name', async (t) => {
+  const named = certificate(['10.0.0.1', 'api.example'])
+  const bench = await Bench.start(t, { certificate: named })
+  const ca = { kind: 'text', text: named.cert } as const
+  t.is(await ask(connect(t, bench, { ca, serverName: '10.0.0.1' })), 200)
+  t.regex(
+    String(await ask(connect(t, bench, { ca, serverName: '10.0.0.2' }))),
+    /^the server's certificate is for another name .*10\.0\.0\.2/,
+  )
+  const other = certificate(['fd00::1'])
+  const six = await Bench.start(t, { certificate: other })
+  t.is(await ask(connect(t, six, { ca: { kind: 'text', text: other.cert }, serverName: 'fd00::1' })), 200)
+})
+
+test('http to a server that speaks https, and the reverse, say so', async (t) => {
+  const bench = await Bench.start(t)
+  const { port } = bench.server
+  const clear = String(await ask(connect(t, bench, { server: `http://127.0.0.1:${port}` })))
+  t.regex(clear, /; the URL says http: does the server speak https\?$/)
+  const plain = createServer((_, response) => response.end())
+  plain.listen(0, '127.0.0.1')
+  await once(plain, 'listening')
+  t.teardown(() => plain.close())
+  const { port: plainPort } = plain.address() as AddressInfo
+  t.regex(
+    String(await ask(connect(t, bench, { server: `https://127.0.0.1:${plainPort}` }))),
+    /^the URL says https, but the server speaks http /,
+  )
+})
+
 test('a server whose certificate is of nobody we trust is not asked', async (t) => {
   const bench = await Bench.start(t)
-  t.regex(String(await ask(connect(t, bench, { ca: null }))), /^self-signed certificate/)
+  t.is(
+    await ask(connect(t, bench, { ca: null })),
+    "test has no certificate-authority, and nobody whom this host trusts has signed the server's certificate (self-signed certificate)",
+  )
   t.deepEqual(bench.server.asked, [])
 })
 
@@ -70,6 +145,18 @@ test('the name in the certificate may be another than the address', async (t) =>
   const ca = { kind: 'text', text: mine.cert } as const
   t.regex(String(await ask(connect(t, bench, { ca }))), /altnames/)
   t.is(await ask(connect(t, bench, { ca, serverName: 'kubernetes.default.svc' })), 200)
+})
+
+test('a certificate whose time is over, or has not come, may be the fault of the clock', async (t) => {
+  const bench = await Bench.start(t)
+  for (const code of ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID']) {
+    const error = explained(Object.assign(new Error('certificate has expired'), { code }), bench.cluster())
+    t.true(error instanceof CertificateError)
+    t.regex(
+      String(error),
+      /the server's certificate, or this host's clock, is wrong: certificate has expired/,
+    )
+  }
 })
 
 test('insecure-skip-tls-verify asks anybody', async (t) => {

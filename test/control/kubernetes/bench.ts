@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -13,8 +13,9 @@ import {
   kubernetesSource,
 } from '../../../src/control/kubernetes/kubernetes-source.ts'
 import { formatAddress } from '../../../src/core/address.ts'
-import { ApiServer, type ApiServerOptions, type SliceObject } from '../../helpers/api-server.ts'
+import { ApiServer, type ApiServerOptions } from '../../helpers/api-server.ts'
 import { certificate } from '../../helpers/certificate.ts'
+import type { SliceObject } from '../../helpers/slice-object.ts'
 import { FakeClock, RecordedLog } from '../fixture.ts'
 
 /** Making one takes openssl 20 ms; all servers of a test file can share it. */
@@ -27,12 +28,16 @@ export class Bench {
   readonly clock = new FakeClock()
   readonly log = new RecordedLog()
   readonly server: ApiServer
-  readonly api: Api
+  /** What a source is given; a test may give it another one, and closes that. */
+  api: Api
   readonly tokenFile: string
   readonly folder: string
   changes = 0
+  /** Of the source's wall clock to ours. */
+  wallAheadMs = 0
   /** The time for which the source waits, as it said last. */
   awaitedMs = 0
+  readonly #own: Api
   readonly #happened = new EventEmitter()
 
   private constructor(server: ApiServer, folder: string) {
@@ -40,7 +45,8 @@ export class Bench {
     this.folder = folder
     this.tokenFile = join(folder, 'token')
     this.writeToken('good')
-    this.api = connectCluster(this.cluster(), 'spliceway/test')
+    this.#own = this.connect()
+    this.api = this.#own
     server.on('event', () => this.#happened.emit('event'))
   }
 
@@ -54,7 +60,7 @@ export class Bench {
 
   /** Sources are stopped by now: nothing of them may be left. */
   async #end(): Promise<void> {
-    await this.api.close()
+    await this.#own.close()
     await this.until(() => this.server.connections === 0)
     await this.server.stop()
     rmSync(this.folder, { recursive: true, force: true })
@@ -73,6 +79,11 @@ export class Bench {
       certificate: null,
       ...changes,
     }
+  }
+
+  /** A connection to a cluster of which something is different. */
+  connect(changes: Partial<Cluster> = {}): Api {
+    return connectCluster(async () => ({ kind: 'cluster', cluster: this.cluster(changes) }), 'spliceway/test')
   }
 
   /** With the newline that an editor leaves. */
@@ -110,7 +121,7 @@ export class Bench {
         return this.clock.after(ms, fire)
       },
       nowMs: this.clock.nowMs,
-      wallMs: () => Date.now(),
+      wallMs: () => Date.now() + this.wallAheadMs,
       random: () => 0.5,
       changed: () => {
         this.changes++
@@ -150,10 +161,19 @@ export class Bench {
     }
   }
 
+  /** So much time passes in a quiet cluster: there is a bookmark every minute, and one at the end. */
+  async pass(source: KubernetesSource, ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 60_000) {
+      this.clock.advance(Math.min(left, 60_000))
+      this.server.bookmark()
+      await this.until(() => confirmedMs(source) === this.clock.nowMs())
+    }
+  }
+
   /** The n-th failure of a kind has been counted, and the pause after it has begun. */
   async failed(source: KubernetesSource, kind: string, count = 1): Promise<void> {
     await this.until(() => {
-      const counted = [...source.report.failures].find(([name]) => name === kind)?.[1] ?? 0
+      const counted = counts(source)[kind] ?? 0
       return counted >= count && this.clock.pending > 0
     })
   }
@@ -163,10 +183,25 @@ export class Bench {
     for (let i = 0; i < patienceMs / 5 && !existsSync(file); i++) await setTimeout(5)
   }
 
+  /** The file's time is later than that. It has no event either. */
+  async touched(file: string, thanMs: number): Promise<void> {
+    for (let i = 0; i < patienceMs / 5 && statSync(file).mtimeMs <= thanMs; i++) await setTimeout(5)
+  }
+
   /** What was asked so far, in order: `list 0`, `watch 103`. */
   get asked(): string[] {
     return this.server.asked.map(({ kind, query }) => `${kind} ${query.resourceVersion ?? ''}`.trim())
   }
+}
+
+/** How often what has failed. */
+export function counts(source: KubernetesSource): Readonly<Record<string, number>> {
+  return Object.fromEntries([...source.failures].filter(([, count]) => count > 0))
+}
+
+/** When the API server last confirmed the endpoints; undefined: nothing is known. */
+export function confirmedMs({ answer }: KubernetesSource): number | undefined {
+  return answer.kind === 'known' ? answer.confirmedMs : undefined
 }
 
 export function addresses(source: KubernetesSource): string[] {

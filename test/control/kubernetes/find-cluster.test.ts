@@ -162,22 +162,22 @@ class Home {
 const pod = { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' }
 
 /** What is found of a cluster, or why nothing. */
-function found(
+async function found(
   env: Readonly<Record<string, string | undefined>>,
   account = '/nowhere',
   options: { readonly kubeconfig?: string; readonly server?: string } = {},
 ) {
-  const result = findCluster(
+  const result = await findCluster(
     { kubeconfig: options.kubeconfig ?? null, server: options.server ?? null, env },
     account,
   )
   return result.kind === 'cluster' ? result.cluster : result.reason
 }
 
-test('in a pod: the service account, read from its files each time', (t) => {
+test('in a pod: the service account, read from its files each time', async (t) => {
   const home = new Home(t)
   home.write('token', 'abc')
-  t.deepEqual(found(pod, home.folder), {
+  t.deepEqual(await found(pod, home.folder), {
     from: 'this pod',
     server: 'https://10.96.0.1',
     serverName: null,
@@ -188,23 +188,23 @@ test('in a pod: the service account, read from its files each time', (t) => {
   })
 })
 
-test('in a pod with IPv6', (t) => {
+test('in a pod with IPv6', async (t) => {
   const home = new Home(t)
   home.write('token', 'abc')
   const env = { KUBERNETES_SERVICE_HOST: 'fd00::1', KUBERNETES_SERVICE_PORT: '6443' }
-  t.like(found(env, home.folder), { server: 'https://[fd00::1]:6443' })
+  t.like(await found(env, home.folder), { server: 'https://[fd00::1]:6443' })
 })
 
-test('in a pod, another address of the API server: the certificate is still that of the cluster', (t) => {
+test('in a pod, another address of the API server: the certificate is still that of the cluster', async (t) => {
   const home = new Home(t)
   home.write('token', 'abc')
-  t.like(found(pod, home.folder, { server: 'https://127.0.0.1:7443' }), {
+  t.like(await found(pod, home.folder, { server: 'https://127.0.0.1:7443' }), {
     server: 'https://127.0.0.1:7443',
     serverName: 'kubernetes.default.svc',
   })
 })
 
-test('the kubeconfig of the configuration, then KUBECONFIG, then the pod, then the home folder', (t) => {
+test('the kubeconfig of the configuration, then KUBECONFIG, then the pod, then the home folder', async (t) => {
   const home = new Home(t)
   home.write('token', 'abc')
   const named = (host: string) => kubeconfig(`server: "https://${host}"`, '')
@@ -212,28 +212,39 @@ test('the kubeconfig of the configuration, then KUBECONFIG, then the pod, then t
   const KUBECONFIG = home.write('theirs', named('theirs'))
   home.write('.kube/config', named('home'))
   const env = { ...pod, KUBECONFIG, HOME: home.folder }
-  t.like(found(env, home.folder, { kubeconfig: mine }), { server: 'https://mine' })
-  t.like(found(env, home.folder), { server: 'https://theirs' })
-  t.like(found({ ...env, KUBECONFIG: '' }, home.folder), { server: 'https://10.96.0.1' })
-  t.like(found({ HOME: home.folder }), { server: 'https://home' })
+  t.like(await found(env, home.folder, { kubeconfig: mine }), { server: 'https://mine' })
+  t.like(await found(env, home.folder), { server: 'https://theirs' })
+  t.like(await found({ ...env, KUBECONFIG: '' }, home.folder), { server: 'https://10.96.0.1' })
+  t.like(await found({ HOME: home.folder }), { server: 'https://home' })
 })
 
-test('a kubeconfig with another address keeps the name of its server', (t) => {
+test('a kubeconfig with another address keeps the name of its server', async (t) => {
   const home = new Home(t)
   const mine = home.write('mine', kubeconfig('server: "https://api.example.com"', ''))
-  const moved = found({}, '/nowhere', { kubeconfig: mine, server: 'https://10.0.0.9:6443' })
+  const moved = await found({}, '/nowhere', { kubeconfig: mine, server: 'https://10.0.0.9:6443' })
   t.like(moved, { server: 'https://10.0.0.9:6443', serverName: 'api.example.com' })
 })
 
-test('nothing is found: what to do', (t) => {
+test('nothing is found: what to do', async (t) => {
   const reason = 'no API server is known: set KUBECONFIG, or run in a pod with a service account'
-  t.is(found({ HOME: '/nowhere' }), reason)
-  t.is(found({ ...pod, HOME: '/nowhere' }), reason)
+  t.is(await found({ HOME: '/nowhere' }), reason)
+  t.is(
+    await found({ ...pod, HOME: '/nowhere' }),
+    'no API server is known: this pod has no /nowhere/token (automountServiceAccountToken?), and KUBECONFIG is not set',
+  )
 })
 
-test('several kubeconfigs, and one that is not there', (t) => {
-  t.is(found({ KUBECONFIG: '/a:/b' }), '/a:/b: several kubeconfigs cannot be merged here; name one')
-  t.regex(String(found({ KUBECONFIG: '/nowhere/config' })), /^\/nowhere\/config cannot be read: ENOENT/)
+test('several kubeconfigs, and one that is not there', async (t) => {
+  t.is(await found({ KUBECONFIG: '/a:/b' }), '/a:/b: several kubeconfigs cannot be merged here; name one')
+  t.regex(
+    String(await found({ KUBECONFIG: '/nowhere/config' })),
+    /^\/nowhere\/config cannot be read: it is missing$/,
+  )
+})
+
+test('a folder is no kubeconfig, and is not taken for a firewall', async (t) => {
+  const home = new Home(t)
+  t.is(await found({ KUBECONFIG: home.folder }), `${home.folder} cannot be read: it is a folder`)
 })
 
 test('our node is what the pod says, and empty is nothing', (t) => {

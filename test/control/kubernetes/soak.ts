@@ -6,7 +6,8 @@ import type { After } from '../../../src/control/after.ts'
 import { connectCluster } from '../../../src/control/kubernetes/api.ts'
 import { type KubernetesSource, kubernetesSource } from '../../../src/control/kubernetes/kubernetes-source.ts'
 import { formatIp } from '../../../src/core/address.ts'
-import { ApiServer, type SliceObject } from '../../helpers/api-server.ts'
+import { ApiServer } from '../../helpers/api-server.ts'
+import type { SliceObject } from '../../helpers/slice-object.ts'
 import { RecordedLog } from '../fixture.ts'
 import { serverCertificate } from './bench.ts'
 
@@ -35,7 +36,7 @@ export async function soak(t: ExecutionContext, changes: number): Promise<void> 
   await server.until(() => server.watches === 1)
 
   const visits = Array.from({ length: visitors }, () => visit(source, fleet))
-  const disturbances = [0, 0, 0, 0, 0]
+  const disturbances = [0, 0, 0, 0, 0, 0]
   for (let i = 0; i < changes; i++) {
     await fleet.change(server, random)
     await turn()
@@ -56,7 +57,9 @@ export async function soak(t: ExecutionContext, changes: number): Promise<void> 
   t.true(done > changes / 10, `only ${done} requests`)
   await fleet.agrees(source)
   t.deepEqual(server.violations, [])
-  const told = [...source.report.failures].map(([kind, count]) => `${kind} ${count}`).join(', ')
+  const told = [...source.failures]
+    .flatMap(([kind, count]) => (count > 0 ? [`${kind} ${count}`] : []))
+    .join(', ')
   t.log(
     `${changes} changes, ${done} requests, 0 failed, ${sum((visits) => visits.failedOver)} dials went elsewhere`,
   )
@@ -80,14 +83,20 @@ async function disturb(server: ApiServer, which: number): Promise<void> {
       break
     case 2:
       server.elsewhere()
-      server.compact()
+      server.forget()
       server.endWatches()
       break
     case 3:
       server.breakWatches('{"type":"MODIFIED","object":{"metadata":{}}}\n', 'end')
       break
     case 4:
+      server.compact()
       server.failWatches(410, 'Expired')
+      break
+    case 5:
+      await server.crash()
+      server.restore(Math.max(1, server.revision - 500))
+      await server.revive()
       break
   }
   await server.until(() => server.watches === 0)
@@ -96,7 +105,10 @@ async function disturb(server: ApiServer, which: number): Promise<void> {
 
 type Phase = 'absent' | 'starting' | 'ready' | 'leaving'
 
-/** Backends at 127.0.1.1 and so on, one port for all; each is a pod that is born, gets ready, leaves and is gone. */
+/**
+ * Backends at 127.0.1.1 and so on, one port for all; each is a pod that is born, gets ready, leaves and is gone. No API
+ * server takes loopback addresses: there they are 10.0.1.1 and so on.
+ */
 class Fleet {
   over = false
   readonly #port: number
@@ -157,7 +169,7 @@ class Fleet {
 
   /** Resolves when what the source says is what is so. */
   async agrees(source: KubernetesSource): Promise<void> {
-    const expected = this.#phases.flatMap((phase, pod) => (phase === 'ready' ? [host(pod)] : [])).join()
+    const expected = this.#phases.flatMap((phase, pod) => (phase === 'ready' ? [podIp(pod)] : [])).join()
     for (let i = 0; i < 1000 && this.#known(source) !== expected; i++) await rest(10)
     if (this.#known(source) !== expected) throw new Error(`${this.#known(source)} is not ${expected}`)
   }
@@ -168,7 +180,7 @@ class Fleet {
 
   #slice(slice: number): SliceObject {
     const here = this.#phases.flatMap((phase, pod) =>
-      pod % slices === slice && phase !== 'absent' ? [endpointOf(host(pod), phase)] : [],
+      pod % slices === slice && phase !== 'absent' ? [endpointOf(podIp(pod), phase)] : [],
     )
     return {
       metadata: { name: `kong-${slice}`, labels: { 'kubernetes.io/service-name': 'kong' } },
@@ -201,6 +213,10 @@ function host(pod: number): string {
   return `127.0.1.${pod + 1}`
 }
 
+function podIp(pod: number): string {
+  return `10.0.1.${pod + 1}`
+}
+
 function endpointOf(ip: string, phase: Phase): object {
   const conditions = {
     ready: phase === 'ready',
@@ -229,7 +245,7 @@ async function visit(source: KubernetesSource, fleet: Fleet): Promise<Visits> {
       const { answer } = source
       const endpoints = answer.kind === 'none' ? [] : answer.endpoints
       for (const { address } of rotated(endpoints, done)) {
-        served = await exchange(formatIp(address), address.port, `request ${done}`)
+        served = await exchange(formatIp(address).replace(/^10\./, '127.'), address.port, `request ${done}`)
         if (served) break
         failedOver++
         tried.push(formatIp(address))
@@ -267,7 +283,7 @@ function follow(t: ExecutionContext, server: ApiServer): KubernetesSource {
     token: { kind: 'text', text: 'good' },
     certificate: null,
   } as const
-  const api = connectCluster(cluster, 'spliceway/test')
+  const api = connectCluster(async () => ({ kind: 'cluster', cluster }), 'spliceway/test')
   const after: After = (ms, fire) => {
     const timer = setTimeout(fire, ms / haste)
     return () => clearTimeout(timer)
@@ -277,7 +293,7 @@ function follow(t: ExecutionContext, server: ApiServer): KubernetesSource {
     service: { namespace: 'default', name: 'kong' },
     port: 'http',
     locality: 'any',
-    allowSpecial: true,
+    allowSpecial: false,
     snapshotPath: null,
   } as const
   const source = kubernetesSource(options, {
