@@ -54,18 +54,18 @@ export class Server {
 
   /** Keeps it from running: the kernel goes on to accept and to receive in its name. */
   freeze(): void {
-    this.program.tell('SIGSTOP')
+    this.program.signal('SIGSTOP')
   }
 
   /** Ends freeze(). */
   thaw(): void {
-    this.program.tell('SIGCONT')
+    this.program.signal('SIGCONT')
   }
 
   /** Resolves when it and what it forked are gone, with its folder. */
   async close(): Promise<void> {
     this.thaw()
-    this.program.tell(this.#stop)
+    this.program.signal(this.#stop)
     const timer = setTimeout(() => this.program.signal('SIGKILL'), graceMs)
     await this.program.exit
     clearTimeout(timer)
