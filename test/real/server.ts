@@ -74,7 +74,15 @@ export class Server {
   }
 }
 
-/** A temporary folder, which only we may read. */
+/** AVA ends a process that hangs without its teardown, and a server may fail before it has one. */
+const folders = new Set<string>()
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+/** A temporary folder, which only we may read; gone with this process at the latest. */
 export function newFolder(name: string): string {
-  return mkdtempSync(join(tmpdir(), `spliceway-${name}-`))
+  const folder = mkdtempSync(join(tmpdir(), `spliceway-${name}-`))
+  folders.add(folder)
+  return folder
 }

@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Forwarder } from '../helpers/forwarder.ts'
 import { NetworkNamespace, namespacesMissing } from '../helpers/netns.ts'
 import { asRoot, mariadbMissing, mostErrors, query, startMariadb } from '../real/mariadb.ts'
-import type { Server } from '../real/server.ts'
+import { newFolder, type Server } from '../real/server.ts'
 
 /** MariaDB never blocks 127.0.0.1, nor anyone whose address has no name. */
 const address = '10.99.0.1'
@@ -47,9 +46,7 @@ async function probed(t: ExecutionContext, close: 'fin' | 'reset'): Promise<void
 
 /** A MariaDB in a network of its own, this process with it; its hosts file has a name for us. */
 async function elsewhere(t: ExecutionContext): Promise<Server> {
-  const folder = mkdtempSync(join(tmpdir(), 'spliceway-hosts-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  const hosts = join(folder, 'hosts')
+  const hosts = join(newFolder('hosts'), 'hosts')
   writeFileSync(hosts, `127.0.0.1 localhost\n${address} edge.example\n`)
   const namespace = NetworkNamespace.create('mariadb')
   t.teardown(() => namespace.remove())
