@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
+import { patienceMs } from '../helpers/forwarder.ts'
 import { dialPeer, type Ending, type Peer } from '../helpers/peer.ts'
 import type { Server } from './server.ts'
 
@@ -36,10 +38,16 @@ export async function atOnce(server: Server, port: number, words: string): Promi
   server.freeze()
   try {
     const before = unreadBytes(server.port)
-    const peers = await Promise.all(Array.from({ length: crowd }, () => dialPeer(port)))
+    const late = sleep(patienceMs, null, { ref: false })
+    const dialed = Promise.all(Array.from({ length: crowd }, () => dialPeer(port)))
+    const peers = await Promise.race([dialed, late])
+    if (peers === null) throw new Error('its backlog has no place for the crowd')
     for (const peer of peers) peer.socket.write(words)
-    while (unreadBytes(server.port) < before + crowd * words.length)
-      await new Promise((resolve) => setTimeout(resolve, pollMs))
+    const deadlineMs = performance.now() + patienceMs
+    while (unreadBytes(server.port) < before + crowd * words.length) {
+      if (performance.now() > deadlineMs) throw new Error('what the crowd said did not reach the server')
+      await sleep(pollMs)
+    }
     server.thaw()
     return counted(await Promise.all(peers.map(heard)))
   } finally {
