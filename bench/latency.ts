@@ -7,8 +7,32 @@ const connections = 50
 /** Half of what the slowest forwarder here can do on a core. */
 const rate = 5_000
 
-/** How long does a small request take when nobody is busy? */
+/** Connections a round, one after the other: with a delayed ACK in each they take four seconds. */
+const times = 100
+
+/** How long does a small request take when nobody is busy, and how long an answer that is written in two parts? */
 export async function latency(bench: Bench): Promise<void> {
+  await paced(bench)
+  await twoWrites(bench)
+}
+
+async function twoWrites(bench: Bench): Promise<void> {
+  await wirePart(bench, {
+    part: 'latency',
+    title: `two writes: ${times} connections in turn, from a request to the end of its answer: 120 bytes, then 300, Nagle on`,
+    names: bench.everyone ? all : ['direct', ...judged],
+    baseline: 'direct',
+    question: { mode: 'two-writes', times },
+    columns: [
+      { key: 'p50', title: 'p50 ms', digits: 3, main: true },
+      { key: 'p99', title: 'p99 ms', digits: 3 },
+      { key: 'cpuUs', title: 'CPU µs/connection', digits: 1 },
+    ],
+    measures: [],
+  })
+}
+
+async function paced(bench: Bench): Promise<void> {
   await wirePart(bench, {
     part: 'latency',
     title: `latency: ${rate} requests a second over ${connections} connections, from when each was due`,

@@ -20,7 +20,7 @@ import type { Status } from './core/status.ts'
 import { Tally, workerCell } from './core/tally.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
-import { ConfigError, choosePlane, closeBy, duplicateBy, hostAddresses, wakeBy } from './host.ts'
+import { ConfigError, choosePlane, closeBy, duplicateBy, holdAckBy, hostAddresses, wakeBy } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { holderText } from './linux/port-holder.ts'
@@ -119,6 +119,7 @@ export class App implements AdminSource, AdminActions {
       changed: () => this.#publish(),
       letGo: (slots, which) => this.#letGo(slots, which),
       hostAddresses,
+      holdAck: holdAckBy(this.#libc),
     })
     this.#warm = new WarmPools({
       log,

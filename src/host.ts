@@ -1,7 +1,10 @@
 import { networkInterfaces } from 'node:os'
 import type { Config } from './config/config.ts'
+import type { HoldAck } from './control/probe-tcp.ts'
 import type { Duplicate } from './control/sockets.ts'
 import type { Status } from './core/status.ts'
+import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
+import { Fd } from './linux/fd.ts'
 import { closeAbandoned, type LoadedLibc, must } from './linux/libc.ts'
 import { selfTest } from './plane/splice/self-test.ts'
 
@@ -30,6 +33,13 @@ export function needLibc(loaded: LoadedLibc, what: string): void {
 export function duplicateBy(loaded: LoadedLibc): Duplicate | null {
   if (loaded.kind === 'missing') return null
   return (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', loaded.libc.duplicate(descriptor)).n
+}
+
+/** null: without koffi a probe's handshake is over before its reset. */
+export function holdAckBy(loaded: LoadedLibc): HoldAck | null {
+  if (loaded.kind === 'missing') return null
+  // Should it fail, the probe is one that the endpoint sees; that is no reason to call it down.
+  return (descriptor) => void loaded.libc.setOption(new Fd(descriptor), IPPROTO_TCP, TCP_QUICKACK, 0)
 }
 
 /** Wakes a worker that waits in the kernel. */

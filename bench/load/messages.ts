@@ -5,3 +5,6 @@ export const answerSize = 160
 export const request = Buffer.alloc(requestSize, 'k')
 export const lastRequest = Buffer.alloc(requestSize, 'c')
 export const answer = Buffer.alloc(answerSize, 'a')
+/** An answer in two writes: what a small HTTP head takes, and a small body. */
+export const headSize = 120
+export const bodySize = 300

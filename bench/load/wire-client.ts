@@ -37,15 +37,18 @@ export class WireClient implements Watcher {
   sinceMs: number
   readonly #shared: Shared
   readonly #steps: Steps
+  /** Bytes of an answer. */
+  readonly #whole: number
   readonly #fd: Fd
   readonly #place: number
   #connected = false
   #received = 0
 
-  constructor(shared: Shared, target: SocketAddress, steps: Steps) {
+  constructor(shared: Shared, target: SocketAddress, steps: Steps, whole = answerSize) {
     this.sinceMs = performance.now()
     this.#shared = shared
     this.#steps = steps
+    this.#whole = whole
     this.#fd = shared.loop.connect(target)
     this.#place = shared.loop.watch(this.#fd, this)
   }
@@ -89,8 +92,7 @@ export class WireClient implements Watcher {
       return
     }
     this.#received += count
-    const whole = this.#received === answerSize
-    if (whole) {
+    if (this.#received === this.#whole) {
       this.#received = 0
       this.#steps.answered(this)
     }

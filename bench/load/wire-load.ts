@@ -3,8 +3,9 @@ import { answering } from '../harness/answering.ts'
 import type { Answer, Question } from '../harness/children.ts'
 import { Latencies } from './latencies.ts'
 import { Loop } from './loop.ts'
+import { answerSize, bodySize, headSize } from './messages.ts'
 import { type Steps, share, WireClient } from './wire-client.ts'
-import { WireServer } from './wire-server.ts'
+import { type Manner, WireServer } from './wire-server.ts'
 
 // Client and backend of the small exchanges in one process and one loop: as little of the load's core as there can be.
 // Answers with what was done, how long it took, and latencies.
@@ -18,7 +19,7 @@ const settleMs = 200
 const patienceMs = 5_000
 answering({ port: server.port }, (question) => {
   latencies.clear()
-  server.greets = question.mode === 'banner'
+  server.manner = manners[String(question.mode)] ?? 'answers'
   const answer = modes[String(question.mode)]?.(
     question,
     address(String(question.host), Number(question.port)),
@@ -29,7 +30,14 @@ answering({ port: server.port }, (question) => {
 })
 
 type Mode = (question: Question, target: SocketAddress) => Answer
-const modes: Readonly<Record<string, Mode>> = { churn, 'keep-alive': keepAlive, paced, banner }
+const modes: Readonly<Record<string, Mode>> = {
+  churn,
+  'keep-alive': keepAlive,
+  paced,
+  banner,
+  'two-writes': twoWrites,
+}
+const manners: Readonly<Record<string, Manner>> = { banner: 'greets', 'two-writes': 'halves' }
 
 /** A connection a request, `connections` at once; the server ends each. */
 function churn({ seconds, connections }: Question, target: SocketAddress): Answer {
@@ -115,10 +123,29 @@ function paced({ seconds, connections, rate }: Question, target: SocketAddress):
 
 /** `times` connections one after the other on which the server speaks first. */
 function banner({ times }: Question, target: SocketAddress): Answer {
+  return inTurn(Number(times), target, () => {}, answerSize)
+}
+
+/** The same, with a question: the time from it to the end of an answer in two writes. */
+function twoWrites({ times }: Question, target: SocketAddress): Answer {
+  const ask = (client: WireClient): void => {
+    client.sinceMs = performance.now()
+    client.ask()
+  }
+  return inTurn(Number(times), target, ask, headSize + bodySize)
+}
+
+/** `times` connections one after the other, until `whole` bytes have come on each. */
+function inTurn(
+  times: number,
+  target: SocketAddress,
+  connected: (client: WireClient) => void,
+  whole: number,
+): Answer {
   const startMs = performance.now()
   const tally = { count: 0, failed: 0, open: 0 }
   const steps: Steps = {
-    connected() {},
+    connected,
     answered(client) {
       latencies.add(performance.now() - client.sinceMs)
       tally.count++
@@ -130,9 +157,9 @@ function banner({ times }: Question, target: SocketAddress): Answer {
       tally.open--
     },
   }
-  for (let i = 0; i < Number(times); i++) {
+  for (let i = 0; i < times; i++) {
     tally.open++
-    new WireClient(shared, target, steps)
+    new WireClient(shared, target, steps, whole)
     const lateMs = performance.now() + patienceMs
     while (tally.open > 0 && performance.now() < lateMs) loop.turn(0)
   }

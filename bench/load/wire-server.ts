@@ -1,26 +1,37 @@
 import type { SocketAddress } from '../../src/core/address.ts'
 import type { Block } from '../../src/linux/block.ts'
-import { EPOLLERR, EPOLLIN, EPOLLRDHUP, MSG_NOSIGNAL } from '../../src/linux/constants.ts'
+import {
+  EPOLLERR,
+  EPOLLIN,
+  EPOLLRDHUP,
+  IPPROTO_TCP,
+  MSG_NOSIGNAL,
+  TCP_NODELAY,
+} from '../../src/linux/constants.ts'
 import { EAGAIN } from '../../src/linux/errno.ts'
 import type { Fd } from '../../src/linux/fd.ts'
 import type { Loop, Watcher } from './loop.ts'
-import { answer, answerSize, closing, requestSize } from './messages.ts'
+import { answer, answerSize, bodySize, closing, headSize, requestSize } from './messages.ts'
 
-/** The backend of the small exchanges: answers each request, ends after a last one, or greets first. */
+/** greets: speaks first. halves: answers in two writes and leaves Nagle's algorithm on, as many servers do. */
+export type Manner = 'answers' | 'greets' | 'halves'
+
+/** The backend of the small exchanges: answers each request, ends after a last one. */
 export class WireServer {
   readonly port: number
   /** Connections that are open. A prober's count as well. */
   open = 0
-  /** Speak first. */
-  greets = false
+  manner: Manner = 'answers'
 
   constructor(loop: Loop, address: SocketAddress) {
     const block = loop.libc.block(4096)
-    const answers = loop.libc.block(answerSize)
-    answer.copy(answers.bytes)
+    const answers = loop.libc.block(Math.max(answerSize, headSize, bodySize))
+    answers.bytes.fill(answer)
     this.port = loop.listen(address, (fd) => {
       const served = new Served(loop, this, fd, block, answers)
-      if (this.greets) served.answer()
+      if (this.manner === 'greets') served.answer()
+      // TCP_NODELAY is inherited from the socket that listens.
+      if (this.manner === 'halves') loop.libc.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 0)
     })
   }
 }
@@ -44,13 +55,20 @@ class Served implements Watcher {
   }
 
   answer(): void {
-    this.#loop.libc.send(this.#fd, this.#answers, 0, answerSize, MSG_NOSIGNAL)
+    if (this.#server.manner === 'halves') {
+      this.#send(headSize)
+      this.#send(bodySize)
+    } else this.#send(answerSize)
   }
 
   ready(bits: number): void {
     if (this.#fd.n === -1) return
     if ((bits & EPOLLERR) !== 0) this.#close()
     else if ((bits & (EPOLLIN | EPOLLRDHUP)) !== 0) this.#read((bits & EPOLLRDHUP) !== 0)
+  }
+
+  #send(size: number): void {
+    this.#loop.libc.send(this.#fd, this.#answers, 0, size, MSG_NOSIGNAL)
   }
 
   #read(ending: boolean): void {

@@ -8,7 +8,13 @@ import type {
   ProbeConfig,
 } from './config.ts'
 import { parseForwardKey } from './forward-key.ts'
-import { type Document, health as healthSchema, type PoolDocument, pool as poolSchema } from './schema.ts'
+import {
+  type Document,
+  health as healthSchema,
+  type PoolDocument,
+  pool as poolSchema,
+  tcpProbe,
+} from './schema.ts'
 import type { Path } from './tree.ts'
 
 /** A Config that is not checked yet, and where its parts were written. */
@@ -168,5 +174,6 @@ function buildProbe({ tcp, http, https, tls }: HealthDocument): ProbeConfig {
     return { kind: 'http', port: port ?? null, secure: http === undefined, path, status, host: host ?? null }
   }
   if (tls !== undefined) return { kind: 'tls', port: tls.port ?? null, serverName: tls.serverName ?? null }
-  return { kind: 'tcp', port: tcp?.port ?? null }
+  const { port, close } = tcp ?? tcpProbe.parse({})
+  return { kind: 'tcp', port: port ?? null, close }
 }

@@ -119,7 +119,12 @@ export interface HealthConfig {
 
 export type ProbeConfig =
   | { readonly kind: 'off' }
-  | { readonly kind: 'tcp'; readonly port: number | null }
+  | {
+      readonly kind: 'tcp'
+      readonly port: number | null
+      /** How it ends its connection. */
+      readonly close: 'fin' | 'reset'
+    }
   | {
       readonly kind: 'http'
       /** null: the endpoint's own port. */

@@ -75,10 +75,18 @@ const httpProbe = mapping({
     .describe("Host header; for https also the TLS server name. The endpoint's address when left out."),
 })
 
+export const tcpProbe = mapping({
+  port: probePort(),
+  // The endpoint accepts the connection, so the whole of it is known to work, and nobody on the way takes it for an attack.
+  close: choice(['fin', 'reset'])
+    .prefault('fin')
+    .describe(
+      'How it ends its connection. reset: before the handshake is over, so that the endpoint is told of no connection. For MariaDB and MySQL, which block a host after 100 that say nothing.',
+    ),
+})
+
 export const health = mapping({
-  tcp: mapping({ port: probePort() })
-    .optional()
-    .describe('Healthy when a connection is accepted. The default.'),
+  tcp: tcpProbe.optional().describe('Healthy when a connection is accepted. The default.'),
   http: httpProbe.optional().describe('Healthy when a GET is answered with `status`.'),
   https: httpProbe.optional().describe('As http, over TLS.'),
   tls: mapping({

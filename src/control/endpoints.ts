@@ -8,6 +8,7 @@ import type { LetGo } from './failback.ts'
 import { getaddrinfo } from './host-lookup.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
+import type { HoldAck } from './probe-tcp.ts'
 import type { Prober } from './prober.ts'
 import { Registry } from './registry.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
@@ -29,6 +30,8 @@ export interface EndpointsDeps {
   readonly letGo: LetGo
   /** Addresses that this host has now. */
   readonly hostAddresses: () => readonly string[]
+  /** For probes that end before the handshake does; null: not on this host. */
+  readonly holdAck: HoldAck | null
 }
 
 /** Who the endpoints are and how they are: names, sources, probes and the registry, kept in step. */
@@ -82,9 +85,9 @@ export class Endpoints {
       import('./prober.ts'),
       import('./probe.ts'),
     ])
-    const { after, nowMs } = this.#deps
+    const { after, nowMs, holdAck } = this.#deps
     const prober = new Prober({
-      probe,
+      probe: (target, signal) => probe(target, signal, holdAck),
       verdict: (pool, endpoint, verdict) => this.registry.verdict(pool, endpoint, verdict),
       after,
       nowMs,

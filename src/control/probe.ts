@@ -5,7 +5,7 @@ import type { EndpointId } from '../core/snapshot.ts'
 import { probeHeader } from '../protocol/proxy-header.ts'
 import { probeHttp } from './probe-http.ts'
 import type { ProbeAddress } from './probe-socket.ts'
-import { probeTcp } from './probe-tcp.ts'
+import { type HoldAck, probeTcp, probeTcpUnseen } from './probe-tcp.ts'
 import { probeTls } from './probe-tls.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
 
@@ -33,15 +33,21 @@ export function probeTargets(pools: readonly ResolvedPool[]): readonly ProbeTarg
     )
 }
 
-/** Probes `target` once, as its configuration says. Never rejects. */
-export function probe(target: ProbeTarget, signal: AbortSignal): Promise<Verdict> {
+/** Probes `target` once, as its configuration says. Never rejects. `holdAck`: null where there is none. */
+export function probe(
+  target: ProbeTarget,
+  signal: AbortSignal,
+  holdAck: HoldAck | null = null,
+): Promise<Verdict> {
   const { probe: how, timeoutMs } = target.health
   const limits = { timeoutMs, signal }
   switch (how.kind) {
     case 'off':
       return Promise.resolve({ ok: false, reason: 'probing is off', fault: 'local' })
     case 'tcp':
-      return probeTcp(probeAddress(target, how.port), limits)
+      return how.close === 'fin'
+        ? probeTcp(probeAddress(target, how.port), limits)
+        : probeTcpUnseen(probeAddress(target, how.port).address, holdAck, limits)
     case 'http':
       return probeHttp(probeAddress(target, how.port), how, limits)
     case 'tls':

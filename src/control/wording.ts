@@ -63,7 +63,7 @@ export function errorCode(error: unknown): string {
   return String(error.code)
 }
 
-const localCodes = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM', 'EAGAIN'])
+const localCodes = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'EADDRINUSE', 'ENOBUFS', 'ENOMEM', 'EAGAIN'])
 
 /** Whether an error says nothing about the peer because this machine lacked descriptors, ports or memory. */
 export function isLocal(error: unknown): boolean {

@@ -5,7 +5,7 @@ import { Backend, closedPort, dialPeer, echo, type Peer } from '../helpers/peer.
 const planes = ['net', 'splice'] as const
 /** Fast, so that a test waits for little else than what it is about; one answer is enough. */
 const health = {
-  probe: { kind: 'tcp', port: null },
+  probe: { kind: 'tcp', port: null, close: 'fin' },
   intervalMs: 20,
   timeoutMs: 1000,
   fall: 1,

@@ -38,8 +38,9 @@ test('`stall` is as `idle` when it is left out', (t) => {
 
 const probes: readonly (readonly [string, unknown])[] = [
   ['health: off', { kind: 'off' }],
-  ['health: { interval: 5s }', { kind: 'tcp', port: null }],
-  ['health: { tcp: { port: 81 } }', { kind: 'tcp', port: 81 }],
+  ['health: { interval: 5s }', { kind: 'tcp', port: null, close: 'fin' }],
+  ['health: { tcp: { port: 81 } }', { kind: 'tcp', port: 81, close: 'fin' }],
+  ['health: { tcp: { close: reset } }', { kind: 'tcp', port: null, close: 'reset' }],
   ['health: { http: {} }', { kind: 'http', port: null, secure: false, path: '/', status: [200], host: null }],
   [
     'health: { http: { port: 7085, path: /status/ready, status: 204, host: a.b } }',

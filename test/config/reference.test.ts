@@ -51,7 +51,7 @@ test('what config/reference.yaml has in comments is accepted when it is uncommen
   const forward = lines.flatMap((line) => /^# (forward:| {2}.*)$/.exec(line)?.[1] ?? [])
   t.is(ok(forward.join('\n')).listeners.length, 2)
   const probes = lines.flatMap((line) => /^ +# ((?:tcp|http|https|tls): \{.*\})/.exec(line)?.[1] ?? [])
-  t.is(probes.length, 4)
+  t.is(probes.length, 5)
   for (const probe of probes) {
     const text = `forward: { 80: 127.0.0.1:9080 }\nlisteners: [{ name: a, listen: "[::]:81", pool: web }]
 pools: { web: { endpoints: [127.0.0.1:9080], health: { ${probe} } } }`

@@ -60,7 +60,7 @@ export class RecordedLog implements Log {
 }
 
 export const health: HealthConfig = {
-  probe: { kind: 'tcp', port: null },
+  probe: { kind: 'tcp', port: null, close: 'fin' },
   intervalMs: 2000,
   timeoutMs: 1000,
   fall: 3,

@@ -169,7 +169,7 @@ for (const separate of [false, true]) {
     const { address } = server
     const port = separate ? address.port : null
     const endpoint = separate ? await closedPort() : address
-    const health2: HealthConfig = { ...health, probe: { kind: 'tcp', port } }
+    const health2: HealthConfig = { ...health, probe: { kind: 'tcp', port, close: 'fin' } }
     const verdict = await probe(
       target(endpoint, { health: health2, proxyProtocol: 'v2' }),
       new AbortController().signal,

@@ -1,16 +1,15 @@
-import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { findProgram } from './find-program.ts'
 import type { NetworkNamespace } from './netns.ts'
 import { Program } from './program.ts'
 
 /** Ports of each gateway node. */
 export const nginxPorts = { http: 9080, status: 9081, tls: 9443, proxyHttp: 9181, proxyTls: 9182 } as const
 
-/** Debian has it in /usr/sbin, which is not in everyone's PATH. null: not installed. */
+/** null: not installed. */
 export function findNginx(): string | null {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return folders.map((folder) => join(folder, 'nginx')).find((path) => existsSync(path)) ?? null
+  return findProgram('nginx')
 }
 
 export interface NginxOptions {

@@ -872,7 +872,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
     {},
     async (t, { backend }) => {
       const { port } = backend
-      const probe = { kind: 'tcp', port: null } as const
+      const probe = { kind: 'tcp', port: null, close: 'fin' } as const
       const second = await Backend.start({ onPeer: echo })
       await backend.close()
       const forwarder = await Forwarder.start({
