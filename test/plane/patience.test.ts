@@ -91,13 +91,14 @@ for (const plane of ['splice', 'net'] as const) {
       client.socket.destroy()
       return ms
     }
-    const median = async (through: number): Promise<number> => {
+    // The quickest: a delayed ACK is in every one of them, what else goes on on this machine is not.
+    const quickest = async (through: number): Promise<number> => {
       const times: number[] = []
       for (let i = 0; i < 21; i++) times.push(await answer(through))
-      return times.sort((a, b) => a - b)[10] ?? 0
+      return Math.min(...times)
     }
-    const directMs = await median(port)
-    const ms = await median(forwarder.port)
+    const directMs = await quickest(port)
+    const ms = await quickest(forwarder.port)
     // The kernel's shortest delayed ACK is 40 ms; the bar is direct + 2 ms, and this is ten times wider.
     t.true(ms < directMs + 20, `${ms} ms, directly ${directMs} ms`)
   })
