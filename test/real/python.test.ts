@@ -52,7 +52,8 @@ async function quickestMs(t: ExecutionContext, port: number, kept: boolean): Pro
     }
     took.push(await answerMs(peer))
   }
-  return Math.min(...took)
+  // The first one on a connection is a claim of its own.
+  return Math.min(...(kept ? took.slice(1) : took))
 }
 
 /** Ten times what it may cost on a quiet machine, and half of a delayed ACK (40 ms). */
