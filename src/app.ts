@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import { processMs } from './clock.ts'
 import type { Config, LogLevel } from './config/config.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
@@ -143,6 +144,7 @@ export class App implements AdminSource, AdminActions {
       duplicate: duplicateBy(this.#libc),
       log,
       after,
+      nowMs: processMs,
       pools: (version) => this.#warm.published(registry.pools(version)),
       acknowledged: (version) => registry.acknowledged(version),
       reports: (attempts, lines, count) => this.#reports(attempts, lines, count),

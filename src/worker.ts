@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module'
 import { BoundSocket } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
@@ -144,7 +145,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   }
   let stopBeat = (): void => {}
   const beat = (): void => {
-    row[workerCell.heartbeatMs] = Date.now()
+    row[workerCell.heartbeatMs] = processMs()
     stopBeat = plane.after(heartbeatMs, beat)
   }
   // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes. Their

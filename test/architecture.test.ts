@@ -21,7 +21,16 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   handover: ['core', 'linux'],
   telemetry: ['core'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
-  'worker.ts': ['core', 'plane/plane.ts', 'plane/sight.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
+  'worker.ts': [
+    'core',
+    'clock.ts',
+    'plane/plane.ts',
+    'plane/sight.ts',
+    'plane/net',
+    'plane/splice',
+    'session',
+    'linux',
+  ],
   // The self-test of the splice plane chooses the plane before any worker is born.
   'host.ts': ['core', 'config', 'control', 'linux', 'plane/splice'],
   // Apart from app.ts: from whom a process has its sockets, and who gets them.
@@ -33,6 +42,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'handover',
     'telemetry',
     'linux',
+    'clock.ts',
     'host.ts',
     'succession.ts',
     'version.ts',
@@ -42,6 +52,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['command', 'demo', 'app.ts', 'config', 'telemetry', 'version.ts'],
   'cli.mjs': ['main.ts'],
   'version.ts': [],
+  'clock.ts': [],
 }
 
 /**

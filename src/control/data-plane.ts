@@ -36,6 +36,8 @@ export interface DataPlaneDeps {
   readonly duplicate: Duplicate | null
   readonly log: Log
   readonly after: After
+  /** Monotonic milliseconds, the same in all threads. */
+  readonly nowMs: () => number
   /** The pools as the snapshot `version` publishes them. */
   readonly pools: (version: number) => readonly PoolSnapshot[]
   readonly acknowledged: (version: number) => void
@@ -51,6 +53,7 @@ export class DataPlane {
   readonly #listeners: Listeners
   readonly #publisher: Publisher
   readonly #threads: Threads
+  readonly #nowMs: () => number
   readonly #started = new Set<number>()
   /** Workers that listen, by address. */
   readonly #listening = new Map<string, Set<number>>()
@@ -75,6 +78,7 @@ export class DataPlane {
       closeAbandoned,
     } = deps
     this.#tally = tally
+    this.#nowMs = deps.nowMs
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, duplicate)
     this.#threads = new Threads({
@@ -86,7 +90,7 @@ export class DataPlane {
       entry,
       log,
       after,
-      nowMs: () => Date.now(), // a worker's performance.now() has another origin
+      nowMs: deps.nowMs,
       started: (index) => this.#equip(index),
       listening: (index, address) => this.#heard(index, address, true),
       unlistened: (index, address) => this.#heard(index, address, false),
@@ -212,7 +216,7 @@ export class DataPlane {
   }
 
   workers(): readonly WorkerStatus[] {
-    return this.#threads.status(Date.now())
+    return this.#threads.status(this.#nowMs())
   }
 
   /** The listeners of the latest snapshot. */

@@ -38,7 +38,7 @@ const histogramSize = (bounds: readonly number[]) => bounds.length + 2
 
 /** Cells of the worker itself. */
 export const workerCell = {
-  /** Date.now() of the worker's last sign of life. */
+  /** When the worker gave its last sign of life: milliseconds of the clock that all threads share. */
   heartbeatMs: 0,
   /** Connections between accept and end. A gauge. */
   active: 1,
