@@ -12,7 +12,7 @@ import { type Route, routesOf, type SessionContext } from './session/context.ts'
 import { Gate } from './session/gate.ts'
 import { listenAll } from './session/listen-all.ts'
 import { createLiveSessions } from './session/live.ts'
-import { poolStates } from './session/pool-state.ts'
+import { poolStates, wake } from './session/pool-state.ts'
 import { createReports } from './session/reports.ts'
 import { Trials } from './session/trials.ts'
 import { WarmShelves } from './session/warm.ts'
@@ -109,7 +109,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   }
   const stop = (): void => {
     for (const address of [...listenings.keys()]) unlisten(address)
-    context.live.killAll()
+    context.live.kill(null, 'admin')
     context.trials.stop()
     stopBeat()
     plane.after(lastReportsMs, () => {
@@ -117,6 +117,10 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
       port.close()
       plane.close()
     })
+  }
+  const revived = (pool: string): void => {
+    const states = routes.values().map(({ state }) => state)
+    for (const state of new Set(states)) if (state.pool.name === pool) wake(state)
   }
   const receive = (message: ToWorker): void => {
     switch (message.kind) {
@@ -133,10 +137,16 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
         tell({ kind: 'unlistened', address: message.address })
         return
       case 'retire':
-        context.live.retire(message.slots, message.windowMs, message.idleAfterMs)
+        context.live.retire(message.slots, message.windowMs, message.idleAfterMs, message.cause)
+        return
+      case 'keep':
+        context.live.keep(message.slots)
         return
       case 'kill':
-        context.live.killAll()
+        context.live.kill(message.slots, message.cause)
+        return
+      case 'revived':
+        revived(message.pool)
         return
       case 'stop':
         stop()

@@ -144,9 +144,11 @@ export const healthBit = {
   draining: 4,
   /** A dial to it is, or was, without an answer for long: used when there is no other. Set and cleared by workers. */
   suspect: 8,
+  /** Its connections are let go: a dial to it that connects now is given up, and none is begun. */
+  released: 16,
 } as const
 /** An endpoint with none of these gets connections. */
-export const notUp = healthBit.down | healthBit.ejected | healthBit.draining
+export const notUp = healthBit.down | healthBit.ejected | healthBit.draining | healthBit.released
 
 /** States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is still right. */
 const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const
