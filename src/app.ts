@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import { processMs } from './clock.ts'
 import type { Config, LogLevel } from './config/config.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
 import { capacityWarning, connectionLimit } from './control/capacity.ts'
 import { DataPlane } from './control/data-plane.ts'
-import { departed } from './control/departed.ts'
 import { drain } from './control/drain.ts'
 import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
@@ -117,7 +117,8 @@ export class App implements AdminSource, AdminActions {
       after,
       nowMs,
       changed: () => this.#publish(),
-      letGo: (slots, which) => this.#letGo(slots, which),
+      letGo: (slots, parting) => this.#dataPlane.letGo(slots, parting, this.#config.drain),
+      revived: (pool) => this.#dataPlane.revived(pool),
       hostAddresses,
       holdAck: holdAckBy(this.#libc),
     })
@@ -144,6 +145,7 @@ export class App implements AdminSource, AdminActions {
       duplicate: duplicateBy(this.#libc),
       log,
       after,
+      nowMs: processMs,
       pools: (version) => this.#warm.published(registry.pools(version)),
       acknowledged: (version) => registry.acknowledged(version),
       reports: (attempts, lines, count) => this.#reports(attempts, lines, count),
@@ -307,8 +309,8 @@ export class App implements AdminSource, AdminActions {
       nowMs,
       active: () => this.#dataPlane.active,
       stopAccepting: () => this.#dataPlane.stopAccepting(),
-      retire: (windowMs, idleAfterMs) => this.#dataPlane.retire(null, windowMs, idleAfterMs),
-      kill: () => this.#dataPlane.kill(),
+      retire: (windowMs, idleAfterMs) => this.#dataPlane.retire(null, windowMs, idleAfterMs, 'admin'),
+      kill: () => this.#dataPlane.kill(null, 'admin'),
     })
     this.#drainBegun.resolve({ done, deadlineMs: config.deadlineMs })
   }
@@ -381,24 +383,10 @@ export class App implements AdminSource, AdminActions {
     return null
   }
 
-  /** Tells the workers what has changed, and lets go of the connections of endpoints that left a pool that says so. */
+  /** Tells the workers what has changed. */
   #publish(): void {
-    const before = this.#dataPlane.snapshot?.pools
-    if (before === undefined) return // begin() is not over; start() publishes
+    if (this.#dataPlane.snapshot === null) return // begin() is not over; start() publishes
     this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
-    const closing = new Set(
-      this.#config.pools.filter(({ onRemoval }) => onRemoval === 'close').map(({ name }) => name),
-    )
-    const left = departed(
-      before.filter(({ name }) => closing.has(name)),
-      this.#dataPlane.snapshot?.pools ?? [],
-    )
-    if (left.length > 0) this.#letGo(left, 'all')
-  }
-
-  #letGo(slots: readonly number[], which: 'all' | 'silent'): void {
-    const { windowMs, idleAfterMs } = this.#config.drain
-    this.#dataPlane.retire(slots, windowMs, which === 'all' ? 0 : idleAfterMs)
   }
 
   /** What happens to the connections of an endpoint that leaves. */

@@ -1,6 +1,7 @@
 import { flushCompileCache } from 'node:module'
 import { BoundSocket } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
@@ -11,7 +12,7 @@ import { type Route, routesOf, type SessionContext } from './session/context.ts'
 import { Gate } from './session/gate.ts'
 import { listenAll } from './session/listen-all.ts'
 import { createLiveSessions } from './session/live.ts'
-import { poolStates } from './session/pool-state.ts'
+import { poolStates, wake } from './session/pool-state.ts'
 import { createReports } from './session/reports.ts'
 import { Trials } from './session/trials.ts'
 import { WarmShelves } from './session/warm.ts'
@@ -108,7 +109,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   }
   const stop = (): void => {
     for (const address of [...listenings.keys()]) unlisten(address)
-    context.live.killAll()
+    context.live.kill(null, 'admin')
     context.trials.stop()
     stopBeat()
     plane.after(lastReportsMs, () => {
@@ -116,6 +117,10 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
       port.close()
       plane.close()
     })
+  }
+  const revived = (pool: string): void => {
+    const states = routes.values().map(({ state }) => state)
+    for (const state of new Set(states)) if (state.pool.name === pool) wake(state)
   }
   const receive = (message: ToWorker): void => {
     switch (message.kind) {
@@ -132,10 +137,16 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
         tell({ kind: 'unlistened', address: message.address })
         return
       case 'retire':
-        context.live.retire(message.slots, message.windowMs, message.idleAfterMs)
+        context.live.retire(message.slots, message.windowMs, message.idleAfterMs, message.cause)
+        return
+      case 'keep':
+        context.live.keep(message.slots)
         return
       case 'kill':
-        context.live.killAll()
+        context.live.kill(message.slots, message.cause)
+        return
+      case 'revived':
+        revived(message.pool)
         return
       case 'stop':
         stop()
@@ -144,7 +155,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   }
   let stopBeat = (): void => {}
   const beat = (): void => {
-    row[workerCell.heartbeatMs] = Date.now()
+    row[workerCell.heartbeatMs] = processMs()
     stopBeat = plane.after(heartbeatMs, beat)
   }
   // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes. Their

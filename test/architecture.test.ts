@@ -35,7 +35,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   handover: ['core', 'linux'],
   telemetry: ['core'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
-  'worker.ts': ['core', 'plane/plane.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
+  'worker.ts': ['core', 'clock.ts', 'plane/plane.ts', 'plane/net', 'plane/splice', 'session', 'linux'],
   // The self-test of the splice plane chooses the plane before any worker is born.
   'host.ts': ['core', 'config', 'control', 'linux', 'plane/splice'],
   // Apart from app.ts: from whom a process has its sockets, and who gets them.
@@ -47,6 +47,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'handover',
     'telemetry',
     'linux',
+    'clock.ts',
     'host.ts',
     'succession.ts',
     'version.ts',
@@ -56,6 +57,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['command', 'demo', 'app.ts', 'config', 'telemetry', 'version.ts'],
   'cli.mjs': ['main.ts'],
   'version.ts': [],
+  'clock.ts': [],
 }
 
 /**

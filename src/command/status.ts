@@ -90,12 +90,13 @@ function endpoints(status: Status): string {
       each.reason,
     ]),
   )
-  const panics = status.pools
-    .filter((pool) => pool.panic)
-    .map((pool) => `panic: no endpoint of pool ${pool.name} is up, so all are tried\n`)
+  const notes = status.pools.flatMap(({ name, panic, waiting }) => {
+    if (panic) return `panic: no endpoint of pool ${name} is up, so all are tried\n`
+    return waiting ? `waiting: no endpoint of pool ${name} is up, and panic is off: clients wait\n` : []
+  })
   return (
     table(['pool', 'endpoint', 'name', 'state', 'for', 'priority', 'weight', 'active', 'reason'], rows) +
-    panics.join('')
+    notes.join('')
   )
 }
 

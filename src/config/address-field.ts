@@ -1,6 +1,7 @@
 import { field, textField } from './field.ts'
 import { type HostPort, parseEndpoint, parseHost, parseListen, parseLiteral } from './host-port.ts'
 import { type Accepted, accept, type Refusal, refuse } from './refusal.ts'
+import { offForm, readSwitch, switchHint } from './switch.ts'
 
 /** `HOST:PORT` of an endpoint. */
 export function endpointAddress() {
@@ -28,13 +29,13 @@ export function listenAddress() {
 export function listenOrOff() {
   return field<HostPort | null>(
     (given) => {
-      if (given === 'off') return accept(null)
-      if (given === false || given === 'no' || given === 'none') {
-        return refuse('must be `off` or ADDRESS:PORT', 'write `off`')
-      }
+      const state = readSwitch(given)
+      if (state === false) return accept(null)
+      const hint = state === true ? 'write the address, for example 127.0.0.1:9981' : switchHint(given)
+      if (hint !== null) return refuse('must be `off` or ADDRESS:PORT', hint)
       return typeof given === 'string' ? parseListen(given) : listenExpected
     },
-    { const: 'off' },
+    offForm,
     { type: 'string' },
   )
 }
@@ -111,8 +112,10 @@ export function socketPath() {
   const maxPathBytes = 107
   return field<{ kind: 'auto' } | { kind: 'off' } | { kind: 'path'; path: string }>(
     (given) => {
-      if (given === 'auto' || given === 'off') return accept({ kind: given })
-      if (given === false) return refuse(expected, 'write `off`')
+      if (given === 'auto') return accept({ kind: given })
+      const state = readSwitch(given)
+      if (state === false) return accept({ kind: 'off' })
+      if (state === true) return refuse(expected, 'write `auto`')
       if (typeof given !== 'string' || !given.startsWith('/') || given.includes('\0'))
         return refuse(expected, null)
       if (Buffer.byteLength(given) > maxPathBytes) {
@@ -123,7 +126,8 @@ export function socketPath() {
       }
       return accept({ kind: 'path', path: given })
     },
-    { enum: ['auto', 'off'] },
+    { const: 'auto' },
+    offForm,
     { type: 'string', pattern: '^/' },
   )
 }
@@ -135,8 +139,7 @@ export function abstractOrOff() {
   const maxNameBytes = 107
   return field<string | null>(
     (given) => {
-      if (given === 'off') return accept(null)
-      if (given === false) return refuse(expected, 'write `off`')
+      if (readSwitch(given) === false) return accept(null)
       if (typeof given !== 'string') return refuse(expected, null)
       const name = given.slice(1)
       if (!/^@[\x21-\x7e]+$/.test(given)) {
@@ -147,7 +150,7 @@ export function abstractOrOff() {
         ? accept(name)
         : refuse(`must have at most ${maxNameBytes} bytes after the \`@\``, null)
     },
-    { const: 'off' },
+    offForm,
     { type: 'string', pattern: '^@' },
   )
 }

@@ -132,9 +132,14 @@ function buildPool(name: string, pool: PoolDocument): PoolConfig {
       hedgeAfterMs: connect.hedgeAfter,
     },
     queue: { connections: pool.queue.connections, timeoutMs: pool.queue.timeout },
-    warm: warm.connections === 0 ? null : { connections: warm.connections, maxAgeMs: warm.maxAge },
+    warm:
+      warm === 'off' || warm.connections === 0
+        ? null
+        : { connections: warm.connections, maxAgeMs: warm.maxAge },
     slowStartMs: pool.slowStart,
     onRemoval: pool.onRemoval,
+    onDown: pool.onDown,
+    panic: pool.panic,
     onFailback: pool.onFailback,
     sendProxyProtocol: pool.sendProxyProtocol,
     refreshMs: pool.refresh,

@@ -23,13 +23,21 @@ export function check(checked: Checked): Finding[] {
 /** What is allowed, but hardly meant. */
 export function warn({ draft, tree }: Checked): Finding[] {
   const used = new Set(draft.listeners.map(({ config }) => config.pool))
-  return draft.pools
+  const unused = draft.pools
     .filter(({ config }) => !used.has(config.name))
     .map(({ config, at }) => {
       const found = find(tree, at)
       const message = `pool \`${config.name}\` is not used by any listener`
       return { span: found.key ?? found.tree.span, message, hint: null }
     })
+  const idle = draft.pools
+    .filter(({ config }) => config.onDown !== 'keep' && config.health.probe.kind === 'off')
+    .map(({ at }) => {
+      const onDown = find(tree, [...at, 'onDown'])
+      const message = `${pathText(onDown.path)} has no effect: \`health\` is \`off\``
+      return findingAt(onDown, message, 'without probes no endpoint is ever down')
+    })
+  return [...unused, ...idle]
 }
 
 function checkListening({ written }: Checked): Finding[] {
@@ -67,12 +75,18 @@ function checkPools(checked: Checked): Finding[] {
   const findings: Finding[] = []
   for (const { config, at } of checked.draft.pools) {
     const health = find(checked.tree, [...at, 'health'])
+    const panic = find(checked.tree, [...at, 'panic'])
     if (health.tree.kind === 'mapping' && health.path.length > at.length) {
       const entries = [...health.tree.entries].filter(([key]) => probeKinds.includes(key))
       for (const [key, entry] of entries.slice(1)) {
         const message = `${pathText(health.path)} has a second kind of probe, \`${key}\``
         findings.push({ span: entry.key, message, hint: `keep one: \`${entries[0]?.[0]}\` is given already` })
       }
+    }
+    if (!config.panic && config.health.probe.kind === 'off') {
+      const message = `${pathText(panic.path)} must not be \`off\` where \`health\` is`
+      const hint = 'without probes no endpoint is ever down: add a probe, or leave this out'
+      findings.push(findingAt(panic, message, hint))
     }
     if (config.outlier === null) continue
     const { baseEjectionMs, maxEjectionMs } = config.outlier

@@ -44,6 +44,9 @@ export interface PoolConfig {
   /** How long a recovered or new endpoint takes to its full share of connections; 0: it has it at once. */
   readonly slowStartMs: number
   readonly onRemoval: 'keep' | 'close'
+  readonly onDown: 'keep' | 'close' | 'reset'
+  /** While probes call every endpoint down, all are tried; false: clients wait. */
+  readonly panic: boolean
   readonly onFailback: 'keep' | 'close'
   readonly sendProxyProtocol: ProxyProtocol
   /** How often names in `endpoints` are looked up again. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { formatDuration, maxDurationMs, parseDuration } from './duration.ts'
 import { type Accepted, accept, type Refusal, refuse } from './refusal.ts'
 import { didYouMean } from './suggest.ts'
+import { offForm, onForm, readSwitch, switchHint } from './switch.ts'
 
 /** Part of a JSON Schema: what an editor is told of a field. */
 type Json = Readonly<Record<string, unknown>>
@@ -54,46 +55,54 @@ export function autoOr(min: number, max: number) {
   )
 }
 
-/** One of a few words. */
-export function choice<const Word extends string>(words: readonly Word[]) {
+/** One of a few words. `off` among them may be written `false`; `switched`: what `on` and `off` stand for. */
+export function choice<const Word extends string>(
+  words: readonly Word[],
+  switched: { readonly on?: NoInfer<Word>; readonly off?: NoInfer<Word> } = {},
+) {
+  const off = switched.off ?? words.find((word) => word === 'off')
   const list = words.map((word) => `\`${word}\``)
   const expected = list.length > 2 ? `must be one of ${list.join(', ')}` : `must be ${list.join(' or ')}`
   return field<Word>(
     (given) => {
       const word = words.find((other) => other === given)
       if (word !== undefined) return accept(word)
-      // YAML 1.1 took `off` for false, so people write false for `off`.
-      if (given === false && words.some((other) => other === 'off')) return refuse(expected, 'write `off`')
+      const state = readSwitch(given)
+      if (state === true && switched.on !== undefined) return accept(switched.on)
+      if (state === false && off !== undefined) return accept(off)
+      if (state === true && off !== undefined) return refuse(expected, 'say which one')
       if (typeof given !== 'string') return refuse(expected, null)
       return refuse(expected, didYouMean(given, words))
     },
     { enum: words },
+    ...(off === undefined ? [] : [offForm]),
+    ...(switched.on === undefined ? [] : [onForm]),
   )
 }
 
-/** `true` or `false`. Text counts: a variable holds nothing else. */
+/** `on` or `off`. */
 export function flag() {
   return field(
     (given) => {
-      const text = String(given)
-      return text === 'true' || text === 'false'
-        ? accept(text === 'true')
-        : refuse('must be `true` or `false`', null)
+      const state = readSwitch(given)
+      return state === undefined ? refuse('must be `on` or `off`', switchHint(given)) : accept(state)
     },
-    { type: 'boolean' },
+    onForm,
+    offForm,
   )
 }
 
-/** `off`, where a mapping could stand instead. */
-export function offOrMapping(example: string) {
-  return field<'off'>(
+/** `off`, where a mapping could stand instead. `on`: the mapping that the word stands for, if there is one. */
+export function offOrMapping<T = never>(example: string, on?: () => T) {
+  return field<'off' | T>(
     (given) => {
-      if (given === 'off') return accept('off')
-      const isOff =
-        given === false || (typeof given === 'string' && /^(no|none|false|disabled)$/i.test(given))
-      return refuse('must be `off` or a mapping', isOff ? 'write `off`' : `for example ${example}`)
+      const state = readSwitch(given)
+      if (state === false) return accept('off')
+      if (state === true && on !== undefined) return accept(on())
+      return refuse('must be `off` or a mapping', switchHint(given) ?? `for example ${example}`)
     },
-    { const: 'off' },
+    offForm,
+    ...(on === undefined ? [] : [onForm]),
   )
 }
 
@@ -104,16 +113,18 @@ export function duration(minMs = 1, maxMs = maxDurationMs, stepMs = 1) {
   return field((given) => readDuration(given, minMs, maxMs, stepMs), durationForm)
 }
 
-/** A time in milliseconds, or `off`, which is 0. */
-export function durationOrOff() {
+/** A time in milliseconds, or `off`, which is 0. `on`: the time that the word stands for. */
+export function durationOrOff(on: string) {
   return field<number>(
     (given) => {
-      if (given === 'off') return accept(0)
-      // YAML 1.1 took `off` for false, so people write false for `off`.
-      if (given === false) return refuse('must be `off` or a duration', 'write `off`')
-      return readDuration(given, 0, maxDurationMs, 1)
+      const state = readSwitch(given)
+      if (state === false) return accept(0)
+      const hint = switchHint(given)
+      if (hint !== null) return refuse('must be `off` or a duration', hint)
+      return readDuration(state === true ? on : given, 0, maxDurationMs, 1)
     },
-    { const: 'off' },
+    offForm,
+    onForm,
     durationForm,
   )
 }

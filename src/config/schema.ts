@@ -12,7 +12,7 @@ import {
   sourceAddress,
 } from './address-field.ts'
 import { dnsPool, filePool, kubernetes, kubernetesPool, shortFilePool } from './discovery-schema.ts'
-import { autoOr, choice, duration, durationOrOff, integer, offOrMapping } from './field.ts'
+import { autoOr, choice, duration, durationOrOff, flag, integer, offOrMapping } from './field.ts'
 import { mapping, oneKeyOf, oneOrMore } from './shape.ts'
 
 /**
@@ -162,6 +162,9 @@ const warm = mapping({
     ),
 })
 
+// Long enough for a gateway to open its own connections and fill its caches.
+const slowStart = '30s'
+
 /** The keys of a pool that say where connections go. */
 export const memberKeys = ['endpoints', 'kubernetes', 'dns', 'file'] as const
 
@@ -183,21 +186,23 @@ export const pool = mapping({
     .describe('How an endpoint is chosen. source-hash keeps a client address on one endpoint.'),
   // Costs one connection every 2 s and finds a dead node without a client's help.
   health: z
-    .union([offOrMapping('{ tcp: {} }'), health])
+    .union([offOrMapping('{ tcp: {} }', () => health.parse({})), health])
     .prefault({})
     .describe('Active probes, or `off`. Give at most one kind.'),
   outlier: z
-    .union([offOrMapping('{ consecutiveFailures: 5 }'), outlier])
+    .union([offOrMapping('{ consecutiveFailures: 5 }', () => outlier.parse({})), outlier])
     .prefault({})
     .describe('Ejection of endpoints whose connects fail, or `off`. Never more than half of the pool.'),
   connect: connect.prefault({}).describe('How endpoints are connected to.'),
   queue: queue
     .prefault({})
     .describe('Where connections wait while every endpoint has the connections that it may have.'),
-  warm: warm.prefault({}).describe('Connections that are opened before a client comes.'),
-  // Long enough for a gateway to open its own connections and fill its caches.
-  slowStart: durationOrOff()
-    .prefault('30s')
+  warm: z
+    .union([offOrMapping('{ connections: 8 }'), warm])
+    .prefault({})
+    .describe('Connections that are opened before a client comes, or `off`.'),
+  slowStart: durationOrOff(slowStart)
+    .prefault(slowStart)
     .describe(
       'Time in which an endpoint that came back, or is new, gets from a tenth to its full share of connections, or `off`.',
     ),
@@ -206,6 +211,18 @@ export const pool = mapping({
     .prefault('keep')
     .describe(
       'Connections of an endpoint that leaves the pool or is drained: kept until they end, or closed over `drain.window`.',
+    ),
+  // As above, and a probe may be wrong.
+  onDown: choice(['keep', 'close', 'reset'])
+    .prefault('keep')
+    .describe(
+      'Connections of an endpoint that probes call down: kept until they end, closed over `drain.window`, or reset at once. With `panic: on` not before another endpoint has shown that probes work.',
+    ),
+  // A wrong probe must not be worse than none.
+  panic: flag()
+    .prefault(true)
+    .describe(
+      'on: while probes call every endpoint down, all are tried. off: clients wait for one within `connect.budget`, as a database whose probe finds the primary needs it.',
     ),
   onFailback: choice(['keep', 'close'])
     .prefault('keep')
@@ -311,9 +328,9 @@ const log = mapping({
   level: choice(['debug', 'info', 'warn', 'error'])
     .prefault('info')
     .describe('The least severe messages to log.'),
-  access: choice(['all', 'errors', 'none'])
+  access: choice(['all', 'errors', 'none'], { on: 'all', off: 'none' })
     .prefault('all')
-    .describe('Connections to log: one JSON line each.'),
+    .describe('Connections to log: one JSON line each. on: all. off: none.'),
 })
 
 export const schema = mapping({

@@ -1,11 +1,11 @@
 import { type EndpointRecord, stateOf } from './endpoint-record.ts'
 import type { Log } from './log.ts'
 import type { PoolRecord } from './pool-record.ts'
-import { remains, type Standing } from './standing.ts'
+import { nobodyLeft, remains, type Standing } from './standing.ts'
 
 /**
  * Logs one line about an endpoint the way HAProxy does it: what, why, what remains. `before`: how the pool stood when
- * the line before this one was written. The line that begins a panic is a warning whatever caused it.
+ * the line before this one was written. The line that begins a panic, or a wait, is a warning whatever caused it.
  */
 export function announce(
   log: Log,
@@ -15,10 +15,17 @@ export function announce(
   what: string,
   before: Standing,
 ): void {
-  const { usable, total, panic } = pool.standing
-  const fields = { pool: record.pool, endpoint: record.id, state: stateOf(record), usable, total, panic }
+  const { usable, total, nobody } = pool.standing
+  const fields = {
+    pool: record.pool,
+    endpoint: record.id,
+    state: stateOf(record),
+    usable,
+    total,
+    panic: nobody === 'panic',
+  }
   const message = `pool ${record.pool}: endpoint ${record.id} ${what}; ${remains(before, pool.standing)}`
-  log[panic && !before.panic ? 'warn' : level](fields, message)
+  log[nobodyLeft(before, pool.standing) ? 'warn' : level](fields, message)
 }
 
 /**
@@ -38,10 +45,13 @@ export function announceMembership(
     ...(joined.length > 0 ? [`${joined.join(', ')} joined`] : []),
     ...(left.length > 0 ? [`${left.join(', ')} left`] : []),
   ]
-  const { usable, total, panic } = pool.standing
+  const { usable, total, nobody } = pool.standing
   const name = pool.config.name
   const message = `pool ${name}: ${parts.join(', ')}; ${remains(before, pool.standing)}`
-  log[panic && !before.panic ? 'warn' : 'info']({ pool: name, joined, left, usable, total, panic }, message)
+  log[nobodyLeft(before, pool.standing) ? 'warn' : 'info'](
+    { pool: name, joined, left, usable, total, panic: nobody === 'panic' },
+    message,
+  )
 }
 
 function idsMissing(from: readonly EndpointRecord[], others: readonly EndpointRecord[]): readonly string[] {

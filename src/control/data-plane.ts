@@ -1,7 +1,7 @@
-import type { Config, ListenerConfig } from '../config/config.ts'
+import type { Config, DrainConfig, ListenerConfig } from '../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../core/inherited.ts'
 import type { WorkerBirth } from '../core/message.ts'
-import type { Attempt, Rejection } from '../core/outcome.ts'
+import type { Attempt, EndedBy, Rejection } from '../core/outcome.ts'
 import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
 import type { ListenerStatus, WorkerStatus } from '../core/status.ts'
 import {
@@ -14,6 +14,7 @@ import {
   workerCell,
 } from '../core/tally.ts'
 import type { After } from './after.ts'
+import type { Parting } from './endpoint-record.ts'
 import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
 import type { Log } from './log.ts'
@@ -36,6 +37,8 @@ export interface DataPlaneDeps {
   readonly duplicate: Duplicate | null
   readonly log: Log
   readonly after: After
+  /** Monotonic milliseconds, the same in all threads. */
+  readonly nowMs: () => number
   /** The pools as the snapshot `version` publishes them. */
   readonly pools: (version: number) => readonly PoolSnapshot[]
   readonly acknowledged: (version: number) => void
@@ -51,6 +54,7 @@ export class DataPlane {
   readonly #listeners: Listeners
   readonly #publisher: Publisher
   readonly #threads: Threads
+  readonly #nowMs: () => number
   readonly #started = new Set<number>()
   /** Workers that listen, by address. */
   readonly #listening = new Map<string, Set<number>>()
@@ -75,6 +79,7 @@ export class DataPlane {
       closeAbandoned,
     } = deps
     this.#tally = tally
+    this.#nowMs = deps.nowMs
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, duplicate)
     this.#threads = new Threads({
@@ -86,7 +91,7 @@ export class DataPlane {
       entry,
       log,
       after,
-      nowMs: () => Date.now(), // a worker's performance.now() has another origin
+      nowMs: deps.nowMs,
       started: (index) => this.#equip(index),
       listening: (index, address) => this.#heard(index, address, true),
       unlistened: (index, address) => this.#heard(index, address, false),
@@ -170,13 +175,36 @@ export class DataPlane {
   }
 
   /** FIN to connections (to these endpoints; null: to all) as they fall silent, spread over the window. */
-  retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void {
-    this.#threads.broadcast({ kind: 'retire', slots, windowMs, idleAfterMs })
+  retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number, cause: EndedBy): void {
+    this.#threads.broadcast({ kind: 'retire', slots, windowMs, idleAfterMs, cause })
   }
 
-  /** RST to everything. */
-  kill(): void {
-    this.#threads.broadcast({ kind: 'kill' })
+  /** Begins what a parting says of the connections to these endpoints, in the place of what was begun before. */
+  letGo(slots: readonly number[], parting: Parting, { windowMs, idleAfterMs }: DrainConfig): void {
+    switch (parting.kind) {
+      case 'keep':
+        this.#threads.broadcast({ kind: 'keep', slots })
+        return
+      case 'failback':
+        this.retire(slots, windowMs, idleAfterMs, 'admin')
+        return
+      case 'close':
+        this.retire(slots, windowMs, 0, parting.cause)
+        return
+      case 'reset':
+        this.kill(slots, 'endpoint-down')
+        return
+    }
+  }
+
+  /** RST to connections to these endpoints; null: to everything. */
+  kill(slots: readonly number[] | null, cause: EndedBy): void {
+    this.#threads.broadcast({ kind: 'kill', slots, cause })
+  }
+
+  /** The pool has an endpoint again: clients that wait for one are told. */
+  revived(pool: string): void {
+    this.#threads.broadcast({ kind: 'revived', pool })
   }
 
   /** No worker accepts any more, but the sockets stay, and with them what waits in their queues. */
@@ -212,7 +240,7 @@ export class DataPlane {
   }
 
   workers(): readonly WorkerStatus[] {
-    return this.#threads.status(Date.now())
+    return this.#threads.status(this.#nowMs())
   }
 
   /** The listeners of the latest snapshot. */

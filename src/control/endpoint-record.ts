@@ -1,9 +1,10 @@
 import type { Health } from '../core/health.ts'
+import type { EndedBy } from '../core/outcome.ts'
 import type { Outlier } from '../core/outlier.ts'
 import { fullShare, shareBits } from '../core/slow-start.ts'
 import type { EndpointId, EndpointSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus } from '../core/status.ts'
-import { healthBit, notUp } from '../core/tally.ts'
+import { healthBit } from '../core/tally.ts'
 import type { ResolvedEndpoint } from './resolved-pool.ts'
 import { roughly } from './wording.ts'
 
@@ -24,6 +25,10 @@ export interface EndpointRecord {
   /** stateOf() as of the last change, and since when it is that. */
   state: ReturnType<typeof stateOf>
   sinceMs: number
+  answers: Answers
+  /** It is down, and not for a fault of the probe: `onDown` may act. */
+  condemned: boolean
+  parting: Parting
   /** Cancels the end of the ejection under way; does nothing when there is none. */
   cancelReturn: () => void
   presence: Presence
@@ -34,16 +39,38 @@ export type Presence =
   /** `goneIn`: the first published version without it; null: not published yet. */
   | { readonly kind: 'departed'; readonly sinceMs: number; readonly goneIn: number | null }
 
+/** When its probes said what. */
+export interface Answers {
+  /** When the latest probe with a good answer began. */
+  readonly goodMs: number
+  /** When the first probe of the failed ones in a row was over; null: the latest one was good, or there was none. */
+  readonly badSinceMs: number | null
+}
+
+export const noAnswers: Answers = { goodMs: Number.NEGATIVE_INFINITY, badSinceMs: null }
+
+/** What happens to the established connections of an endpoint. */
+export type Parting =
+  | { readonly kind: 'keep' }
+  /** A better tier is in charge: FIN as they fall silent, spread over a while. */
+  | { readonly kind: 'failback'; readonly inCharge: number }
+  /** FIN to all, spread over a while. */
+  | { readonly kind: 'close'; readonly cause: EndedBy }
+  /** RST to all, at once: it is down. */
+  | { readonly kind: 'reset' }
+
 /** The word that workers read: 0 is in use with its full share. */
 export function healthWord(record: EndpointRecord): number {
   const down = record.health.kind === 'down' ? healthBit.down : 0
   const ejected = record.outlier.kind === 'ejected' ? healthBit.ejected : 0
-  return down | ejected | (record.draining ? healthBit.draining : 0) | shareBits(record.share)
+  const { kind } = record.parting
+  const released = kind === 'close' || kind === 'reset' ? healthBit.released : 0
+  return down | ejected | released | (record.draining ? healthBit.draining : 0) | shareBits(record.share)
 }
 
 /** It gets connections: not down, ejected or draining. */
 export function isUp(record: EndpointRecord): boolean {
-  return (healthWord(record) & notUp) === 0
+  return record.health.kind !== 'down' && record.outlier.kind !== 'ejected' && !record.draining
 }
 
 /** What it gets now of the connections that are its due: 1, less in slow start, 0 when it is not up. */

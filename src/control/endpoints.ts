@@ -4,10 +4,10 @@ import type { Tally } from '../core/tally.ts'
 import type { After } from './after.ts'
 import { Discovered } from './discovery/discovered.ts'
 import { openSource } from './discovery/open-source.ts'
-import type { LetGo } from './failback.ts'
 import { getaddrinfo } from './host-lookup.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
+import type { LetGo } from './parting.ts'
 import type { HoldAck } from './probe-tcp.ts'
 import type { Prober } from './prober.ts'
 import { Registry } from './registry.ts'
@@ -28,6 +28,8 @@ export interface EndpointsDeps {
   /** The endpoints of a pool have changed without a new configuration. */
   readonly changed: () => void
   readonly letGo: LetGo
+  /** A pool that had no usable endpoint has one. */
+  readonly revived: (pool: string) => void
   /** Addresses that this host has now. */
   readonly hostAddresses: () => readonly string[]
   /** For probes that end before the handshake does; null: not on this host. */
@@ -45,11 +47,11 @@ export class Endpoints {
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
-    const { tally, log, after, nowMs, letGo } = deps
+    const { tally, log, after, nowMs, letGo, revived } = deps
     const random = Math.random
     this.#deps = deps
     this.#loops = new LoopGuard(deps.hostAddresses, log)
-    this.registry = new Registry({ tally, log, nowMs, random, after, letGo })
+    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, revived })
     const changed = (): void => {
       this.#refresh()
       deps.changed()

@@ -21,9 +21,10 @@ export function newPool(
   { config, unresolved }: ResolvedPool,
   records: readonly EndpointRecord[],
 ): PoolRecord {
-  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm } = config
-  const snapshot = { name, balance, endpoints: records.map(snapshotOf), connect, queue, proxyProtocol, warm }
-  return { config, records, unresolved, snapshot, standing: standingOf(records) }
+  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm, panic } = config
+  const endpoints = records.map(snapshotOf)
+  const snapshot = { name, balance, endpoints, connect, queue, proxyProtocol, warm, panic }
+  return { config, records, unresolved, snapshot, standing: standingOf(records, panic) }
 }
 
 /** What is known of a pool apart from where its endpoints come from. */
@@ -35,7 +36,9 @@ export function poolHealth(pool: PoolRecord, tally: Tally, nowMs: number): PoolH
   const known = pool.records.map((record) => endpointStatus(record, probes, tally, nowMs))
   const unknown = pool.unresolved.map((name) => unresolvedStatus(name, nowMs))
   const { name, balance } = pool.config
-  return { name, balance, panic: pool.standing.panic, endpoints: [...known, ...unknown] }
+  const { nobody } = pool.standing
+  const endpoints = [...known, ...unknown]
+  return { name, balance, panic: nobody === 'panic', waiting: nobody === 'waiting', endpoints }
 }
 
 function endpointStatus(

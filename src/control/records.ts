@@ -2,7 +2,7 @@ import { blameless } from '../core/outlier.ts'
 import { fullShare } from '../core/slow-start.ts'
 import { maxEndpoints, type Tally } from '../core/tally.ts'
 import type { After } from './after.ts'
-import { type EndpointRecord, healthWord } from './endpoint-record.ts'
+import { type EndpointRecord, healthWord, noAnswers } from './endpoint-record.ts'
 import type { Log } from './log.ts'
 import type { ResolvedEndpoint, ResolvedPool } from './resolved-pool.ts'
 
@@ -115,6 +115,9 @@ export class Records {
       draining: false,
       share: fullShare,
       ejections: 0,
+      answers: noAnswers,
+      condemned: false,
+      parting: { kind: 'keep' },
       state: 'unknown',
       sinceMs: nowMs,
       cancelReturn: () => {},
@@ -134,6 +137,8 @@ export class Records {
     record.cancelReturn()
     record.outlier = blameless(nowMs)
     record.share = fullShare
+    record.condemned = false
+    record.answers = noAnswers
     this.#deps.tally.setHealth(record.slot, healthWord(record))
     this.#cancelSweep ??= this.#deps.after(sweepEveryMs, () => this.#sweep())
   }

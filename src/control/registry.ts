@@ -6,14 +6,16 @@ import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
 import { healthBit } from '../core/tally.ts'
 import { announce, announceMembership } from './announce.ts'
 import {
+  type Answers,
   type EndpointRecord,
   ejectionReason,
   healthWord,
   isUp,
+  noAnswers,
   shareNow,
   stateOf,
 } from './endpoint-record.ts'
-import { type FailbackDeps, failback } from './failback.ts'
+import { isCondemned, type PartingDeps, part } from './parting.ts'
 import { newPool, type PoolHealth, type PoolRecord, poolHealth } from './pool-record.ts'
 import { Records, type RecordsDeps } from './records.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
@@ -21,7 +23,9 @@ import { SlowStarts } from './slow-starts.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { roughly } from './wording.ts'
 
-export interface RegistryDeps extends RecordsDeps, FailbackDeps {
+export interface RegistryDeps extends RecordsDeps, PartingDeps {
+  /** A pool that had no usable endpoint has one. Not told of one that joins: workers see it in the snapshot. */
+  readonly revived: (pool: string) => void
   /** 0 to 1. */
   readonly random: () => number
 }
@@ -67,7 +71,9 @@ export class Registry {
       lengthMs: (pool) => this.#pools.get(pool)?.config.slowStartMs ?? 0,
       over: (record) => {
         const pool = this.#pools.get(record.pool)
-        if (pool !== undefined) failback(this.#deps, pool, stand(pool))
+        if (pool === undefined) return
+        stand(pool)
+        part(this.#deps, pool)
       },
     })
   }
@@ -87,10 +93,10 @@ export class Registry {
       }
       this.#adapt(pool)
       const told = stand(pool)
-      if (old === undefined) continue
-      announceMembership(this.#deps.log, old.records, pool, told)
-      failback(this.#deps, pool, told)
+      if (old !== undefined) announceMembership(this.#deps.log, old.records, pool, told)
+      part(this.#deps, pool, old?.records.filter(isGone))
     }
+    for (const [name, old] of before) if (!this.#pools.has(name)) part(this.#deps, old)
   }
 
   /** The pools as the snapshot `version` publishes them. */
@@ -130,6 +136,9 @@ export class Registry {
     const after = probed(before, verdict, { fall, rise }, this.#deps.nowMs())
     record.health = after
     record.outlier = probedOutlier(record.outlier, verdict.ok)
+    record.answers = answered(record.answers, verdict, this.#deps.nowMs())
+    const wasCondemned = record.condemned
+    record.condemned = after.kind === 'down' && (wasCondemned || isCondemned(record, pool))
     const count = (of: number) => (before.kind === 'unknown' ? 'first probe' : `${of} of ${of} probes`)
     if (after.kind === 'down' && before.kind !== 'down') {
       // The stronger word takes over, and the ejection makes room for another endpoint's.
@@ -141,6 +150,8 @@ export class Registry {
     } else if (verdict.ok && record.outlier.kind === 'ejected' && record.outlier.vouched >= rise) {
       this.#endEjection(record)
       this.#changed(pool, record, 'info', `is back before its ejection was over: ${verdict.detail}`)
+    } else if (record.condemned && !wasCondemned) {
+      part(this.#deps, pool)
     }
   }
 
@@ -237,6 +248,7 @@ export class Registry {
     for (const record of pool.records) {
       if (health.probe.kind === 'off' && record.health.kind !== 'unknown') {
         record.health = { kind: 'unknown' }
+        record.answers = noAnswers
         this.#changed(pool, record, 'info', 'is used unprobed: the new configuration has no probe')
       }
       if (outlier === null && record.outlier.kind === 'ejected') {
@@ -270,7 +282,6 @@ export class Registry {
     record.draining = draining
     const what = draining ? 'is draining: asked by the admin' : `is ${stateOf(record)}: draining is over`
     this.#changed(pool, record, 'info', what)
-    if (draining && pool.config.onRemoval === 'close') this.#deps.letGo([record.slot], 'all')
     return { ok: true, changed: true }
   }
 
@@ -289,7 +300,8 @@ export class Registry {
     }
     const before = stand(pool)
     announce(this.#deps.log, level, pool, record, what, before)
-    failback(this.#deps, pool, before)
+    part(this.#deps, pool)
+    if (before.usable === 0 && pool.standing.usable > 0) this.#deps.revived(record.pool)
   }
 
   /** Begins the slow start of endpoints that joined a pool that was there before. */
@@ -315,10 +327,21 @@ export class Registry {
 /** Counts a pool's endpoints again. Returns how it stood before. */
 function stand(pool: PoolRecord): Standing {
   const before = pool.standing
-  pool.standing = standingOf(pool.records)
+  pool.standing = standingOf(pool.records, pool.config.panic)
+  // Whoever is down when the pool comes out of panic is judged anew, by probes that work again.
+  if (pool.standing.nobody === 'panic') for (const record of pool.records) record.condemned = false
   return before
 }
 
 function untilMs({ outlier }: EndpointRecord): number {
   return outlier.kind === 'ejected' ? outlier.untilMs : 0
+}
+
+function isGone({ presence }: EndpointRecord): boolean {
+  return presence.kind === 'departed'
+}
+
+function answered(before: Answers, verdict: Verdict, nowMs: number): Answers {
+  if (verdict.ok) return { goodMs: nowMs - verdict.ms, badSinceMs: null }
+  return { ...before, badSinceMs: before.badSinceMs ?? nowMs }
 }

@@ -22,6 +22,7 @@ export interface ThreadsOptions {
   readonly entry: URL
   readonly log: Log
   readonly after: After
+  /** Monotonic milliseconds, the same in all threads. */
   readonly nowMs: () => number
   /** A worker is there, for the first time or again: it knows nothing yet. */
   readonly started: (index: number) => void

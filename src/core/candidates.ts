@@ -10,7 +10,8 @@ import { healthBit, notUp } from './tally.ts'
 /**
  * The endpoints of a pool in the order in which one session tries them: failover is simply the next one. Tiers by
  * priority, within a tier by the pool's policy. A suspect endpoint is offered after all others of all tiers, one that is
- * not up only when none is up in any tier (panic), one that is draining never. One in slow start is passed over by the
+ * not up only when none is up in any tier (panic; where the pool says `panic: off`, not even then one that probes call
+ * down), one that is draining or whose connections are let go never. One in slow start is passed over by the
  * connections that it is not to have yet, as long as another one, in whatever tier, has come further.
  */
 export interface Candidates {
@@ -19,7 +20,7 @@ export interface Candidates {
    * what happened since the last call counts.
    */
   next(): EndpointSnapshot | undefined
-  /** As of the latest next(): none is up, so all but the draining ones are tried. */
+  /** As of the latest next(): none is up, so those that are not are tried. */
   readonly panic: boolean
   /** As of the latest next(): an untried endpoint was passed over because it is at maxConnections. */
   readonly full: boolean
@@ -71,8 +72,9 @@ class Order implements Candidates {
     let tier = this.#firstTier(notUp | healthBit.suspect)
     if (tier.some(({ slot }) => this.#shareOf(slot) < fullShare)) tier = this.#firstTierOfShare()
     if (tier.length === 0 && this.suspect !== undefined) tier = this.#firstTier(notUp)
-    this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context)
-    if (this.panic) tier = this.#firstTier(healthBit.draining)
+    const never = healthBit.draining | healthBit.released | (this.#pool.panic ? 0 : healthBit.down)
+    this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context, never)
+    if (this.panic) tier = this.#firstTier(never)
     this.#latest = tier.length > 1 ? pick(this.#pool, tier, this.#context) : tier[0]
     return this.#latest
   }
@@ -130,13 +132,16 @@ function reserve(pool: PoolSnapshot, context: PickContext): number {
   return pool.balance === 'source-hash' ? hash32(context.client, reserveSeed) / 2 ** 32 : context.random()
 }
 
-/** An endpoint that was tried or is full is still up: its failure does not make a down one any better. */
-function noneIsUp(pool: PoolSnapshot, context: PickContext): boolean {
+/**
+ * None is up, and some have no bit of `never`. An endpoint that was tried or is full is still up: its failure does not make a
+ * down one any better.
+ */
+function noneIsUp(pool: PoolSnapshot, context: PickContext, never: number): boolean {
   let some = false
   for (const endpoint of pool.endpoints) {
     const word = context.health(endpoint.slot)
     if ((word & notUp) === 0) return false
-    if ((word & healthBit.draining) === 0) some = true
+    if ((word & never) === 0) some = true
   }
   return some
 }

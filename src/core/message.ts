@@ -1,4 +1,4 @@
-import type { Attempt } from './outcome.ts'
+import type { Attempt, EndedBy } from './outcome.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What main tells a worker. Snapshots go down, reports come up; nothing else crosses the threads but shared rows. */
@@ -22,9 +22,14 @@ export type ToWorker =
       readonly slots: readonly number[] | null
       readonly windowMs: number
       readonly idleAfterMs: number
+      readonly cause: EndedBy
     }
-  /** RST to everything that is left. */
-  | { readonly kind: 'kill' }
+  /** What is left of the connections to these endpoints stays: a retirement of theirs is over. */
+  | { readonly kind: 'keep'; readonly slots: readonly number[] }
+  /** RST to connections of these endpoints; null: to everything that is left, dials under way included. */
+  | { readonly kind: 'kill'; readonly slots: readonly number[] | null; readonly cause: EndedBy }
+  /** An endpoint of this pool is up again, after there was none: whoever pauses for want of one dials now. */
+  | { readonly kind: 'revived'; readonly pool: string }
   /** As kill; then the worker sends its last reports and ends. */
   | { readonly kind: 'stop' }
 

@@ -11,6 +11,8 @@ export const causes = [
   'server-timeout',
 ] as const
 export type Cause = (typeof causes)[number]
+/** Why we end a connection ourselves: by the admin's hand or configuration, or because probes call its endpoint down. */
+export type EndedBy = Extract<Cause, 'admin' | 'endpoint-down'>
 
 /** How far the connection had come when it ended. HAProxy's termination letters, spelled out. */
 export const phases = ['preface', 'queue', 'connect', 'data', 'half-closed'] as const

@@ -48,6 +48,8 @@ export interface PoolSnapshot {
   /** For connections that find every endpoint at its maxConnections; over all workers. */
   readonly queue: { readonly connections: number; readonly timeoutMs: number }
   readonly proxyProtocol: 'off' | 'v1' | 'v2'
+  /** While probes call every endpoint down, all are tried; false: clients wait. */
+  readonly panic: boolean
   /** null: connections are dialed when a client comes. */
   readonly warm: WarmSnapshot | null
 }

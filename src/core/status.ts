@@ -28,6 +28,8 @@ export interface PoolStatus {
   readonly balance: string
   /** No endpoint is up: all are tried. */
   readonly panic: boolean
+  /** No endpoint is up, and `panic: off` says that those that probes call down are not tried: clients wait. */
+  readonly waiting: boolean
   readonly endpoints: readonly EndpointStatus[]
   /** null: the configuration lists the endpoints. */
   readonly discovery: DiscoveryStatus | null

@@ -38,7 +38,7 @@ const histogramSize = (bounds: readonly number[]) => bounds.length + 2
 
 /** Cells of the worker itself. */
 export const workerCell = {
-  /** Date.now() of the worker's last sign of life. */
+  /** When the worker gave its last sign of life: milliseconds of the clock that all threads share. */
   heartbeatMs: 0,
   /** Connections between accept and end. A gauge. */
   active: 1,
@@ -146,9 +146,11 @@ export const healthBit = {
   draining: 4,
   /** A dial to it is, or was, without an answer for long: used when there is no other. Set and cleared by workers. */
   suspect: 8,
+  /** Its connections are let go: a dial to it that connects now is given up, and none is begun. */
+  released: 16,
 } as const
 /** An endpoint with none of these gets connections. */
-export const notUp = healthBit.down | healthBit.ejected | healthBit.draining
+export const notUp = healthBit.down | healthBit.ejected | healthBit.draining | healthBit.released
 
 /** States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is still right. */
 const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const

@@ -1,7 +1,7 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
 import type { AttemptError } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import { add, endpointCell, endpointField } from '../core/tally.ts'
+import { add, endpointCell, endpointField, healthBit } from '../core/tally.ts'
 import type { Cancel, Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
 import type { Route, SessionContext } from './context.ts'
@@ -83,7 +83,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   #alternatives = 0
   #underWay: readonly Attempt<W>[] = none
   #pauseMs = firstPauseMs
-  #cancelPause: Cancel | null = null
+  #cancelPause: Cancel = () => {}
   #cause: 'endpoint-down' | 'resource' = 'endpoint-down'
 
   constructor(
@@ -112,9 +112,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
 
   cancel(): void {
     this.#route.state.queue.leave(this)
-    this.#cancelPause?.()
-    for (const attempt of this.#underWay) this.#leave(attempt)
-    this.#underWay = none
+    this.#cancelPause()
+    this.#giveUp(this.#underWay, 'aborted')
   }
 
   proceed(): boolean {
@@ -134,9 +133,14 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   connected(winner: Attempt<W>, wire: W, ms: number): void {
-    for (const attempt of this.#underWay) if (attempt !== winner) this.#abandon(attempt)
+    const { slot } = winner.endpoint
+    if ((this.#context.tally.health(slot) & healthBit.released) !== 0) {
+      this.#withdrawn(winner, wire, ms)
+      return
+    }
+    const slower = this.#underWay.filter((attempt) => attempt !== winner)
+    this.#giveUp(slower, 'unanswered')
     this.#ended(winner, ms, null)
-    this.#underWay = none
     this.#done({ kind: 'connected', wire, pool: this.#pool, endpoint: winner.endpoint, warm: false })
   }
 
@@ -155,6 +159,15 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   }
 
   unanswered(): void {
+    this.#next()
+  }
+
+  /** Its endpoint was taken out of use while the dial was under way: as if it had failed. */
+  #withdrawn(attempt: Attempt<W>, wire: W, ms: number): void {
+    wire.close()
+    this.#underWay = this.#underWay.filter((other) => other !== attempt)
+    this.#ended(attempt, ms, 'withdrawn')
+    this.#cause = 'endpoint-down'
     this.#next()
   }
 
@@ -219,8 +232,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   /** Nothing is dialed: no attempt, no time. */
   #warm(endpoint: EndpointSnapshot, wire: W, budgeted: boolean): void {
     if (budgeted) this.#route.state.retries.end()
-    for (const attempt of this.#underWay) this.#abandon(attempt)
-    this.#underWay = none
+    this.#giveUp(this.#underWay, 'unanswered')
     this.#log.attempted({ endpoint: endpoint.id, ms: 0, error: null })
     this.#done({ kind: 'connected', wire, pool: this.#pool, endpoint, warm: true })
   }
@@ -242,7 +254,17 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
       return
     }
     // The last pause is shorter: what is left of the budget is used, for a gateway that is back just in time.
-    this.#cancelPause = plane.after(Math.min(leftMs, this.#pauseMs), () => this.#round())
+    const { pausing } = this.#route.state
+    const begin = (): void => {
+      this.#cancelPause()
+      this.#round()
+    }
+    const cancelTimer = plane.after(Math.min(leftMs, this.#pauseMs), begin)
+    pausing.add(begin)
+    this.#cancelPause = () => {
+      cancelTimer()
+      pausing.delete(begin)
+    }
     this.#pauseMs = Math.min(longestPauseMs, this.#pauseMs * 2)
   }
 
@@ -269,16 +291,14 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#underWay = this.#underWay.length === 0 ? [attempt] : [...this.#underWay, attempt]
   }
 
-  /** Another endpoint was faster. */
-  #abandon(attempt: Attempt<W>): void {
-    const { ms } = attempt
-    this.#leave(attempt)
-    this.#log.attempted({ endpoint: attempt.endpoint.id, ms, error: 'unanswered' })
-  }
-
-  #leave(attempt: Attempt<W>): void {
-    attempt.cancel()
-    if (attempt.plan.budgeted) this.#route.state.retries.end()
+  /** Cancels these, and whatever is under way is over. */
+  #giveUp(attempts: readonly Attempt<W>[], error: 'unanswered' | 'aborted'): void {
+    this.#underWay = none
+    for (const attempt of attempts) {
+      const { ms } = attempt
+      attempt.cancel()
+      this.#ended(attempt, ms, error)
+    }
   }
 
   #ended(attempt: Attempt<W>, ms: number, error: string | null): void {

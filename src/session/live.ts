@@ -1,34 +1,28 @@
-import { type Member, Roster } from '../core/roster.ts'
-import type { Relay } from '../plane/plane.ts'
+import type { EndedBy } from '../core/outcome.ts'
+import { Roster } from '../core/roster.ts'
+import { Retirement, type Retiring, retireStepMs } from './retirement.ts'
 
 /** A connection under way, as drain and the admin see it. */
-export interface LiveSession extends Member {
-  /** null: still dialing. */
-  readonly relay: Relay | null
-  /** Slot of the endpoint that it is connected to; -1: none yet. */
-  readonly slot: number
+export interface LiveSession extends Retiring {
   /** Ends it by RST, whatever it is doing. */
-  kill(): void
-  /** FIN to both sides. */
-  finish(): void
+  kill(cause: EndedBy): void
   /** RST to both sides and not a word about it: the worker is dying, and main counts what it took along. */
   drop(): void
 }
-
-/** How often a retirement looks for connections to end: fine enough to spread them evenly over a window of seconds. */
-const stepMs = 50
 
 export interface LiveSessions {
   readonly size: number
   add(session: LiveSession): void
   remove(session: LiveSession): void
   /**
-   * Ends connections with FIN as they fall silent for `idleAfterMs`, spread evenly over `windowMs`: of those that are
-   * left, never more than the share that the elapsed time allows. Stops when none is left or the window is over.
+   * Ends connections with FIN as they fall silent for `idleAfterMs`, spread evenly over `windowMs`; those that are dialing
+   * now, when they connect to one of `slots`. null: all. Takes the place of what was begun for `slots` before.
    */
-  retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void
-  /** RST to all. */
-  killAll(): void
+  retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number, cause: EndedBy): void
+  /** Ends what retire() does to these endpoints' connections; a retirement of all goes on. */
+  keep(slots: readonly number[]): void
+  /** RST to the connections of these endpoints; null: to all, those that dial included. */
+  kill(slots: readonly number[] | null, cause: EndedBy): void
   /** drop() for all. */
   dropAll(): void
 }
@@ -39,34 +33,10 @@ export function createLiveSessions(
   now: () => number,
 ): LiveSessions {
   const sessions = new Roster<LiveSession>()
+  const retirements = new Set<Retirement>()
 
-  const retire = (slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void => {
-    const retiring = slots === null ? null : new Set(slots)
-    const left = new Set<LiveSession>()
-    sessions.visit((session) => {
-      if (retiring === null || retiring.has(session.slot)) left.add(session)
-    })
-    const total = left.size
-    const startMs = now()
-    let finished = 0
-    const step = (): void => {
-      const elapsedMs = now() - startMs
-      const due = windowMs <= stepMs ? total : Math.ceil(total * Math.min(1, elapsedMs / (windowMs - stepMs)))
-      for (const session of left) {
-        if (finished >= due) break
-        if (session.seat === -1) {
-          left.delete(session)
-          finished++
-        } else if (session.relay !== null && session.relay.idleMs(now()) >= idleAfterMs) {
-          left.delete(session)
-          finished++
-          session.finish()
-        }
-      }
-      const over = left.size === 0 || sessions.size === 0 // a timer would keep the thread of the net plane alive
-      if (!over && elapsedMs < windowMs) after(stepMs, step)
-    }
-    step()
+  const keep = (slots: readonly number[]): void => {
+    for (const retirement of retirements) retirement.spare(slots)
   }
   return {
     get size() {
@@ -74,9 +44,24 @@ export function createLiveSessions(
     },
     add: (session) => sessions.add(session),
     remove: (session) => sessions.remove(session),
-    retire,
-    killAll() {
-      sessions.visit((session) => session.kill())
+    retire(slots, windowMs, idleAfterMs, cause) {
+      if (slots !== null) keep(slots)
+      const retirement = new Retirement(slots, { windowMs, idleAfterMs, cause }, now())
+      sessions.visit((session) => retirement.admit(session))
+      retirements.add(retirement)
+      const step = (): void => {
+        // With nobody left it stops: a timer would keep the thread of the net plane alive.
+        if (retirement.step(now()) && sessions.size > 0) after(retireStepMs, step)
+        else retirements.delete(retirement)
+      }
+      step()
+    },
+    keep,
+    kill(slots, cause) {
+      const killed = slots === null ? null : new Set(slots)
+      sessions.visit((session) => {
+        if (killed === null || killed.has(session.slot)) session.kill(cause)
+      })
     },
     dropAll() {
       sessions.visit((session) => session.drop())

@@ -9,6 +9,8 @@ export interface PoolState {
   readonly pool: PoolSnapshot
   readonly retries: RetryBudget
   readonly queue: Queue
+  /** Who pauses because no endpoint is left to dial: called when one is up again. */
+  readonly pausing: Set<() => void>
 }
 
 /** The states of a worker's pools, by name. Each of `workers` has its share of a queue; `queued`: so many more wait. */
@@ -23,12 +25,21 @@ export function poolStates(
     const most = Math.ceil(connections / workers)
     const known = states.get(pool.name)
     if (known !== undefined) {
+      const filled = known.pool.endpoints.length === 0 && pool.endpoints.length > 0
       known.pool = pool
       known.queue.resize(most, timeoutMs)
+      if (filled) wake(known)
       return known
     }
-    const state = { pool, retries: new RetryBudget(), queue: new Queue(after, queued, most, timeoutMs) }
+    const queue = new Queue(after, queued, most, timeoutMs)
+    const state = { pool, retries: new RetryBudget(), queue, pausing: new Set<() => void>() }
     states.set(pool.name, state)
     return state
   }
+}
+
+/** Whoever pauses dials now. */
+export function wake({ pausing }: PoolState): void {
+  // A copy, because who finds nobody pauses again.
+  for (const dial of [...pausing]) if (pausing.has(dial)) dial()
 }

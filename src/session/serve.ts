@@ -1,5 +1,5 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
-import type { Cause, Closed, Outcome, Phase } from '../core/outcome.ts'
+import type { Cause, Closed, EndedBy, Outcome, Phase } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -64,6 +64,8 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   #warm = false
   /** The endpoint's FIN was read. */
   #spent = false
+  /** Why kill() or finish() was called; what the relay's end is told as when that ended it. */
+  #endedBy: EndedBy = 'admin'
   #over = false
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
@@ -138,7 +140,7 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   }
 
   /** The client is gone, or the program ends, while no endpoint was reached. */
-  abandon(cause: 'client' | 'admin'): void {
+  abandon(cause: 'client' | EndedBy): void {
     this.#dialing?.cancel()
     const closed: Closed =
       cause === 'client' ? { first: 'client', how: 'rst' } : { first: 'proxy', how: 'kill' }
@@ -150,12 +152,14 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     this.#unserved(cause, queued, { first: 'proxy', how: 'rst' })
   }
 
-  kill(): void {
+  kill(cause: EndedBy): void {
+    this.#endedBy = cause
     if (this.relay !== null) this.relay.kill()
-    else this.abandon('admin')
+    else this.abandon(cause)
   }
 
-  finish(): void {
+  finish(cause: EndedBy): void {
+    this.#endedBy = cause
     this.relay?.finish()
   }
 
@@ -173,7 +177,7 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     if (this.#spent) add(this.#context.row, cells + endpointField.spent, -1)
     if (this.#warm && wasLost(end)) add(this.#context.row, staleCell(this.slot, 'used'), 1)
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
-    this.#close(causeOf(end), phase, end.closed, end.bytesUp, end.bytesDown)
+    this.#close(causeOf(end, this.#endedBy), phase, end.closed, end.bytesUp, end.bytesDown)
   }
 
   /** Made when someone asks: most connections are short, and the others many. */

@@ -1,8 +1,8 @@
-import type { Cause } from '../core/outcome.ts'
+import type { Cause, EndedBy } from '../core/outcome.ts'
 import type { RelayEnd } from '../plane/plane.ts'
 
-/** Why a relayed connection ended, in the words of the access log. */
-export function causeOf(end: RelayEnd): Cause {
+/** Why a relayed connection ended, in the words of the access log; `endedBy`, when it was by our own hand. */
+export function causeOf(end: RelayEnd, endedBy: EndedBy): Cause {
   switch (end.kind) {
     case 'clean':
       return 'none'
@@ -14,7 +14,7 @@ export function causeOf(end: RelayEnd): Cause {
       return end.side === 'upstream' ? 'server-timeout' : 'client-timeout'
     case 'finished':
     case 'killed':
-      return 'admin'
+      return endedBy
     case 'fault':
       return end.code === 'EMFILE' || end.code === 'ENFILE' || end.code === 'ENOBUFS' ? 'resource' : 'proxy'
   }

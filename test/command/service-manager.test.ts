@@ -18,6 +18,7 @@ const serving: Status = {
       name: 'web',
       balance: 'p2c',
       panic: false,
+      waiting: false,
       endpoints: [endpoint('up'), endpoint('down')],
       discovery: null,
     },

@@ -58,6 +58,69 @@ for (const [text, expected] of probes) {
   })
 }
 
+/** As YAML has it, as a template quotes it, as a variable holds it. */
+const spellings = (word: string, yaml11: string) => [
+  word,
+  yaml11,
+  `"${word}"`,
+  `'${yaml11}'`,
+  word.toUpperCase(),
+  `"${yaml11.charAt(0).toUpperCase()}${yaml11.slice(1)}"`,
+  `"\${UNSET:-${word}}"`,
+  `"\${UNSET:-${yaml11}}"`,
+]
+for (const off of spellings('off', 'false')) {
+  test(`everything that can be off can be \`${off}\``, (t) => {
+    const { pools, admin, handover, log } = ok(`
+listeners: [{ name: http, listen: "[::]:80", pool: web }, { name: dns, listen: "[::]:81", pool: found }]
+pools:
+  web:
+    endpoints: [10.0.0.5:9080]
+    health: ${off}
+    outlier: ${off}
+    warm: ${off}
+    slowStart: ${off}
+    sendProxyProtocol: ${off}
+  found: { dns: { name: a.example, port: 1, allowSpecial: ${off} }, panic: ${off} }
+admin: { socket: ${off}, listen: ${off} }
+handover: { socket: ${off} }
+log: { access: ${off} }
+`)
+    t.like(pools[0], { health: { probe: { kind: 'off' } }, outlier: null, warm: null, slowStartMs: 0 })
+    t.is(pools[0]?.sendProxyProtocol, 'off')
+    t.like(pools[1], { discovery: { allowSpecial: false }, panic: false })
+    t.like({ admin, handover, log }, { admin: { socket: { kind: 'off' }, listen: null } })
+    t.is(handover.socket, null)
+    t.is(log.access, 'none')
+  })
+}
+
+for (const on of spellings('on', 'true')) {
+  test(`what \`${on}\` can mean it means`, (t) => {
+    const { pools, log } = ok(`
+listeners: [{ name: http, listen: "[::]:80", pool: web }, { name: dns, listen: "[::]:81", pool: found }]
+pools:
+  web: { endpoints: [10.0.0.5:9080], health: ${on}, outlier: ${on}, slowStart: ${on}, panic: ${on} }
+  found: { dns: { name: a.example, port: 1, allowSpecial: ${on} } }
+log: { access: ${on} }
+`)
+    const [web] = ok('forward: { 80: 10.0.0.5:9080 }').pools
+    t.deepEqual({ ...pools[0], name: '' }, { ...web, name: '' })
+    t.like(pools[1], { discovery: { allowSpecial: true } })
+    t.is(log.access, 'all')
+  })
+}
+
+test('onDown without probes is allowed, and said to have no effect', (t) => {
+  const parsed = parse(pool('health: off, onDown: reset'))
+  t.is(parsed.kind, 'ok')
+  if (parsed.kind === 'ok')
+    t.deepEqual(
+      parsed.warnings.map(({ message }) => message),
+      ['pools.web.onDown has no effect: `health` is `off`'],
+    )
+})
+
 test('passive ejection and the admin page can be off', (t) => {
   t.is(ok(pool('outlier: off')).pools[0]?.outlier, null)
   const { admin } = ok('forward: { 80: 10.0.0.5:1 }\nadmin: { socket: off, listen: off }')

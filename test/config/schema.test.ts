@@ -25,6 +25,9 @@ const accepted = [
   'log: { level: "${LEVEL}" }',
   'timeouts: { idle: "${IDLE}" }',
   'pools: { web: { endpoints: [127.0.0.1:1], health: off, outlier: off } }',
+  'pools: { web: { endpoints: [127.0.0.1:1], health: true, outlier: "false", warm: false, panic: on, slowStart: false } }',
+  'pools: { web: { dns: { name: a.example, port: 1, allowSpecial: "true" }, panic: "${PANIC}", sendProxyProtocol: false } }',
+  'admin: { socket: false, listen: false }\nhandover: { socket: false }\nlog: { access: true }',
 ]
 for (const text of accepted) {
   test(`an editor accepts ${text}`, (t) => {
@@ -40,7 +43,7 @@ const refused = [
   'timeouts: { idle: 5 s }',
   'pools: { web: {} }',
   'pools: { web: { endpoints: [] } }',
-  'pools: { web: { endpoints: [127.0.0.1:1], health: on } }',
+  'pools: { web: { endpoints: [127.0.0.1:1], health: tcp } }',
 ]
 for (const text of refused) {
   test(`an editor marks ${text}`, (t) => {

@@ -79,6 +79,8 @@ export function poolConfig(changes: Partial<PoolConfig> = {}): PoolConfig {
     warm: null,
     slowStartMs: 0,
     onRemoval: 'keep',
+    onDown: 'keep',
+    panic: true,
     onFailback: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5000,

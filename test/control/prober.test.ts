@@ -209,7 +209,7 @@ test.serial(
     const pools = [{ config, endpoints: [endpoint], unresolved: [] }]
     const tally = new Tally(1)
     const common = { nowMs: () => performance.now(), random: Math.random, after: realAfter }
-    const registry = new Registry({ ...common, tally, log: new RecordedLog(), letGo() {} })
+    const registry = new Registry({ ...common, tally, log: new RecordedLog(), letGo() {}, revived() {} })
     registry.update(pools)
 
     let history = ''

@@ -1,5 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
+import type { Parting } from '../../src/control/endpoint-record.ts'
 import { Registry } from '../../src/control/registry.ts'
 import type { ResolvedPool } from '../../src/control/resolved-pool.ts'
 import type { Verdict } from '../../src/core/health.ts'
@@ -20,13 +21,16 @@ class Bench {
   readonly tally = new Tally(1)
   readonly clock = new FakeClock()
   readonly log = new RecordedLog()
+  readonly partings: { readonly kind: Parting['kind']; readonly slots: readonly number[] }[] = []
+  readonly revived: string[] = []
   readonly registry = new Registry({
     tally: this.tally,
     log: this.log,
     nowMs: this.clock.nowMs,
     random: () => 0,
     after: this.clock.after,
-    letGo() {},
+    letGo: (slots, { kind }) => void this.partings.push({ kind, slots }),
+    revived: (pool) => void this.revived.push(pool),
   })
   #version = 0
 
@@ -533,6 +537,7 @@ test('the status shows states, reasons, times, connections and names without an 
       name: 'web',
       balance: 'p2c',
       panic: false,
+      waiting: false,
       endpoints: [
         {
           ...common,

@@ -1,5 +1,6 @@
 import test from 'ava'
 import type { PoolConfig } from '../../src/config/config.ts'
+import type { Parting } from '../../src/control/endpoint-record.ts'
 import { Registry } from '../../src/control/registry.ts'
 import type { ResolvedPool } from '../../src/control/resolved-pool.ts'
 import type { AttemptError } from '../../src/core/outcome.ts'
@@ -26,14 +27,18 @@ function bench(pool: ResolvedPool) {
   const tally = new Tally(1)
   const clock = new FakeClock()
   const log = new RecordedLog()
-  const letGo: { readonly slots: readonly number[]; readonly which: 'all' | 'silent' }[] = []
+  /** As far as there were connections. */
+  const letGo: { readonly slots: readonly number[]; readonly kind: Parting['kind'] }[] = []
   const registry = new Registry({
     tally,
     log,
     nowMs: clock.nowMs,
     after: clock.after,
     random: () => 0,
-    letGo: (slots, which) => void letGo.push({ slots, which }),
+    letGo(slots, { kind }) {
+      if (slots.some((slot) => tally.load(slot) > 0)) letGo.push({ slots, kind })
+    },
+    revived() {},
   })
   registry.update([pool])
   const slot = (id: EndpointId) => registry.endpoints().find(({ endpoint }) => endpoint === id)?.slot ?? -1
@@ -206,7 +211,7 @@ test('onFailback: close lets go of worse tiers when a better one has its full sh
   t.deepEqual(letGo, [])
   log.take()
   clock.advance(100)
-  t.deepEqual(letGo, [{ slots: [slot(c)], which: 'silent' }])
+  t.deepEqual(letGo, [{ slots: [slot(c)], kind: 'failback' }])
   t.deepEqual(log.take(), [
     'info pool web: priority 0 is in charge again: connections to later tiers (12) are closed as they fall silent',
   ])
@@ -223,9 +228,9 @@ test('onFailback: close lets go at once without slow start', (t) => {
   down(b)
   connect(c, 1)
   up(b)
-  t.deepEqual(letGo, [{ slots: [slot(c)], which: 'silent' }])
+  t.deepEqual(letGo, [{ slots: [slot(c)], kind: 'failback' }])
   up(a)
-  t.deepEqual(letGo[1], { slots: [slot(b), slot(c)], which: 'silent' })
+  t.deepEqual(letGo[1], { slots: [slot(b), slot(c)], kind: 'failback' })
 })
 
 test('onFailback: close has nothing to say when worse tiers have no connections', (t) => {
@@ -242,7 +247,7 @@ test('an endpoint that is ready again takes its connections back from worse tier
   registry.drain('web', a)
   connect(b, 3)
   registry.ready('web', a)
-  t.deepEqual(letGo, [{ slots: [slot(b)], which: 'silent' }])
+  t.deepEqual(letGo, [{ slots: [slot(b)], kind: 'failback' }])
 })
 
 test('a better tier that joins takes over after its slow start', (t) => {
@@ -252,7 +257,7 @@ test('a better tier that joins takes over after its slow start', (t) => {
   up(a)
   t.deepEqual(letGo, [])
   clock.advance(lengthMs)
-  t.deepEqual(letGo, [{ slots: [slot(b)], which: 'silent' }])
+  t.deepEqual(letGo, [{ slots: [slot(b)], kind: 'failback' }])
 })
 
 test('onFailback: keep lets go of nothing', (t) => {
@@ -264,14 +269,16 @@ test('onFailback: keep lets go of nothing', (t) => {
 })
 
 test('draining lets go of all connections of an endpoint in a pool with onRemoval: close, and once', (t) => {
-  const { registry, letGo, slot } = bench(tiers({ onRemoval: 'close' }, ['5', '6']))
+  const { registry, connect, letGo, slot } = bench(tiers({ onRemoval: 'close' }, ['5', '6']))
+  connect(a, 1)
   registry.drain('web', a)
   registry.drain('web', a)
-  t.deepEqual(letGo, [{ slots: [slot(a)], which: 'all' }])
+  t.deepEqual(letGo, [{ slots: [slot(a)], kind: 'close' }])
 })
 
 test('draining keeps the connections of a pool with onRemoval: keep', (t) => {
-  const { registry, letGo } = bench(tiers({}, ['5', '6']))
+  const { registry, connect, letGo } = bench(tiers({}, ['5', '6']))
+  connect(a, 1)
   registry.drain('web', a)
   t.deepEqual(letGo, [])
 })

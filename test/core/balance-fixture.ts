@@ -55,6 +55,7 @@ export function pool(
     queue: { connections: 0, timeoutMs: 1000 },
     proxyProtocol: 'off',
     warm: null,
+    panic: true,
   }
 }
 

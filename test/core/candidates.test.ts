@@ -27,40 +27,51 @@ const someEndpoint = fc.record({
   weight: fc.integer({ min: 1, max: 5 }),
   maxConnections: fc.option(fc.integer({ min: 1, max: 3 })),
   // Mostly up, else pools without any limit or tier of interest would be the rule.
-  word: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.nat(7)),
+  word: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(0) },
+    { weight: 2, arbitrary: fc.nat(7) },
+    fc.nat(7).map((word) => word | healthBit.released),
+  ),
   load: fc.nat(3),
 })
 
 for (const policy of policies) {
   test(`${policy}: whatever the health and the loads, the order is complete, in tiers and without a forbidden one`, (t) => {
     fc.assert(
-      fc.property(fc.array(someEndpoint, { maxLength: 12 }), fc.integer(), (items, seed) => {
-        const sorted = items.toSorted((a, b) => a.priority - b.priority)
-        const endpoints = sorted.map(({ priority, weight, maxConnections }, slot) =>
-          endpoint(slot, { priority, weight, maxConnections }),
-        )
-        const context = pickContext({
-          health: (slot) => sorted[slot]?.word ?? 0,
-          load: (slot) => sorted[slot]?.load ?? 0,
-          random: seeded(seed),
-        })
-        const order = candidates(pool(policy, endpoints), context)
-        const offered = drain(order)
+      fc.property(
+        fc.array(someEndpoint, { maxLength: 12 }),
+        fc.integer(),
+        fc.boolean(),
+        (items, seed, panic) => {
+          const sorted = items.toSorted((a, b) => a.priority - b.priority)
+          const endpoints = sorted.map(({ priority, weight, maxConnections }, slot) =>
+            endpoint(slot, { priority, weight, maxConnections }),
+          )
+          const context = pickContext({
+            health: (slot) => sorted[slot]?.word ?? 0,
+            load: (slot) => sorted[slot]?.load ?? 0,
+            random: seeded(seed),
+          })
+          const order = candidates({ ...pool(policy, endpoints), panic }, context)
+          const offered = drain(order)
 
-        const someUp = sorted.some(({ word }) => word === 0)
-        const admissible = endpoints.filter(({ slot }) => {
-          const word = sorted[slot]?.word ?? 0
-          return someUp ? word === 0 : (word & healthBit.draining) === 0
-        })
-        const usable = admissible.filter(
-          ({ slot, maxConnections }) => maxConnections === null || (sorted[slot]?.load ?? 0) < maxConnections,
-        )
-        t.deepEqual(slots(offered).sort(byNumber), slots(usable), 'each usable endpoint once, no other')
-        const tiers = offered.map(({ priority }) => priority)
-        t.deepEqual(tiers, tiers.toSorted(byNumber), 'tiers in order')
-        t.is(order.panic, !someUp && admissible.length > 0)
-        t.is(order.full, usable.length < admissible.length)
-      }),
+          const someUp = sorted.some(({ word }) => word === 0)
+          const admissible = endpoints.filter(({ slot }) => {
+            const word = sorted[slot]?.word ?? 0
+            const never = healthBit.draining | healthBit.released | (panic ? 0 : healthBit.down)
+            return someUp ? word === 0 : (word & never) === 0
+          })
+          const usable = admissible.filter(
+            ({ slot, maxConnections }) =>
+              maxConnections === null || (sorted[slot]?.load ?? 0) < maxConnections,
+          )
+          t.deepEqual(slots(offered).sort(byNumber), slots(usable), 'each usable endpoint once, no other')
+          const tiers = offered.map(({ priority }) => priority)
+          t.deepEqual(tiers, tiers.toSorted(byNumber), 'tiers in order')
+          t.is(order.panic, !someUp && admissible.length > 0)
+          t.is(order.full, usable.length < admissible.length)
+        },
+      ),
     )
   })
 }
@@ -230,4 +241,19 @@ test('whoever passes a suspect endpoint over learns which, and nobody else does'
   const later = candidates(pool('round-robin', endpoints), pickContext({ health: read }))
   later.next()
   t.is(later.suspect, undefined)
+})
+
+test('with panic: off an endpoint that probes call down is never tried, and an ejected one is when there is no other', (t) => {
+  const words = cells(healthBit.down, healthBit.down | healthBit.ejected, healthBit.ejected)
+  const offers = (panic: boolean) => {
+    const order = candidates(
+      { ...pool('p2c', weighted(1, 1, 1)), panic },
+      pickContext({ health: words.read }),
+    )
+    return { slots: slots(drain(order)).sort(byNumber), panic: order.panic }
+  }
+  t.deepEqual(offers(true), { slots: [0, 1, 2], panic: true })
+  t.deepEqual(offers(false), { slots: [2], panic: true })
+  words.values[2] = healthBit.down
+  t.deepEqual(offers(false), { slots: [], panic: false })
 })

@@ -172,6 +172,8 @@ export function configOf(options: ForwarderOptions): Config {
     warm: null,
     slowStartMs: 0, // so that what a test takes out and brings back counts at once
     onRemoval: 'keep',
+    onDown: 'keep',
+    panic: true,
     onFailback: 'keep',
     sendProxyProtocol: 'off',
     refreshMs: 5_000,

@@ -145,11 +145,81 @@ for (const plane of planes) {
         await new Promise((resolve) => setTimeout(resolve, 5))
       }
       client.reset()
-      const { cause, phase } = await forwarder.outcome()
+      const { cause, phase, attempts } = await forwarder.outcome()
       t.deepEqual({ cause, phase }, { cause: 'client', phase: 'connect' })
+      t.deepEqual(
+        attempts.map(({ endpoint, error }) => [endpoint, error]),
+        [one, two].map(({ port }) => [`127.0.0.1:${port}`, 'aborted']),
+      )
+      t.true((attempts[0]?.ms ?? 0) >= hedgeMs)
       await forwarder.close()
       one.close()
       two.close()
+    },
+  )
+
+  test.serial(`${plane}: dials that the end of the program cuts off are in the log`, async (t) => {
+    const silent = await silentPort()
+    const forwarder = await Forwarder.start({
+      plane,
+      endpoints: [silent.port],
+      connect: { timeoutMs: connectMs },
+    })
+    const client = await dialPeer(forwarder.port)
+    const labels = `{pool="main",endpoint="127.0.0.1:${silent.port}"}`
+    for (;;) {
+      if ((await forwarder.metric(`spliceway_upstream_connect_attempts_total${labels}`)) > 0) break
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await forwarder.app.stop()
+    t.is(await client.ended(), 'rst')
+    const { cause, attempts } = await forwarder.outcome()
+    t.is(cause, 'admin')
+    t.deepEqual(
+      attempts.map(({ endpoint, error }) => [endpoint, error]),
+      [[`127.0.0.1:${silent.port}`, 'aborted']],
+    )
+    silent.close()
+  })
+
+  test.serial(
+    `${plane}: a dial to an endpoint that is drained meanwhile with onRemoval: close is given up when it connects`,
+    async (t) => {
+      const silent = await silentPort()
+      const spare = await Backend.start({ onPeer: answering('spare') })
+      const forwarder = await Forwarder.start({
+        plane,
+        endpoints: [silent.port, { port: spare.port, priority: 1 }],
+        connect: { timeoutMs: connectMs, hedgeAfterMs: connectMs }, // nobody is asked beside it
+        pool: { onRemoval: 'close' },
+      })
+      const client = await dialPeer(forwarder.port)
+      const id = `127.0.0.1:${silent.port}`
+      const labels = `{pool="main",endpoint="${id}"}`
+      for (;;) {
+        if ((await forwarder.metric(`spliceway_upstream_connect_attempts_total${labels}`)) > 0) break
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      t.true(forwarder.app.endpoint('main', id, 'drain').ok)
+      silent.close()
+      const back = await Backend.start({ port: silent.port })
+      // The kernel sends the SYN again after a second.
+      const { bytes } = await client.readAll()
+      client.end()
+      t.is(bytes.toString(), 'spare')
+      const { attempts } = await forwarder.outcome()
+      t.deepEqual(
+        attempts.map(({ endpoint, error }) => [endpoint, error]),
+        [
+          [id, 'withdrawn'],
+          [`127.0.0.1:${spare.port}`, null],
+        ],
+      )
+      const peer = await back.accept()
+      t.is(await peer.ended(), 'fin')
+      await back.close()
+      await spare.close()
+      await forwarder.close()
     },
   )
 

@@ -19,6 +19,7 @@ export const exampleStatus: Status = {
       name: 'web',
       balance: 'p2c',
       panic: false,
+      waiting: false,
       endpoints: [
         {
           endpoint: '127.0.0.1:9080',
@@ -38,6 +39,7 @@ export const exampleStatus: Status = {
       name: 'web-tls',
       balance: 'p2c',
       panic: true,
+      waiting: false,
       endpoints: [
         {
           endpoint: '10.0.0.5:9443',
