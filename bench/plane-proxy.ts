@@ -13,7 +13,7 @@ const owner = { up() {}, down() {}, buffered() {}, ended() {} }
 const keepalive = { idleMs: 60_000, intervalMs: 15_000, count: 4 }
 const timeouts = { idleMs: hour, halfCloseMs: 60_000, stallMs: hour, keepalive }
 const options = { header: null, timeouts, owner }
-const plane = createNetPlane()
+const plane = createNetPlane({ sight: null, inlineUrgent: null })
 const socket = new BoundSocket({ host: listen, port: 0 })
 const address = socket.address()
 const serve = (client: NetWire): void => {

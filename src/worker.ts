@@ -4,7 +4,10 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
-import { loadLibc } from './linux/libc.ts'
+import { SO_OOBINLINE, SOL_SOCKET } from './linux/constants.ts'
+import { Fd } from './linux/fd.ts'
+import { type Libc, loadLibc } from './linux/libc.ts'
+import type { NetPlaneOptions } from './plane/net/net.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { accept } from './session/accept.ts'
 import { type Route, routesOf, type SessionContext } from './session/context.ts'
@@ -26,7 +29,8 @@ const lastReportsMs = 10
 async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
   if (birth.plane === 'net') {
     const { createNetPlane } = await import('./plane/net/net.ts')
-    run(port, birth, createNetPlane())
+    const loaded = loadLibc()
+    run(port, birth, createNetPlane(loaded.kind === 'loaded' ? netCalls(loaded.libc) : withoutCalls))
     return
   }
   const { createSplicePlane } = await import('./plane/splice/splice.ts')
@@ -42,6 +46,16 @@ async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
     birth,
     createSplicePlane({ ...birth, libc: loaded.libc, now: () => performance.now(), pipesChanged }),
   )
+}
+
+const withoutCalls: NetPlaneOptions = { sight: null, inlineUrgent: null }
+
+/** What the net plane has from the kernel beside node:net. */
+function netCalls(libc: Libc): NetPlaneOptions {
+  return {
+    sight: libc,
+    inlineUrgent: (descriptor) => void libc.setOption(new Fd(descriptor), SOL_SOCKET, SO_OOBINLINE, 1),
+  }
 }
 
 function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane<W>): void {

@@ -8,6 +8,9 @@ export interface TcpHandle {
   close(): void
 }
 
+/** SO_OOBINLINE on a descriptor: urgent bytes stay where they are in the stream. Node has no option for it. */
+export type InlineUrgent = (descriptor: number) => void
+
 /**
  * Hands over each accepted handle instead of letting net.Server build its own socket around it: only a socket that is
  * built with `onread` reads into our buffers, and net.Server offers no such option. Throws when this Node's server

@@ -1,6 +1,7 @@
 import type { Closed } from '../../core/outcome.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
+import { Linger, type LingerContext } from './linger.ts'
 import { Side, type SideOwner } from './side.ts'
 import type { NetWire } from './wire.ts'
 
@@ -10,10 +11,20 @@ const keepaliveAfterMs = 5_000
 const sweepShare = 10
 const sweepBoundsMs = { least: 10, most: 1_000 } as const
 
-export interface RelayContext {
-  readonly now: () => number
+export interface RelayContext extends LingerContext {
   readonly sweeper: Sweeper
 }
+
+type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'>
+
+type State =
+  /** Bytes or FINs are still to come, from both sides or from one. */
+  | { readonly kind: 'copying' }
+  /** A side was lost. The other is told by RST when it has acknowledged all that is its own. */
+  | { readonly kind: 'telling'; readonly verdict: Verdict; readonly linger: Linger }
+  /** Both are reset. */
+  | { readonly kind: 'failed'; readonly verdict: Verdict }
+  | { readonly kind: 'over' }
 
 /** Two sides, each reading for the other, from the hand-over until both descriptors are closed. */
 export class NetRelay implements Relay, Sweepable, SideOwner {
@@ -31,9 +42,9 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   #settledMs: number
   #unsentBytes = 0
   #first: Closed | null = null
-  #verdict: Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'> | null = null
+  #state: State = { kind: 'copying' }
+  /** FIN went to both by our own hand. */
   #finishing = false
-  #over = false
   #keepalive = false
 
   constructor(context: RelayContext, downstream: NetWire, upstream: NetWire, options: RelayOptions) {
@@ -61,7 +72,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   finish(): void {
-    if (this.#over || this.#finishing) return
+    if (this.#state.kind !== 'copying' || this.#finishing) return
     this.#finishing = true
     this.#first ??= { first: 'proxy', how: 'fin' }
     this.#movedMs = this.#context.now()
@@ -70,7 +81,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   kill(): void {
-    this.fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
+    this.#fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
   }
 
   moved(from: 'downstream' | 'upstream', count: number): void {
@@ -91,27 +102,49 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   finRead(side: Side): void {
     this.#movedMs = this.#context.now()
     this.#first ??= { first: side.name === 'downstream' ? 'client' : 'server', how: 'fin' }
+    const state = this.#state
+    if (state.kind !== 'telling' || state.verdict.code !== 'EPIPE' || !this.#bothEnded()) return
+    // Both have ended cleanly: the reset that came after one of the FINs concerns nobody.
+    state.linger.cancel()
+    this.#state = { kind: 'copying' }
   }
 
-  /** Ends both sides with RST. Only the first call counts. */
-  fail(end: Parameters<SideOwner['fail']>[0]): void {
-    if (this.#over || this.#verdict !== null) return
-    this.#verdict = { kind: end.kind, side: end.side, code: end.code, halfClosed: this.#halfClosed() }
-    this.#first ??= end.closed
-    this.#downstream.abort()
-    this.#upstream.abort()
-    this.check()
+  lost(side: Side, error: NodeJS.ErrnoException): void {
+    if (this.#state.kind === 'telling') this.#abort(this.#state.verdict) // nobody is left who could be told
+    if (this.#state.kind !== 'copying') return
+    const vanished = error.code === 'ETIMEDOUT' || error.code === 'EHOSTUNREACH' // keepalive gave up
+    const ended = error.code === 'EPIPE'
+    if (ended && this.#bothEnded()) return
+    const first = side.name === 'downstream' ? 'client' : 'server'
+    this.#first ??= { first, how: vanished ? 'timeout' : ended ? 'fin' : 'rst' }
+    const verdict: Verdict = {
+      kind: vanished ? 'idle' : 'reset',
+      side: side.name,
+      code: error.code ?? 'ECONNRESET',
+      halfClosed: ended || this.#halfClosed(),
+    }
+    const { idleMs, halfCloseMs, stallMs } = this.#timeouts
+    const patienceMs = Math.min(idleMs, halfCloseMs, stallMs)
+    const linger = new Linger(this.#context, side, side.peer, patienceMs, () => this.#abort(verdict))
+    this.#state = { kind: 'telling', verdict, linger }
+    linger.look()
   }
 
   /** Ends when both descriptors are closed. */
   check(): void {
-    if (this.#over || !this.#downstream.closed || !this.#upstream.closed) return
-    this.#over = true
-    this.#context.sweeper.remove(this)
+    const state = this.#state
+    if (state.kind === 'over') return
+    if (!this.#downstream.closed || !this.#upstream.closed) {
+      if (state.kind === 'telling') state.linger.look() // the lost side was read to its end
+      return
+    }
+    if (state.kind === 'telling') state.linger.cancel()
+    this.#state = { kind: 'over' }
     const kind = this.#finishing ? 'finished' : 'clean'
-    const verdict = this.#verdict ?? { kind, side: null, code: null, halfClosed: this.#halfClosed() }
+    const clean: Verdict = { kind, side: null, code: null, halfClosed: this.#halfClosed() }
+    this.#context.sweeper.remove(this)
     const end: RelayEnd = {
-      ...verdict,
+      ...(state.kind === 'copying' ? clean : state.verdict),
       bytesUp: this.#bytesUp,
       bytesDown: this.#bytesDown,
       closed: this.#first ?? { first: 'proxy', how: 'fin' },
@@ -120,6 +153,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   }
 
   sweep(nowMs: number): void {
+    if (this.#state.kind !== 'copying') return
     const { idleMs, halfCloseMs, stallMs } = this.#timeouts
     const unsent = this.#downstream.unsentBytes + this.#upstream.unsentBytes
     // libuv writes a pending chunk piece by piece; what the kernel took of it is movement too.
@@ -131,6 +165,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     else if (silentMs >= idleMs) this.#expire('idle')
     else if ((this.#halfClosed() || this.#finishing) && silentMs >= halfCloseMs) this.#expire('half-close')
     else if (!this.#keepalive && nowMs >= this.#keepaliveAtMs) this.#keepAlive()
+    this.#downstream.probe()
+    this.#upstream.probe()
   }
 
   #begin(downstream: NetWire, upstream: NetWire, header: Uint8Array | null): void {
@@ -142,8 +178,28 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     this.#upstream.begin(banner.held, banner.ended, null)
   }
 
+  /** Ends both sides with RST, at once. */
+  #fail({ kind, side, code, closed }: Pick<RelayEnd, 'kind' | 'side' | 'code' | 'closed'>): void {
+    if (this.#state.kind === 'over' || this.#state.kind === 'failed') return
+    const verdict = this.#state.kind === 'telling' ? this.#state.verdict : null
+    this.#first ??= closed
+    this.#abort(verdict ?? { kind, side, code, halfClosed: this.#halfClosed() })
+  }
+
+  #abort(verdict: Verdict): void {
+    if (this.#state.kind === 'telling') this.#state.linger.cancel()
+    this.#state = { kind: 'failed', verdict }
+    this.#downstream.abort()
+    this.#upstream.abort()
+    this.check()
+  }
+
   #halfClosed(): boolean {
     return this.#downstream.readEnded || this.#upstream.readEnded
+  }
+
+  #bothEnded(): boolean {
+    return this.#downstream.readEnded && this.#upstream.readEnded
   }
 
   #keepAlive(): void {
@@ -160,6 +216,6 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
       this.#upstream.unsentBytes > 0 || (this.#downstream.readEnded && this.#downstream.unsentBytes === 0)
     const side = upstreamFaulty ? 'upstream' : 'downstream'
     const closed: Closed = { first: upstreamFaulty ? 'server' : 'client', how: 'timeout' }
-    this.fail({ kind, side, code: null, closed })
+    this.#fail({ kind, side, code: null, closed })
   }
 }
