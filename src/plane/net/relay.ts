@@ -26,6 +26,8 @@ type State =
   | { readonly kind: 'failed'; readonly verdict: Verdict }
   | { readonly kind: 'over' }
 
+const copying: State = { kind: 'copying' }
+
 /** Two sides, each reading for the other, from the hand-over until both descriptors are closed. */
 export class NetRelay implements Relay, Sweepable, SideOwner {
   seat = -1
@@ -42,7 +44,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
   #settledMs: number
   #unsentBytes = 0
   #first: Closed | null = null
-  #state: State = { kind: 'copying' }
+  #state: State = copying
   /** FIN went to both by our own hand. */
   #finishing = false
   #keepalive = false
@@ -106,7 +108,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner {
     if (state.kind !== 'telling' || state.verdict.code !== 'EPIPE' || !this.#bothEnded()) return
     // Both have ended cleanly: the reset that came after one of the FINs concerns nobody.
     state.linger.cancel()
-    this.#state = { kind: 'copying' }
+    this.#state = copying
   }
 
   lost(side: Side, error: NodeJS.ErrnoException): void {

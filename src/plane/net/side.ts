@@ -84,7 +84,8 @@ export class Side implements Consumer {
    */
   probe(): void {
     const unwatched = this.#paused || this.readEnded
-    if (unwatched && !this.#sealed && this.#pendingBytes === 0) this.socket.send(nothing)
+    if (unwatched && !this.#sealed && !this.socket.destroyed && this.#pendingBytes === 0)
+      this.socket.send(nothing)
   }
 
   data(chunk: Buffer): boolean {
