@@ -207,6 +207,9 @@ export class App implements AdminSource, AdminActions {
     if (warning !== null) this.#log.warn({}, warning)
     if (this.#libc.kind === 'missing') {
       this.#log.warn({}, `${this.#libc.reason}: the accept queue of a worker that dies is lost with it`)
+      const lost =
+        'urgent bytes (MSG_OOB) are lost, and a peer that resets is told of 1 s after the last write'
+      this.#log.warn({}, `${this.#libc.reason}: ${lost}`)
     }
   }
 

@@ -5,8 +5,12 @@ import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
-import { loadLibc } from './linux/libc.ts'
+import { IPPROTO_TCP, SO_OOBINLINE, SOL_SOCKET, TCP_NOTSENT_LOWAT } from './linux/constants.ts'
+import { Fd } from './linux/fd.ts'
+import { type Libc, loadLibc } from './linux/libc.ts'
+import type { NetPlaneOptions } from './plane/net/net.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
+import { mostUnsent } from './plane/unsent.ts'
 import { accept } from './session/accept.ts'
 import { type Route, routesOf, type SessionContext } from './session/context.ts'
 import { Gate } from './session/gate.ts'
@@ -28,7 +32,7 @@ async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
   const loaded = loadLibc(new Uint8Array(birth.openDescriptors))
   if (birth.plane === 'net') {
     const { createNetPlane } = await import('./plane/net/net.ts')
-    run(port, birth, createNetPlane({ sight: loaded.kind === 'loaded' ? loaded.libc : null }))
+    run(port, birth, createNetPlane(loaded.kind === 'loaded' ? netCalls(loaded.libc) : withoutCalls))
     return
   }
   const { createSplicePlane } = await import('./plane/splice/splice.ts')
@@ -43,6 +47,20 @@ async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
     birth,
     createSplicePlane({ ...birth, libc: loaded.libc, now: () => performance.now(), pipesChanged }),
   )
+}
+
+const withoutCalls: NetPlaneOptions = { sight: null, tune: null }
+
+/** What the net plane has from the kernel beside node:net. */
+function netCalls(libc: Libc): NetPlaneOptions {
+  return {
+    sight: libc,
+    tune(descriptor) {
+      const fd = new Fd(descriptor)
+      libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)
+      libc.setOption(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, mostUnsent)
+    },
+  }
 }
 
 function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane<W>): void {

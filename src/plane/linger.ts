@@ -1,10 +1,12 @@
-import type { Cancel } from './plane.ts'
+import type { Cancel, RelayTimeouts } from './plane.ts'
 import type { Sight } from './sight.ts'
 
 /** The first look at the kernel's queue is at once, the next after this long, each later one after twice the time before. */
 const firstLookMs = 4
 /** At most: how late a reset may be that nothing holds back any more. */
 const longestLookMs = 250
+/** Where the kernel cannot be asked, the reset follows so long after it has taken everything: a guess, for a peer that reads. */
+const blindMs = 1_000
 
 export interface LingerContext {
   readonly now: () => number
@@ -16,7 +18,7 @@ export interface LingerContext {
 /**
  * The wait between the last byte for a peer and the reset behind it. A reset drops what the kernel still has to send, so it
  * waits until the peer has acknowledged everything; there is no event for that. Ends without it when nothing has moved for
- * `patienceMs`.
+ * the shortest of `idle`, `halfClose` and `stall`.
  */
 export class Linger {
   readonly #context: LingerContext
@@ -26,9 +28,9 @@ export class Linger {
   #lookMs = firstLookMs
   #cancel: Cancel | null = null
 
-  constructor(context: LingerContext, patienceMs: number) {
+  constructor(context: LingerContext, { idleMs, halfCloseMs, stallMs }: RelayTimeouts) {
     this.#context = context
-    this.#patienceMs = patienceMs
+    this.#patienceMs = Math.min(idleMs, halfCloseMs, stallMs)
     this.#movedMs = context.now()
   }
 
@@ -39,13 +41,14 @@ export class Linger {
   waits(heldBytes: number, movedMs: number, descriptor: number, again: () => void): boolean {
     const { now, after, sight } = this.#context
     this.cancel()
-    const queued = sight === null ? 0 : Math.max(0, sight.unacknowledged(descriptor))
-    const left = heldBytes + queued
-    if (left === 0) return false
+    const queued = sight?.unacknowledged(descriptor) ?? -1
+    const left = heldBytes + Math.max(0, queued)
+    if (left === 0 && queued === 0) return false
     const nowMs = now()
     this.#movedMs = left < this.#leftBytes ? nowMs : Math.max(movedMs, this.#movedMs)
     this.#leftBytes = left
-    const patienceMs = this.#movedMs + this.#patienceMs - nowMs
+    const mostMs = left === 0 ? Math.min(blindMs, this.#patienceMs) : this.#patienceMs
+    const patienceMs = this.#movedMs + mostMs - nowMs
     if (patienceMs <= 0) return false
     this.#cancel = after(Math.min(this.#lookMs, patienceMs), again)
     this.#lookMs = Math.min(longestLookMs, this.#lookMs * 2)

@@ -1,9 +1,11 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { Backend, dialPeer, echo } from '../helpers/peer.ts'
 import { Program, run } from '../helpers/program.ts'
 import { installationWithoutKoffi } from '../helpers/without-koffi.ts'
+import { unacknowledged } from '../plane/socket.ts'
 
 function configFile(folder: string, port: number, plane: string): string {
   const file = join(folder, `${plane}.yaml`)
@@ -25,10 +27,34 @@ test('without koffi plane: auto is net, says why, and forwards', async (t) => {
   t.teardown(() => program.kill())
   t.regex(await program.line(/bytes move by/), /by the net plane: koffi or libc\.so\.6 did not load/)
   t.regex(await program.line(/accept queue/), /"level":"warn"/)
+  t.regex(await program.line(/urgent bytes/), /"level":"warn"/)
   const { address } = JSON.parse(await program.line(/listening on/))
   const client = await dialPeer(Number(address.slice(address.lastIndexOf(':') + 1)))
   client.end('hello')
   t.is((await client.readAll()).bytes.toString(), 'hello')
+})
+
+test('without koffi an answer that came ahead of a reset reaches a client that reads', async (t) => {
+  const folder = installationWithoutKoffi()
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const backend = await Backend.start()
+  t.teardown(() => backend.close())
+  const file = configFile(folder, backend.port, 'net')
+  const program = await Program.start([process.execPath, join(folder, 'src', 'cli.mjs'), 'run', '-c', file])
+  t.teardown(() => program.kill())
+  const { address } = JSON.parse(await program.line(/listening on/))
+  const client = await dialPeer(Number(address.slice(address.lastIndexOf(':') + 1)))
+  t.teardown(() => client.socket.destroy())
+  const server = await backend.accept()
+  client.socket.pause()
+  const bytes = Buffer.alloc(3_000_000, 'x')
+  void server.write(bytes).catch(() => {})
+  while (unacknowledged(server) > 0) await sleep(5)
+  server.reset()
+  client.socket.resume()
+  const read = await client.readAll()
+  t.deepEqual([read.bytes.length, read.ending], [bytes.length, 'rst'])
+  t.is(JSON.parse(await program.line(/"msg":"connection"/)).cause, 'server')
 })
 
 test('without koffi plane: splice is refused with the reason', async (t) => {

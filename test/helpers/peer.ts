@@ -176,7 +176,7 @@ export async function closedPort(host = '127.0.0.1'): Promise<number> {
  * A port that answers no SYN, as a black hole does: its accept queue is full, and Linux then drops the SYN. Needs koffi
  * for a listen() without accept().
  */
-export async function silentPort(): Promise<{ port: number; close: () => void }> {
+export async function silentPort(): Promise<{ port: number; answer: () => void; close: () => void }> {
   const bound = new BoundSocket({ host: '127.0.0.1' })
   const listen = koffi.load('libc.so.6').func('int listen(int fd, int backlog)')
   listen(bound.fd(), 0)
@@ -185,6 +185,8 @@ export async function silentPort(): Promise<{ port: number; close: () => void }>
   await once(filler, 'connect')
   return {
     port,
+    /** Makes room: the next SYN is answered. */
+    answer: () => void listen(bound.fd(), 16),
     close() {
       filler.destroy()
       bound.close()

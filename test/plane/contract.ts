@@ -1,87 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import test, { type ExecutionContext } from 'ava'
+import type { ExecutionContext } from 'ava'
 import { formatAddress } from '../../src/core/address.ts'
-import { IPPROTO_TCP } from '../../src/linux/constants.ts'
-import { Fd } from '../../src/linux/fd.ts'
-import { loadLibc } from '../../src/linux/libc.ts'
-import { handleOf } from '../../src/plane/net/handle.ts'
-import { Forwarder, type ForwarderOptions, openDescriptors, type PlaneName } from '../helpers/forwarder.ts'
+import { Forwarder, type PlaneName } from '../helpers/forwarder.ts'
 import { Backend, closedPort, dialPeer, echo, type Peer, silentPort, turnedAway } from '../helpers/peer.ts'
 import { readProxy } from '../helpers/read-proxy.ts'
+import { scenes, type Traits } from './scene.ts'
+import { holdBack, sendUrgent, tcpRow, tcpState } from './socket.ts'
 
 const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 const KiB = 1024
 const MiB = 1024 * KiB
-
-interface Scene {
-  readonly forwarder: Forwarder
-  readonly backend: Backend
-  /** A client through the forwarder, with the backend's end of it. */
-  pair(): Promise<{ client: Peer; server: Peer }>
-}
-
-type Settings = Omit<ForwarderOptions, 'plane'> & { onPeer?: (peer: Peer) => void; host?: string }
-
-export interface Traits {
-  /** What the plane does with connections above a limit. */
-  readonly accepting: 'resets' | 'pauses'
-  /** Options of every program that the suite starts. */
-  readonly variant?: Partial<ForwarderOptions>
-  /** Only tests whose title matches. */
-  readonly only?: RegExp
-  /** Awaited before each test, and around each client of pair(): resolves with what is awaited once it is connected. */
-  readonly ready?: (forwarder: Forwarder) => Promise<() => Promise<void>>
-}
 
 /**
  * What users may rely on, case by case (the numbers are those of the behaviour contract), on real sockets. Each test
  * starts a whole program with `plane` in its worker threads, and ends with every gauge at zero and no descriptor left.
  */
 export function contract(plane: PlaneName, traits: Traits): void {
-  const { accepting, variant = {}, only = /^/, ready = async () => async () => {} } = traits
-  const scene = (
-    title: string,
-    settings: Settings,
-    run: (t: ExecutionContext, scene: Scene) => Promise<void>,
-  ) => {
-    if (!only.test(title)) return
-    test.serial(`${plane}: ${title}`, async (t) => {
-      const before = openDescriptors()
-      const { onPeer, host, ...options } = settings
-      const backend = await Backend.start({ ...(onPeer && { onPeer }), ...(host && { host }) })
-      const target = host === '::1' ? `[::1]:${backend.port}` : backend.port
-      const forwarder = await Forwarder.start({ plane, ...variant, endpoints: [target], ...options })
-      const clients: Peer[] = []
-      const pair = async () => {
-        const paired = await ready(forwarder)
-        const client = await dialPeer(forwarder.port, options.listen === '::1' ? '::1' : '127.0.0.1')
-        clients.push(client)
-        await paired()
-        return { client, server: await backend.accept() }
-      }
-      try {
-        await ready(forwarder)
-        await run(t, { forwarder, backend, pair })
-      } finally {
-        for (const { socket } of clients) socket.destroy()
-        await backend.close()
-        await forwarder.close()
-      }
-      await forwarder
-        .until(() => openDescriptors() <= before, 2_000)
-        .catch(() => {
-          t.fail(`${openDescriptors() - before} descriptors were left open`)
-        })
-    })
-  }
-
-  test.before('descriptors that a process opens once are open', async () => {
-    const forwarder = await Forwarder.start({ plane, ...variant, endpoints: [await closedPort()] })
-    await forwarder.metric('spliceway_draining')
-    await forwarder.close()
-    await silentPort().then(({ close }) => close())
-  })
+  const { accepting, variant = {} } = traits
+  const scene = scenes(plane, traits)
 
   // 1. Bytes
 
@@ -380,7 +316,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
       }
       server.end()
       const upstreamPort = server.socket.remotePort ?? 0
-      await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === closeWait)
+      await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === tcpState.closeWait)
       server.socket.destroy() // from now on its kernel answers every byte with RST
       await client.write('nobody reads this')
       await forwarder.until(() => tcpRow(upstreamPort, backend.port) === undefined)
@@ -409,7 +345,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
       }
       server.end()
       const upstreamPort = server.socket.remotePort ?? 0
-      await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === closeWait)
+      await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === tcpState.closeWait)
       server.socket.destroy() // from now on its kernel answers every byte with RST
       holdBack(client)
       client.end('nobody reads this') // data and FIN are one segment, and go on at once: the forwarder is in LAST_ACK when RST comes
@@ -1104,46 +1040,5 @@ export function contract(plane: PlaneName, traits: Traits): void {
   )
 }
 
-/** TCP_CORK: what is written next leaves with the FIN that follows it, in one segment. */
-function holdBack({ socket }: Peer): void {
-  const loaded = loadLibc()
-  const handle = handleOf(socket)
-  if (loaded.kind === 'missing' || handle === undefined) throw new Error('no descriptor to set TCP_CORK on')
-  const tcpCork = 3
-  loaded.libc.setOption(new Fd(handle.fd), IPPROTO_TCP, tcpCork, 1)
-}
-
-/** send(MSG_OOB). */
-function sendUrgent({ socket }: Peer, byte: string): void {
-  const loaded = loadLibc()
-  const handle = handleOf(socket)
-  if (loaded.kind === 'missing' || handle === undefined)
-    throw new Error('no descriptor to send urgent data on')
-  const msgOob = 1
-  const block = loaded.libc.block(1)
-  block.bytes.write(byte)
-  loaded.libc.send(new Fd(handle.fd), block, 0, 1, msgOob)
-}
-
-/** Values of the columns `st` and `tr` of /proc/net/tcp. */
-const closeWait = 8
+/** Of the column `tr` of /proc/net/tcp. */
 const keepaliveTimer = 2
-
-/** The kernel's view of a connection; undefined when it has none, or has given it up after a reset. */
-function tcpRow(
-  localPort: number,
-  remotePort: number,
-): { state: number; unreadBytes: number; timer: number } | undefined {
-  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
-  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
-    const [, local, remote, state, queues, timer] = line.trim().split(/\s+/)
-    if (local?.endsWith(`:${hex(localPort)}`) && remote?.endsWith(`:${hex(remotePort)}`)) {
-      return {
-        state: Number.parseInt(state ?? '', 16),
-        unreadBytes: Number.parseInt(queues?.split(':')[1] ?? '', 16),
-        timer: Number.parseInt(timer ?? '', 16),
-      }
-    }
-  }
-  return undefined
-}

@@ -1,58 +1,77 @@
 import { formatIp, type SocketAddress } from '../../core/address.ts'
 import type { Cancel, Dialed, DialOptions } from '../plane.ts'
 import type { Buffers } from './buffers.ts'
+import type { Tune } from './handle.ts'
 import { NetSocket } from './socket.ts'
 import { NetWire } from './wire.ts'
 
 /** Plane.dial over net.Socket.connect(). */
 export function dial(
   buffers: Buffers,
+  tune: Tune | null,
   endpoint: SocketAddress,
   options: DialOptions,
   done: (result: Dialed<NetWire>) => void,
 ): Cancel {
   const wire = new NetWire()
-  const attempt = new Attempt(wire, done)
+  const attempt = new Attempt(wire, tune, done)
   const socket = new NetSocket(buffers, attempt)
   wire.attach(socket)
-  attempt.begin(socket, endpoint, options)
-  return () => attempt.cancel(socket)
+  attempt.begin(endpoint, options)
+  return () => attempt.cancel()
 }
 
 class Attempt {
   readonly #wire: NetWire
+  readonly #tune: Tune | null
   #done: ((result: Dialed<NetWire>) => void) | null
 
-  constructor(wire: NetWire, done: (result: Dialed<NetWire>) => void) {
+  constructor(wire: NetWire, tune: Tune | null, done: (result: Dialed<NetWire>) => void) {
     this.#wire = wire
+    this.#tune = tune
     this.#done = done
   }
 
-  begin(socket: NetSocket, endpoint: SocketAddress, { source }: DialOptions): void {
+  begin(endpoint: SocketAddress, { source }: DialOptions): void {
+    const { socket } = this.#wire
     const target = { host: formatIp(endpoint), port: endpoint.port, autoSelectFamily: false }
     const options = source === null ? target : { ...target, localAddress: source }
     socket.connect(options, () => {
-      socket.consumer = this.#wire
-      this.#settle({ kind: 'connected', wire: this.#wire })
+      // Early enough: what came before is judged when it is read.
+      this.#tune?.(socket.descriptor)
+      this.#connected()
     })
   }
 
-  cancel(socket: NetSocket): void {
+  cancel(): void {
     if (this.#done === null) return
     this.#done = null
-    socket.destroy()
+    this.#wire.socket.destroy()
   }
 
-  data(): boolean {
-    return false // nothing is read before the connect callback has put the wire in our place
+  /** Before the connect callback: it was answered, and reset at once. The bytes make it a connection. */
+  data(chunk: Buffer): boolean {
+    const { socket } = this.#wire
+    socket.consumer = this.#wire
+    queueMicrotask(() => this.#connected()) // not from inside a read: the relay begins with what the wire holds
+    return this.#wire.data(chunk)
   }
 
-  ended(): void {}
+  /** Answered, ended and reset without a byte: it may be tried elsewhere. */
+  ended(): void {
+    this.#wire.socket.destroy()
+    this.#settle({ kind: 'failed', code: 'ECONNRESET' })
+  }
 
   written(): void {}
 
   destroyed(error: NodeJS.ErrnoException | null): void {
     this.#settle({ kind: 'failed', code: error?.code ?? 'ECANCELED' })
+  }
+
+  #connected(): void {
+    this.#wire.socket.consumer = this.#wire
+    this.#settle({ kind: 'connected', wire: this.#wire })
   }
 
   #settle(result: Dialed<NetWire>): void {

@@ -9,6 +9,12 @@ export interface TcpHandle {
 }
 
 /**
+ * Sets what Node has no option for: SO_OOBINLINE, so that urgent bytes stay where they are in the stream, and
+ * TCP_NOTSENT_LOWAT (plane/unsent.ts). What a listener accepts inherits both.
+ */
+export type Tune = (descriptor: number) => void
+
+/**
  * Hands over each accepted handle instead of letting net.Server build its own socket around it: only a socket that is
  * built with `onread` reads into our buffers, and net.Server offers no such option. Throws when this Node's server
  * looks different, so that a new release fails its first test and not a connection.

@@ -1,19 +1,21 @@
 import { createServer } from 'node:net'
 import type { Listening, ListenSpec } from '../plane.ts'
 import type { Buffers } from './buffers.ts'
-import { takeConnections } from './handle.ts'
+import { type Tune, takeConnections } from './handle.ts'
 import { NetSocket } from './socket.ts'
 import { NetWire } from './wire.ts'
 
 /** Plane.listen over net.Server. libuv cannot pause accepting: whoever has a limit resets the excess. */
 export function listen(
   buffers: Buffers,
+  tune: Tune | null,
   spec: ListenSpec,
   accept: (downstream: NetWire) => void,
   refused: () => void,
 ): Listening {
   const server = createServer()
   const { socket, backlog } = spec
+  tune?.(typeof socket === 'number' ? socket : socket.fd()) // accepted sockets inherit it
   if (typeof socket === 'number') server.listen({ fd: socket, backlog })
   else server.listen(socket, backlog)
   takeConnections(server, (error, handle) => {

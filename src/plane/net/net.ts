@@ -3,31 +3,44 @@ import type { Sight } from '../sight.ts'
 import { createSweeper } from '../sweeper.ts'
 import { createBuffers } from './buffers.ts'
 import { dial } from './dial.ts'
+import type { Tune } from './handle.ts'
 import { listen } from './listen.ts'
 import { NetRelay } from './relay.ts'
 import type { NetWire } from './wire.ts'
 
+/** What only system calls can do; null where there are none: the plane then does without, as README.md says. */
 export interface NetPlaneOptions {
-  /** null: this host's kernel cannot be asked (koffi did not load). */
   readonly sight: Sight | null
+  readonly tune: Tune | null
 }
 
 /** The plane over node:net: runs everywhere, the reference for correctness and the fallback. One per thread. */
-export function createNetPlane({ sight }: NetPlaneOptions): Plane<NetWire> {
+export function createNetPlane({ sight, tune }: NetPlaneOptions): Plane<NetWire> {
   const now = (): number => performance.now()
-  const after = (ms: number, fire: () => void): Cancel => {
-    const timer = setTimeout(fire, ms)
-    return () => clearTimeout(timer)
-  }
   const buffers = createBuffers()
-  const context = { now, sight, sweeper: createSweeper(now, after) }
+  const context = { now, after, sweeper: createSweeper(now, after), sight }
   return {
-    listen: (spec, accept, refused) => listen(buffers, spec, accept, refused),
-    dial: (endpoint, options, done) => dial(buffers, endpoint, options, done),
+    listen: (spec, accept, refused) => listen(buffers, tune, spec, accept, refused),
+    dial: (endpoint, options, done) => dial(buffers, tune, endpoint, options, done),
     relay: (downstream, upstream, options) => new NetRelay(context, downstream, upstream, options),
     after,
     now,
     wakeDescriptor: null,
     close() {}, // libuv's loop ends when nothing is left in it
+  }
+}
+
+/**
+ * libuv fires timers before it polls: a process that was stopped for longer than a timeout would judge a peer whose bytes
+ * are here. An immediate comes after the poll, and what the poll found may still cancel it.
+ */
+function after(ms: number, fire: () => void): Cancel {
+  let polled: NodeJS.Immediate | undefined
+  const timer = setTimeout(() => {
+    polled = setImmediate(fire)
+  }, ms)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(polled)
   }
 }

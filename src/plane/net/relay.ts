@@ -1,17 +1,27 @@
 import type { Closed } from '../../core/outcome.ts'
 import { Deadlines, type Expiry, type RelaySide, type Timed } from '../deadlines.ts'
+import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
-import type { Sight } from '../sight.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Side, type SideOwner } from './side.ts'
 import type { NetWire } from './wire.ts'
 
-export interface RelayContext {
-  readonly now: () => number
+export interface RelayContext extends LingerContext {
   readonly sweeper: Sweeper
-  /** null: this host's kernel cannot be asked. */
-  readonly sight: Sight | null
 }
+
+type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'>
+
+type State =
+  /** Bytes or FINs are still to come, from both sides or from one. */
+  | { readonly kind: 'copying' }
+  /** A side was lost. The other is told by RST when it has acknowledged all that is its own. */
+  | { readonly kind: 'telling'; readonly lost: Side; readonly verdict: Verdict; readonly linger: Linger }
+  /** Both are reset. */
+  | { readonly kind: 'failed'; readonly verdict: Verdict }
+  | { readonly kind: 'over' }
+
+const copying: State = { kind: 'copying' }
 
 /** Two sides, each reading for the other, from the hand-over until both descriptors are closed. */
 export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
@@ -25,9 +35,9 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   readonly #downstream: Side
   readonly #upstream: Side
   #first: Closed | null = null
-  #verdict: Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'> | null = null
+  #state: State = copying
+  /** FIN went to both by our own hand. */
   #finishing = false
-  #over = false
 
   constructor(context: RelayContext, downstream: NetWire, upstream: NetWire, options: RelayOptions) {
     this.#context = context
@@ -54,7 +64,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   }
 
   finish(): void {
-    if (this.#over || this.#finishing) return
+    if (this.#state.kind !== 'copying' || this.#finishing) return
     this.#finishing = true
     this.#first ??= { first: 'proxy', how: 'fin' }
     this.#deadlines.moved(this.#context.now())
@@ -63,7 +73,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   }
 
   kill(): void {
-    this.fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
+    this.#fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
   }
 
   moved(from: 'downstream' | 'upstream', count: number): void {
@@ -85,27 +95,47 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
     this.#deadlines.moved(this.#context.now())
     this.#first ??= { first: side.name === 'downstream' ? 'client' : 'server', how: 'fin' }
     if (side.name === 'upstream') this.#owner.upstreamEnded()
+    const state = this.#state
+    if (state.kind !== 'telling' || state.verdict.code !== 'EPIPE' || !this.#bothEnded()) return
+    // Both have ended cleanly: the reset that came after one of the FINs concerns nobody.
+    state.linger.cancel()
+    this.#state = copying
   }
 
-  /** Ends both sides with RST. Only the first call counts. */
-  fail(end: Parameters<SideOwner['fail']>[0]): void {
-    if (this.#over || this.#verdict !== null) return
-    this.#verdict = { kind: end.kind, side: end.side, code: end.code, halfClosed: this.#halfClosed() }
-    this.#first ??= end.closed
-    this.#downstream.abort()
-    this.#upstream.abort()
-    this.check()
+  lost(side: Side, error: NodeJS.ErrnoException): void {
+    if (this.#state.kind === 'telling') this.#abort(this.#state.verdict) // nobody is left who could be told
+    if (this.#state.kind !== 'copying') return
+    const vanished = error.code === 'ETIMEDOUT' || error.code === 'EHOSTUNREACH' // keepalive gave up
+    const ended = error.code === 'EPIPE'
+    if (ended && this.#bothEnded()) return
+    const first = side.name === 'downstream' ? 'client' : 'server'
+    this.#first ??= { first, how: vanished ? 'timeout' : ended ? 'fin' : 'rst' }
+    const verdict: Verdict = {
+      kind: vanished ? 'idle' : 'reset',
+      side: side.name,
+      code: error.code ?? 'ECONNRESET',
+      halfClosed: ended || this.#halfClosed(),
+    }
+    const linger = new Linger(this.#context, this.#timeouts)
+    this.#state = { kind: 'telling', lost: side, verdict, linger }
+    this.#tell()
   }
 
   /** Ends when both descriptors are closed. */
   check(): void {
-    if (this.#over || !this.#downstream.closed || !this.#upstream.closed) return
-    this.#over = true
-    this.#context.sweeper.remove(this)
+    const state = this.#state
+    if (state.kind === 'over') return
+    if (!this.#downstream.closed || !this.#upstream.closed) {
+      if (state.kind === 'telling') this.#tell() // the lost side was read to its end
+      return
+    }
+    if (state.kind === 'telling') state.linger.cancel()
+    this.#state = { kind: 'over' }
     const kind = this.#finishing ? 'finished' : 'clean'
-    const verdict = this.#verdict ?? { kind, side: null, code: null, halfClosed: this.#halfClosed() }
+    const clean: Verdict = { kind, side: null, code: null, halfClosed: this.#halfClosed() }
+    this.#context.sweeper.remove(this)
     const end: RelayEnd = {
-      ...verdict,
+      ...(state.kind === 'copying' ? clean : state.verdict),
       bytesUp: this.#bytesUp,
       bytesDown: this.#bytesDown,
       closed: this.#first ?? { first: 'proxy', how: 'fin' },
@@ -114,9 +144,12 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   }
 
   sweep(nowMs: number): void {
+    if (this.#state.kind !== 'copying') return // what is told has the only deadline
     const expiry = this.#deadlines.expired(this, nowMs)
     if (expiry !== null) this.#expire(expiry)
     else if (this.#deadlines.keepaliveDue(nowMs)) this.#keepAlive()
+    this.#downstream.probe()
+    this.#upstream.probe()
   }
 
   get halfClosed(): boolean {
@@ -153,8 +186,39 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
     this.#upstream.begin(banner.held, banner.ended, null)
   }
 
+  /** Is the other side to be told now? A lost side is closed when it has been read to its end. */
+  #tell(): void {
+    if (this.#state.kind !== 'telling') return
+    const { lost, verdict, linger } = this.#state
+    const { peer } = lost
+    const heldBytes = lost.closed ? peer.unsentBytes : Math.max(1, peer.unsentBytes)
+    const { movedMs } = this.#deadlines
+    if (linger.waits(heldBytes, movedMs, peer.socket.descriptor, () => this.#tell())) peer.probe()
+    else this.#abort(verdict)
+  }
+
+  /** Ends both sides with RST, at once. */
+  #fail({ kind, side, code, closed }: Pick<RelayEnd, 'kind' | 'side' | 'code' | 'closed'>): void {
+    if (this.#state.kind === 'over' || this.#state.kind === 'failed') return
+    const verdict = this.#state.kind === 'telling' ? this.#state.verdict : null
+    this.#first ??= closed
+    this.#abort(verdict ?? { kind, side, code, halfClosed: this.#halfClosed() })
+  }
+
+  #abort(verdict: Verdict): void {
+    if (this.#state.kind === 'telling') this.#state.linger.cancel()
+    this.#state = { kind: 'failed', verdict }
+    this.#downstream.abort()
+    this.#upstream.abort()
+    this.check()
+  }
+
   #halfClosed(): boolean {
     return this.#downstream.readEnded || this.#upstream.readEnded
+  }
+
+  #bothEnded(): boolean {
+    return this.#downstream.readEnded && this.#upstream.readEnded
   }
 
   #keepAlive(): void {
@@ -166,6 +230,6 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
 
   #expire({ kind, side, vanished }: Expiry): void {
     const closed: Closed = { first: side === 'upstream' ? 'server' : 'client', how: 'timeout' }
-    this.fail({ kind, side, code: vanished ? 'ETIMEDOUT' : null, closed })
+    this.#fail({ kind, side, code: vanished ? 'ETIMEDOUT' : null, closed })
   }
 }

@@ -1,4 +1,3 @@
-import type { RelayEnd } from '../plane.ts'
 import type { Consumer, NetSocket } from './socket.ts'
 
 /** What a side tells its relay. */
@@ -9,8 +8,11 @@ export interface SideOwner {
   buffered(delta: number): void
   /** A side's FIN was read. */
   finRead(side: Side): void
-  /** Ends both sides with RST. Only the first call counts. */
-  fail(end: Omit<RelayEnd, 'bytesUp' | 'bytesDown' | 'halfClosed'>): void
+  /**
+   * A side's peer has reset, or vanished: once, as soon as it is known. What it sent before may still have to be read. EPIPE:
+   * it had ended cleanly before (tcp_reset() in CLOSE_WAIT).
+   */
+  lost(side: Side, error: NodeJS.ErrnoException): void
   /** A descriptor was closed. */
   check(): void
 }
@@ -19,7 +21,8 @@ export interface SideOwner {
  * One socket of a relay. What it reads goes to its peer; what the peer reads is written here.
  *
  * Invariants: at most one write is pending, and while it is, the peer does not read. FIN is sent only after every byte
- * was taken by the kernel. After `sealed` nothing is written here any more, and what the peer reads is dropped.
+ * was taken by the kernel. After `sealed` nothing is written here any more, and what the peer reads is dropped. Of a side that
+ * is lost everything that its peer sent is read before the descriptor is closed.
  */
 export class Side implements Consumer {
   readonly name: 'downstream' | 'upstream'
@@ -40,8 +43,8 @@ export class Side implements Consumer {
   #bufferedBytes = 0
   /** It was told to stop reading. */
   #paused = false
-  /** The peer takes no more bytes: a write has failed. */
-  #broken = false
+  /** Why its peer takes no more bytes and sends no more. */
+  #lost: NodeJS.ErrnoException | null = null
 
   constructor(relay: SideOwner, name: 'downstream' | 'upstream', socket: NetSocket) {
     this.#relay = relay
@@ -58,13 +61,11 @@ export class Side implements Consumer {
     return this.#pendingBytes === 0 ? 0 : this.#pendingBytes - this.unsentBytes
   }
 
-  /** Becomes the socket's consumer; what happened to it before is told now. */
   take(): void {
     this.socket.consumer = this
-    if (this.socket.destroyed) this.destroyed(resetBefore)
   }
 
-  /** Passes on what was read before the relay, after `header`, and goes on reading. */
+  /** Passes on what was read before the relay, after `header`, and goes on reading. A reset of before is told now. */
   begin(held: Buffer | null, ended: boolean, header: Uint8Array | null): void {
     const { peer } = this
     if (header !== null) peer.#headerBytes = header.length
@@ -72,6 +73,17 @@ export class Side implements Consumer {
     this.#paused = first !== null && !peer.#push(first)
     if (ended) this.ended()
     else if (!this.#paused) this.socket.resumeReading()
+    if (this.socket.destroyed) this.destroyed(resetBefore)
+  }
+
+  /**
+   * Finds out whether a peer that nobody reads from has reset: a write of nothing takes the socket's error and sends no
+   * segment. Whoever reads, or has a write pending, is told by libuv.
+   */
+  probe(): void {
+    const unwatched = this.#paused || this.readEnded
+    if (unwatched && !this.#sealed && !this.socket.destroyed && this.#pendingBytes === 0)
+      this.socket.send(nothing)
   }
 
   data(chunk: Buffer): boolean {
@@ -80,7 +92,12 @@ export class Side implements Consumer {
   }
 
   ended(): void {
-    if (this.readEnded) return
+    if (this.readEnded || this.closed) return
+    // The write that failed has taken the error out of the socket: what read() calls the end now is the reset.
+    if (this.#lost !== null && this.#lost.code !== 'EPIPE') {
+      this.socket.destroy()
+      return
+    }
     this.readEnded = true
     this.#relay.finRead(this)
     this.peer.seal()
@@ -94,7 +111,7 @@ export class Side implements Consumer {
       this.peer.#resume()
     } else {
       this.#settle(false)
-      this.#breakOff(error)
+      this.#lose(error)
     }
   }
 
@@ -102,7 +119,7 @@ export class Side implements Consumer {
     if (this.closed) return
     this.closed = true
     this.#settle(false)
-    if (error !== null) this.#relay.fail(this.#resetEnd(error))
+    if (error !== null) this.#lose(error)
     this.#relay.check()
   }
 
@@ -151,39 +168,24 @@ export class Side implements Consumer {
     if (!this.socket.destroyed) this.socket.end()
   }
 
-  /**
-   * A write failed. EPIPE: this peer had ended cleanly before it reset (tcp_reset() in CLOSE_WAIT), so what it sent is
-   * still read to its end and delivered, and only then it is over. Anything else is a reset that nothing preceded.
-   */
-  #breakOff(error: NodeJS.ErrnoException): void {
-    if (error.code !== 'EPIPE') {
-      this.#relay.fail(this.#resetEnd(error))
-      return
-    }
+  /** What is read from it still goes to its peer; what its peer sends is dropped. */
+  #lose(error: NodeJS.ErrnoException): void {
+    if (this.#lost !== null) return
+    this.#lost = error
     this.#sealed = true
     this.#finAfterWrite = false
-    this.#broken = true
+    this.#relay.lost(this, error)
     this.peer.#resume()
     this.#closeIfOver()
   }
 
   /** A socket that can no longer be written does not end by itself once it is read to its end. */
   #closeIfOver(): void {
-    if (this.#broken && this.readEnded) this.socket.destroy()
-  }
-
-  #resetEnd(error: NodeJS.ErrnoException): Parameters<SideOwner['fail']>[0] {
-    const first = this.name === 'downstream' ? 'client' : 'server'
-    const code = error.code ?? 'ECONNRESET'
-    const vanished = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' // keepalive gave up
-    return {
-      kind: vanished ? 'idle' : 'reset',
-      side: this.name,
-      code,
-      closed: { first, how: vanished ? 'timeout' : 'rst' },
-    }
+    if (this.#lost !== null && this.readEnded) this.socket.destroy()
   }
 }
+
+const nothing = new Uint8Array(0)
 
 const resetBefore: NodeJS.ErrnoException = Object.assign(new Error('reset before the relay'), {
   code: 'ECONNRESET',

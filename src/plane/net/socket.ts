@@ -24,6 +24,8 @@ export class NetSocket extends Socket {
   #writeDone: WriteDone | null = null
   #writeError: NodeJS.ErrnoException | null = null
   #sending = false
+  /** The connect was answered and then reset, before libuv looked: what came in between is still to be read. */
+  #resetEarly: NodeJS.ErrnoException | null = null
   readonly #settled = (error?: NodeJS.ErrnoException | null): void => this.#settle(error ?? null)
 
   /** `handle`: an accepted connection, whose reading begins at once; without it the socket is for connect(). */
@@ -36,7 +38,7 @@ export class NetSocket extends Socket {
     super({ ...accepted, ...stream, onread: reader.onread })
     this.#reader = reader
     if (handle !== undefined) this.setNoDelay(true)
-    this.on('end', () => reader.consumer.ended())
+    this.on('end', () => this.#ended())
   }
 
   get consumer(): Consumer {
@@ -56,12 +58,13 @@ export class NetSocket extends Socket {
     return this.#writeDone === null && this.#writeError === null
   }
 
-  /** Bytes of the pending write that the kernel has not taken yet. */
+  /** Bytes of the pending write that the kernel has not taken yet; a FIN that is on its way there is one. */
   get unsentBytes(): number {
-    return this.#writeDone === null ? 0 : (handleOf(this)?.writeQueueSize ?? 0)
+    const fin = this.writableEnded && !this.writableFinished && !this.destroyed ? 1 : 0
+    return this.#writeDone === null ? fin : (handleOf(this)?.writeQueueSize ?? 0) + fin
   }
 
-  /** -1: closed. */
+  /** -1: it has none yet, or it is closed. */
   get descriptor(): number {
     return handleOf(this)?.fd ?? -1
   }
@@ -83,6 +86,18 @@ export class NetSocket extends Socket {
     super._write(chunk, encoding, this.#settled)
   }
 
+  /**
+   * libuv asks a connecting socket for SO_ERROR first, and Node destroys it when there is one. But ECONNRESET, or EPIPE after
+   * a FIN, says that the peer had answered: what it sent before its reset is in the kernel, and the handle still reads.
+   */
+  override destroy(error?: NodeJS.ErrnoException): this {
+    const answered = error?.syscall === 'connect' && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
+    if (error === undefined || !answered || this.#resetEarly !== null) return super.destroy(error)
+    this.#resetEarly = error
+    this.read(0)
+    return this
+  }
+
   override _destroy(error: NodeJS.ErrnoException | null, done: (error?: Error | null) => void): void {
     super._destroy(error, () => done(null)) // destroyed() tells the error; an 'error' event could be missed
     this.#reader.close()
@@ -91,6 +106,12 @@ export class NetSocket extends Socket {
     // WritableState into the old generation until that constructor is optimized. The relay must not stay with it.
     this.#reader.consumer = nobody
     consumer.destroyed(error)
+  }
+
+  /** SO_ERROR has taken the error: where no FIN came before it, what read() calls the end is the reset. */
+  #ended(): void {
+    if (this.#resetEarly?.code === 'ECONNRESET') this.destroy(this.#resetEarly)
+    else this.consumer.ended()
   }
 
   #settle(error: NodeJS.ErrnoException | null): void {
@@ -106,7 +127,7 @@ export class NetSocket extends Socket {
   #failWrite(): void {
     const error = this.#writeError
     this.#writeError = null
-    if (error !== null && !this.destroyed) this.consumer.written(error)
+    if (error !== null && !this.destroyed) this.consumer.written(this.#resetEarly ?? error)
   }
 }
 

@@ -130,7 +130,9 @@ export class Poller {
   /** True: main has a message, or nothing happened. */
   #batch(): boolean {
     const waitMs = this.#later.length === 0 ? this.#clock.waitMs(longestWaitMs) : 0
-    const count = this.#libc.epollWait(this.#epoll, this.#events, waitMs)
+    let count = this.#libc.epollWait(this.#epoll, this.#events, waitMs)
+    // Stopped and continued (SIGSTOP): nothing was looked at, however much there is.
+    if (count === EINTR) count = this.#libc.epollWait(this.#epoll, this.#events, 0)
     this.#clock.read()
     if (count < 0 && count !== EINTR) must('epoll_wait', count)
     let woken = count <= 0

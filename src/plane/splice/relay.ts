@@ -81,7 +81,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
   }
 
   finish(): void {
-    if (this.#over || this.#finishing) return
+    if (this.#over || this.#finishing || this.#lost !== null) return
     this.#finishing = true
     this.#first ??= { first: 'proxy', how: 'fin' }
     this.#deadlines.moved(this.#context.now())
@@ -90,7 +90,14 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
   }
 
   kill(): void {
-    this.#fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
+    this.#fail(
+      this.#lost?.verdict ?? {
+        kind: 'killed',
+        side: null,
+        code: null,
+        closed: { first: 'proxy', how: 'kill' },
+      },
+    )
   }
 
   moved(pump: Pump, count: number): void {
@@ -128,13 +135,14 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     const first = side === 'upstream' ? 'server' : 'client'
     const vanished = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' // keepalive gave up
     const kind = vanished ? 'idle' : local.has(code) ? 'fault' : 'reset'
-    const verdict: Verdict = { kind, side, code, closed: { first, how: vanished ? 'timeout' : 'rst' } }
+    const how = vanished ? 'timeout' : errno === EPIPE ? 'fin' : 'rst'
+    const verdict: Verdict = { kind, side, code, closed: { first, how } }
     if (kind === 'fault' || this.#lost !== null) {
       this.#fail(this.#lost?.verdict ?? verdict)
       return
     }
     this.#first ??= verdict.closed
-    this.#lost = { wire, verdict, linger: new Linger(this.#context, this.#lingerMs()) }
+    this.#lost = { wire, verdict, linger: new Linger(this.#context, this.#timeouts) }
     const towards = wire === this.#up.to ? this.#up : this.#down
     towards.breakOff()
     this.again()
@@ -216,10 +224,6 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     const heldBytes = from.spent ? 0 : Math.max(1, from.heldBytes)
     if (lost.linger.waits(heldBytes, this.#deadlines.movedMs, from.to.fd.n, () => this.#settle())) return
     this.#fail(lost.verdict)
-  }
-
-  #lingerMs(): number {
-    return Math.min(this.#timeouts.stallMs, this.#timeouts.halfCloseMs)
   }
 
   #halfClosed(): boolean {

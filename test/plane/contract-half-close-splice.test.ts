@@ -1,0 +1,3 @@
+import { halfCloseContract } from './contract-half-close.ts'
+
+halfCloseContract('splice', { accepting: 'pauses' })

@@ -1,0 +1,3 @@
+import { resetContract } from './contract-reset.ts'
+
+resetContract('splice', { accepting: 'pauses' })

@@ -1,0 +1,3 @@
+import { stoppedContract } from './contract-stopped.ts'
+
+stoppedContract('net')
