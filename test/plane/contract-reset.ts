@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { ExecutionContext } from 'ava'
 import type { PlaneName } from '../helpers/forwarder.ts'
 import type { Peer } from '../helpers/peer.ts'
+import { fillUp as fill } from './fill.ts'
 import { readByCalls } from './plain-client.ts'
 import { type Scene, scenes, type Traits } from './scene.ts'
 import { hasUnread, unacknowledged } from './socket.ts'
@@ -38,17 +39,10 @@ export function resetContract(plane: PlaneName, traits: Traits): void {
   }
   /** Bytes from `from` until the forwarder holds some and its kernel as many as it takes; all are acknowledged. */
   const fillUp = async ({ forwarder }: Scene, from: Peer): Promise<Buffer> => {
-    const sent: Buffer[] = []
-    while ((await forwarder.metric('spliceway_buffered_bytes')) === 0) {
-      const chunk = randomBytes(32 * KiB)
-      sent.push(chunk)
-      await from.write(chunk)
-      await forwarder.until(() => unacknowledged(from) === 0)
-    }
+    const sent = await fill(forwarder, from)
     const rest = randomBytes(16 * KiB) // these stay in the queue of a socket that the forwarder does not read
-    sent.push(rest)
     await from.write(rest)
-    return Buffer.concat(sent)
+    return Buffer.concat([sent, rest])
   }
 
   for (const from of ['server', 'client'] as const) {
@@ -176,33 +170,6 @@ export function resetContract(plane: PlaneName, traits: Traits): void {
         t.true((from === 'server' ? bytesDown : bytesUp) < bytes.length)
         reader.socket.resume()
         t.is(await reader.ended(), 'rst')
-      },
-    )
-
-    scene(
-      `case 9: a reader that takes a little now and then gets all ahead of the ${from}'s reset`,
-      { timeouts: { halfCloseMs: 500 } },
-      async (t, here) => {
-        const { from: writer, to: reader } = roles(await here.pair(), from)
-        reader.socket.pause()
-        const bytes = await fillUp(here, writer)
-        await resetWhenAcknowledged(here, writer)
-        const began = performance.now()
-        let read = 0
-        reader.socket.on('data', (chunk: Buffer) => {
-          read += chunk.length
-          // Ten rests, none of which is as long as the patience, all together longer.
-          if (read < (1 + rests) * (bytes.length / 11)) return
-          rests++
-          reader.socket.pause()
-          setTimeout(() => reader.socket.resume(), 100)
-        })
-        let rests = 0
-        reader.socket.resume()
-        const all = await reader.readAll()
-        t.true(performance.now() - began > 500)
-        t.is(sha(all.bytes), sha(bytes), `${all.bytes.length} of ${bytes.length} bytes`)
-        t.is(all.ending, 'rst')
       },
     )
   }

@@ -4,6 +4,7 @@ import { formatAddress } from '../../src/core/address.ts'
 import { Forwarder, type PlaneName } from '../helpers/forwarder.ts'
 import { Backend, closedPort, dialPeer, echo, type Peer, silentPort, turnedAway } from '../helpers/peer.ts'
 import { readProxy } from '../helpers/read-proxy.ts'
+import { fillUp } from './fill.ts'
 import { scenes, type Traits } from './scene.ts'
 import { holdBack, sendUrgent, tcpRow, tcpState } from './socket.ts'
 
@@ -307,13 +308,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
     async (t, { pair, forwarder, backend }) => {
       const { client, server } = await pair()
       client.socket.pause()
-      // Fills what the client does not read, until the forwarder is held back; then data and FIN wait in its kernel.
-      const sent: Buffer[] = []
-      while ((await forwarder.metric('spliceway_buffered_bytes')) === 0) {
-        const chunk = randomBytes(32 * KiB)
-        sent.push(chunk)
-        await server.write(chunk)
-      }
+      const sent = await fillUp(forwarder, server)
       server.end()
       const upstreamPort = server.socket.remotePort ?? 0
       await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === tcpState.closeWait)
@@ -324,7 +319,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
       await forwarder.until(() => tcpRow(forwarder.port, client.socket.localPort ?? 0)?.unreadBytes === 0)
       client.socket.resume()
       const read = await client.readAll()
-      t.is(sha(read.bytes), sha(Buffer.concat(sent)))
+      t.is(sha(read.bytes), sha(sent))
       t.is(read.ending, 'fin')
       client.end()
     },
@@ -336,13 +331,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
     async (t, { pair, forwarder, backend }) => {
       const { client, server } = await pair()
       client.socket.pause()
-      // Fills what the client does not read, until the forwarder is held back; then data and FIN wait in its kernel.
-      const sent: Buffer[] = []
-      while ((await forwarder.metric('spliceway_buffered_bytes')) === 0) {
-        const chunk = randomBytes(32 * KiB)
-        sent.push(chunk)
-        await server.write(chunk)
-      }
+      const sent = await fillUp(forwarder, server)
       server.end()
       const upstreamPort = server.socket.remotePort ?? 0
       await forwarder.until(() => tcpRow(upstreamPort, backend.port)?.state === tcpState.closeWait)
@@ -352,7 +341,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
       await forwarder.until(() => tcpRow(upstreamPort, backend.port) === undefined)
       client.socket.resume()
       const read = await client.readAll()
-      t.is(sha(read.bytes), sha(Buffer.concat(sent)))
+      t.is(sha(read.bytes), sha(sent))
       t.is(read.ending, 'fin')
     },
   )
