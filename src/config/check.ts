@@ -74,6 +74,9 @@ function checkPools(checked: Checked): Finding[] {
         findings.push({ span: entry.key, message, hint: `keep one: \`${entries[0]?.[0]}\` is given already` })
       }
     }
+    const { intervalMs, fastIntervalMs } = config.health
+    const fast = { path: [...at, 'health', 'fastInterval'], ms: fastIntervalMs }
+    findings.push(...atMost(checked, fast, { path: [...at, 'health', 'interval'], ms: intervalMs }))
     if (config.outlier === null) continue
     const { baseEjectionMs, maxEjectionMs } = config.outlier
     const outlier = [...at, 'outlier']

@@ -9,7 +9,7 @@ import { getaddrinfo } from './host-lookup.ts'
 import type { Log } from './log.ts'
 import { Names } from './names.ts'
 import type { Prober } from './prober.ts'
-import { Registry } from './registry.ts'
+import { Registry, type RegistryDeps } from './registry.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
 import { LoopGuard } from './self-forward.ts'
 
@@ -46,7 +46,8 @@ export class Endpoints {
     const random = Math.random
     this.#deps = deps
     this.#loops = new LoopGuard(deps.hostAddresses, log)
-    this.registry = new Registry({ tally, log, nowMs, random, after, letGo })
+    const doubt: RegistryDeps['doubt'] = (pool, endpoint) => this.#prober?.prober.hurry(pool, endpoint)
+    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, doubt })
     const changed = (): void => {
       this.#refresh()
       deps.changed()
@@ -86,6 +87,7 @@ export class Endpoints {
     const prober = new Prober({
       probe,
       verdict: (pool, endpoint, verdict) => this.registry.verdict(pool, endpoint, verdict),
+      inDoubt: (pool, endpoint) => this.registry.inDoubt(pool, endpoint),
       after,
       nowMs,
       random: Math.random,

@@ -6,7 +6,7 @@ import { openSocket, type ProbeAddress } from './probe-socket.ts'
 /** Passes when the endpoint accepts a connection. Sends nothing but the header, then FIN. Never rejects. */
 export function probeTcp(target: ProbeAddress, limits: ProbeLimits): Promise<Verdict> {
   return oneVerdict('tcp', limits, (probe) => {
-    const passed = () => probe.passed('connected')
+    const passed = () => probe.passed('connected', false)
     let failed = (error: Error) => probe.failed(error)
     // Waits until the header and FIN are with the kernel: closing earlier could drop them, and an endpoint that expects
     // a PROXY header logs a connection without one as an error.

@@ -34,6 +34,7 @@ function bench(pool: ResolvedPool) {
     after: clock.after,
     random: () => 0,
     letGo: (slots, which) => void letGo.push({ slots, which }),
+    doubt() {},
   })
   registry.update([pool])
   const slot = (id: EndpointId) => registry.endpoints().find(({ endpoint }) => endpoint === id)?.slot ?? -1
