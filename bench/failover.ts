@@ -3,7 +3,7 @@ import { namespacesMissing } from '../test/helpers/netns.ts'
 import { findNginx } from '../test/helpers/nginx.ts'
 import { countSyns } from '../test/helpers/syns.ts'
 import { figures } from './failover/figures.ts'
-import { type ForwarderName, startForwarder } from './failover/forwarders.ts'
+import { type ForwarderName, refused, startForwarder } from './failover/forwarders.ts'
 import { keptCount, rate, runScenario, type Windows } from './failover/run.ts'
 import { type Scenario, type ScenarioName, scenarios } from './failover/scenarios.ts'
 import { tableOf } from './failover/table.ts'
@@ -53,7 +53,7 @@ async function measureAll(bench: Bench, cluster: Cluster): Promise<void> {
   for (const scenario of scenarios) {
     if (faults.length > 0 && !faults.includes(scenario.name)) continue
     const samples = new Map<string, Sample>()
-    for (const name of contenders(bench, scenario)) {
+    for (const name of contenders(bench, cluster, scenario)) {
       samples.set(name, await measure(bench, cluster, syns, load, scenario, name))
     }
     measured.set(scenario.name, samples)
@@ -64,8 +64,14 @@ async function measureAll(bench: Bench, cluster: Cluster): Promise<void> {
   report.say(`\n### failover, targets\n\n${targetsTable(targets)}\n`)
 }
 
-function contenders({ report }: Bench, { also }: Scenario): readonly ForwarderName[] {
-  const wanted: readonly ForwarderName[] = ['spliceway', 'HAProxy', ...also]
+function contenders(bench: Bench, cluster: Cluster, { also }: Scenario): readonly ForwarderName[] {
+  const { report } = bench
+  const all: readonly ForwarderName[] = ['spliceway', 'HAProxy', ...also]
+  const wanted = all.filter((name) => {
+    const why = refused(bench, cluster, name)
+    if (why !== null) report.say(`left out: ${name} (${why})`)
+    return why === null
+  })
   const lacking = missing('HAProxy')
   if (lacking === null) return wanted
   report.say(`left out: HAProxy (${lacking} is not installed)`)

@@ -149,6 +149,7 @@ export class App implements AdminSource, AdminActions {
       pools: (version) => this.#warm.published(registry.pools(version)),
       acknowledged: (version) => registry.acknowledged(version),
       reports: (attempts, lines, count) => this.#reports(attempts, lines, count),
+      signs: (signs) => registry.signs(signs),
       spoke: (slot, ageMs) => this.#warm.spoke(slot, ageMs),
     })
     this.#succession = new Succession({

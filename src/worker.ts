@@ -18,7 +18,9 @@ import { listenAll } from './session/listen-all.ts'
 import { createLiveSessions } from './session/live.ts'
 import { poolStates, wake } from './session/pool-state.ts'
 import { createReports } from './session/reports.ts'
+import { createSigns } from './session/signs.ts'
 import { Trials } from './session/trials.ts'
+import { Waiting } from './session/waiting.ts'
 import { WarmShelves } from './session/warm.ts'
 
 const heartbeatMs = 1_000
@@ -73,6 +75,11 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const reports = createReports(after, Date.now, (attempts, lines, count) =>
     tell({ kind: 'reports', attempts, lines, count }),
   )
+  const signs = createSigns(after, (signs) => tell({ kind: 'signs', signs }))
+  // performance.now() begins with its thread; what rows hold is compared with those of others.
+  const originMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+  const nowMs = (): number => plane.now() + originMs
+  const waiting = new Waiting({ tally, row, after, nowMs, sign: signs })
   const nextSource = (): number => sources++
   const spoke = (slot: number, ageMs: number): void => tell({ kind: 'spoke', slot, ageMs })
   const warm = new WarmShelves({ plane, tally, row, reports, nextSource, random: Math.random, spoke }, birth)
@@ -81,6 +88,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     tally,
     row,
     reports,
+    signs,
+    waiting,
     live: createLiveSessions(after, () => plane.now()),
     trials: new Trials(),
     warm,
@@ -144,6 +153,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     switch (message.kind) {
       case 'snapshot':
         routes = routesOf(message.snapshot, stateOf)
+        waiting.update(message.snapshot.pools)
         rewarm()
         tell({ kind: 'acknowledged', version: message.snapshot.version })
         return

@@ -4,7 +4,9 @@ import { scenarioNames } from './scenarios.ts'
 import { type Moment, span, type Timeline } from './timeline.ts'
 
 const [widthPx, leftPx, rightPx] = [900, 60, 16]
-const [headPx, panelPx, gapPx] = [60, 96, 64]
+const [headPx, panelPx, gapPx] = [72, 96, 72]
+/** Names in a row of the legend. */
+const inRow = 4
 /** Of the row above each panel that shows failures, one line a forwarder. */
 const failedPx = 5
 /** Ends of the axis, which is logarithmic. */
@@ -13,8 +15,12 @@ const ticksMs = [1, 10, 100, 1_000]
 const colours: Readonly<Record<ForwarderName, string>> = {
   spliceway: 'ours',
   'spliceway, p2c': 'ours-too',
+  'spliceway, defaults': 'ours-default',
+  'spliceway, onDown': 'ours-staying',
   HAProxy: 'peer',
   'HAProxy, redispatch last': 'peer-too',
+  'HAProxy, fastinter': 'peer-default',
+  'HAProxy, shutdown-sessions': 'peer-staying',
 }
 
 /** Draws the latest timeline of each scenario and forwarder. Does nothing when there is none. */
@@ -38,19 +44,22 @@ export function svg(timelines: readonly Timeline[]): string {
   const forwarders = forwarderNames.filter((name) => timelines.some(({ forwarder }) => forwarder === name))
   const heightPx = headPx + panels.length * (panelPx + gapPx)
   const legend = forwarders.map((name, at) => {
-    const x = leftPx + at * 200
-    return `<line x1="${x}" x2="${x + 22}" y1="30" y2="30" class="${colours[name]}"/><text x="${x + 28}" y="34">${name}</text>`
+    const x = leftPx + (at % inRow) * 200
+    const y = 30 + Math.floor(at / inRow) * 18
+    return `<line x1="${x}" x2="${x + 22}" y1="${y}" y2="${y}" class="${colours[name]}"/><text x="${x + 28}" y="${y + 4}">${name}</text>`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${widthPx} ${heightPx}" width="${widthPx}" height="${heightPx}" role="img">
 <title>Time to first byte around faults</title>
 <style>
 text { font: 12px system-ui, sans-serif; fill: #24292f } .mid { text-anchor: middle } .end { text-anchor: end }
 .tick { stroke: #8883 } .fault { fill: #cf222e14 }
-polyline, .ours, .ours-too, .peer, .peer-too { fill: none; stroke-width: 1.5 }
+polyline, [class^=ours], [class^=peer] { fill: none; stroke-width: 1.5 }
 .ours { stroke: #1a7f37 } .ours-too { stroke: #0969da } .peer { stroke: #cf222e } .peer-too { stroke: #bf8700 }
+.ours-default, .ours-staying { stroke: #1b7c83 } .peer-default, .peer-staying { stroke: #8250df }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .fault { fill: #f8514926 }
 .ours { stroke: #3fb950 } .ours-too { stroke: #58a6ff } .peer { stroke: #f85149 } .peer-too { stroke: #d29922 }
+.ours-default, .ours-staying { stroke: #39c5cf } .peer-default, .peer-staying { stroke: #bc8cff }
 }
 </style>
 <text x="${leftPx}" y="16">Longest time to first byte of the connections opened in each tenth of a second; the bars on top: some of them failed</text>

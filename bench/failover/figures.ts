@@ -31,6 +31,7 @@ export function figures(run: RunRecord): Sample {
     backMs: firstAnswerMs(run) - run.mendFromMs,
     keptStruck: run.kept.filter(({ node }) => node !== null && nodeNames.has(node)).length,
     keptStruckLost: lost.length - keptLost,
+    ...known(run, nodeNames),
     keptLost,
     ...shares(run),
   }
@@ -56,6 +57,26 @@ function latencies(prefix: string, visits: readonly VisitRecord[]): Sample {
       ['max', 1],
     ].map(([name, share]) => [`${prefix}-${name}`, percentile(firsts, Number(share))]),
   )
+}
+
+/**
+ * When those of the connections that stay whose node was struck knew that it is lost, in seconds from the fault: half of
+ * them, and the last. One that did not know before the fault was over never does. Infinity: fewer than that.
+ */
+function known({ kept, strikes, mendFromMs }: RunRecord, nodeNames: ReadonlySet<string>): Sample {
+  const [{ fromMs, completeMs }] = strikes
+  const times = kept
+    .filter(({ node }) => node !== null && nodeNames.has(node))
+    .map(({ lostAtMs }) =>
+      lostAtMs === null || lostAtMs < fromMs || lostAtMs > mendFromMs
+        ? Number.POSITIVE_INFINITY
+        : Math.max(0, lostAtMs - completeMs) / 1000,
+    )
+    .sort((a, b) => a - b)
+  return {
+    keptKnownHalfS: times[Math.ceil(times.length / 2) - 1] ?? Number.NaN,
+    keptKnownAllS: times.at(-1) ?? Number.NaN,
+  }
 }
 
 /** How long after the fault the struck nodes were still sent SYNs, by samples, and how many of them. */

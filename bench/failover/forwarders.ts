@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +11,16 @@ import { folderFor } from '../harness/user.ts'
 import { ports } from './scenarios.ts'
 
 /** Those without a word more take turns, retry elsewhere at once, and are what targets are about. */
-export const forwarderNames = ['spliceway', 'spliceway, p2c', 'HAProxy', 'HAProxy, redispatch last'] as const
+export const forwarderNames = [
+  'spliceway',
+  'spliceway, p2c',
+  'spliceway, defaults',
+  'spliceway, onDown',
+  'HAProxy',
+  'HAProxy, redispatch last',
+  'HAProxy, fastinter',
+  'HAProxy, shutdown-sessions',
+] as const
 export type ForwarderName = (typeof forwarderNames)[number]
 
 /** Threads of each. */
@@ -30,16 +40,16 @@ export async function startForwarder(bench: Bench, cluster: Cluster, name: Forwa
   const child = ((): Child => {
     switch (name) {
       case 'spliceway':
-      case 'spliceway, p2c': {
-        const balance = name === 'spliceway' ? 'round-robin' : 'p2c'
-        writeFileSync(file, spliceway(cluster, join(folder, 'admin.sock'), balance))
+      case 'spliceway, p2c':
+      case 'spliceway, defaults':
+      case 'spliceway, onDown':
+        writeFileSync(file, spliceway(cluster, join(folder, 'admin.sock'), ours[name]))
         return start(process.execPath, cli, 'run', '-c', file)
-      }
       case 'HAProxy':
-        writeFileSync(file, haproxy(cluster, 'option redispatch 1'))
-        return start('haproxy', '-q', '-db', '-f', file)
       case 'HAProxy, redispatch last':
-        writeFileSync(file, haproxy(cluster, 'option redispatch'))
+      case 'HAProxy, fastinter':
+      case 'HAProxy, shutdown-sessions':
+        writeFileSync(file, haproxy(cluster, theirs[name]))
         return start('haproxy', '-q', '-db', '-f', file)
     }
   })()
@@ -47,17 +57,80 @@ export async function startForwarder(bench: Bench, cluster: Cluster, name: Forwa
   return child
 }
 
+/** Why this version cannot be run like that, in one line; null: it can. */
+export function refused(bench: Bench, cluster: Cluster, name: ForwarderName): string | null {
+  if (!(name in ours)) return null
+  const folder = folderFor(bench.user, bench.folder, 'failover-')
+  const file = join(folder, 'configuration')
+  writeFileSync(file, spliceway(cluster, join(folder, 'admin.sock'), ours[name as keyof typeof ours]))
+  const { status, stderr } = spawnSync(process.execPath, [cli, 'check', file], { encoding: 'utf8' })
+  return status === 0 ? null : (stderr.split('\n')[0] ?? 'refused')
+}
+
+/** What differs among ours. */
+interface Ours {
+  readonly balance: 'round-robin' | 'p2c'
+  /** undefined: the default, which is a tcp probe. */
+  readonly health?: string
+  /** More keys of the pool, and of `timeouts`. */
+  readonly pool?: string
+  readonly timeouts?: string
+}
+
+const probe = `{ http: { port: ${nginxPorts.status}, path: / }, interval: 1s, timeout: 1s, fall: 2, rise: 2 }`
+
 /**
  * Defaults but for the probe, which is the same as HAProxy's, and for taking turns as HAProxy does: a node that is silent
- * collects pending dials, so p2c, the default, goes round it before anybody knows why.
+ * collects pending dials, so p2c, the default, goes round it before anybody knows why. `defaults`: with the default probe,
+ * too, which a frozen node passes. `onDown`: for connections that stay.
  */
-function spliceway({ nodes }: Cluster, socket: string, balance: 'round-robin' | 'p2c'): string {
-  const health = `{ http: { port: ${nginxPorts.status}, path: / }, interval: 1s, timeout: 1s, fall: 2, rise: 2 }`
+const ours = {
+  spliceway: { balance: 'round-robin', health: probe },
+  'spliceway, p2c': { balance: 'p2c', health: probe },
+  'spliceway, defaults': { balance: 'round-robin' },
+  'spliceway, onDown': {
+    balance: 'round-robin',
+    health: probe,
+    pool: 'onDown: reset',
+    timeouts: '{ unacked: 5s }',
+  },
+} as const satisfies Partial<Record<ForwarderName, Ours>>
+
+/** What differs among theirs. */
+interface Theirs {
+  readonly redispatch: string
+  readonly check: string
+  readonly server: string
+}
+
+const atOnce = 'option redispatch 1'
+const everySecond = 'inter 1s fall 2'
+const theirs = {
+  HAProxy: { redispatch: atOnce, check: everySecond, server: '' },
+  'HAProxy, redispatch last': { redispatch: 'option redispatch', check: everySecond, server: '' },
+  'HAProxy, fastinter': { redispatch: atOnce, check: 'inter 2s fastinter 250ms fall 3', server: '' },
+  'HAProxy, shutdown-sessions': {
+    redispatch: atOnce,
+    check: everySecond,
+    server: ' on-marked-down shutdown-sessions',
+  },
+} as const satisfies Partial<Record<ForwarderName, Theirs>>
+
+function spliceway(
+  { nodes }: Cluster,
+  socket: string,
+  { balance, health, pool: more, timeouts }: Ours,
+): string {
+  const keys = [
+    `balance: ${balance}`,
+    ...(health === undefined ? [] : [`health: ${health}`]),
+    ...(more === undefined ? [] : [more]),
+  ]
   const pool = (priorities: readonly number[]): string => {
     const endpoints = nodes.map(
       ({ endpoint }, at) => `{ address: "${endpoint}", priority: ${priorities[at]} }`,
     )
-    return `{ endpoints: [${endpoints.join(', ')}], balance: ${balance}, health: ${health} }`
+    return `{ endpoints: [${endpoints.join(', ')}], ${keys.join(', ')} }`
   }
   return `listeners:
   - { name: web, listen: "${forwarderHost}:${ports.web}", pool: web }
@@ -65,7 +138,7 @@ function spliceway({ nodes }: Cluster, socket: string, balance: 'round-robin' | 
 pools:
   web: ${pool([0, 0, 0])}
   tiered: ${pool([0, 0, 1])}
-workers: ${workers}
+${timeouts === undefined ? '' : `timeouts: ${timeouts}\n`}workers: ${workers}
 plane: splice
 drain: { notReadyDelay: 0s, window: 0s, deadline: 0s }
 admin: { socket: "${socket}", listen: off }
@@ -73,12 +146,12 @@ log: { access: none }
 `
 }
 
-function haproxy({ nodes }: Cluster, redispatch: string): string {
+function haproxy({ nodes }: Cluster, { redispatch, check, server }: Theirs): string {
   const servers = (backup: readonly string[]): string =>
     nodes
       .map(({ name, endpoint }) => {
         const tier = backup.includes(name) ? ' backup' : ''
-        return `  server ${name} ${endpoint} check port ${nginxPorts.status} inter 1s fall 2 rise 2${tier}`
+        return `  server ${name} ${endpoint} check port ${nginxPorts.status} ${check} rise 2${server}${tier}`
       })
       .join('\n')
   return `global

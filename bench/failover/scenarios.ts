@@ -40,29 +40,37 @@ export type ScenarioName = (typeof scenarioNames)[number]
 
 const one = { port: ports.web, struck: [1], lastsMs: null, flapMs: null } as const
 const kill: Fault = (node) => node.kill()
+/** Who says soonest to connections that stay that their node is gone. */
+const staying = ['spliceway, onDown', 'HAProxy, shutdown-sessions'] as const
 
 export const scenarios: readonly Scenario[] = [
-  { ...one, name: 'killed', title: 'kill -9 of one node', fault: kill, also: ['HAProxy, redispatch last'] },
+  {
+    ...one,
+    name: 'killed',
+    title: 'kill -9 of one node',
+    fault: kill,
+    also: ['HAProxy, redispatch last', ...staying],
+  },
   {
     ...one,
     name: 'black-hole',
     title: 'one node drops every packet',
     fault: (node) => node.blackHole(),
-    also: ['spliceway, p2c', 'HAProxy, redispatch last'],
+    also: ['spliceway, p2c', 'HAProxy, redispatch last', ...staying],
   },
   {
     ...one,
     name: 'unplugged',
     title: "one node's link is down",
     fault: (node) => node.unplug(),
-    also: ['HAProxy, redispatch last'],
+    also: ['HAProxy, redispatch last', ...staying],
   },
   {
     ...one,
     name: 'frozen',
     title: 'SIGSTOP to one node: it accepts and never speaks',
     fault: (node) => node.freeze(),
-    also: ['spliceway, p2c'],
+    also: ['spliceway, p2c', 'spliceway, defaults', 'HAProxy, fastinter', ...staying],
   },
   {
     ...one,

@@ -9,6 +9,7 @@ const heads = [
   'last SYN, s',
   'SYNs',
   'long-lived lost: on it, elsewhere',
+  'known to half / all of those on it, s',
   'then a / b / c, %',
 ] as const
 
@@ -28,6 +29,7 @@ export function tableOf(samples: ReadonlyMap<string, Sample>): string {
       show('quietS', 1),
       show('syns'),
       `${show('keptStruckLost')} of ${show('keptStruck')}, ${show('keptLost')}`,
+      `${show('keptKnownHalfS', 1)} / ${show('keptKnownAllS', 1)}`,
       ['a', 'b', 'c'].map((node) => show(`share-${node}`)).join(' / '),
     ]
   })

@@ -2,8 +2,9 @@ import type { Sample } from '../harness/rounds.ts'
 import type { ScenarioName } from './scenarios.ts'
 import { figure } from './table.ts'
 
-/** From the loss of a node to the verdict, at the latest: two probes of 1 s that begin up to 1 s after it, and 1 s between them. */
-const verdictS = 4
+/** Of a node that falls silent: what may be lost at 500 a second to three nodes, and when the last of them has come. */
+const silentLost = 100
+const silentS = 1
 const probeMs = 1_000
 const hedgeMs = 250
 /** What a dial, an answer and the machine may take beside the delay that is meant. */
@@ -44,7 +45,10 @@ function judged(scenario: ScenarioName, ours: Sample, peer: Sample | undefined):
       return [failed, own, target("longest / HAProxy's", ratio, 1 / 3)]
     }
     case 'frozen':
-      return [target('s until the last failure', of('failed') === 0 ? 0 : of('lastFailedS'), verdictS)]
+      return [
+        target('failed connections', of('failed'), silentLost),
+        target('s until the last failure', of('failed') === 0 ? 0 : of('lastFailedS'), silentS),
+      ]
     case 'flapping':
     case 'tier-gone':
       return [failed]

@@ -3,8 +3,8 @@ import { BoundSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Child } from './children.ts'
 
-/** About the time of a fork. */
-const patienceMs = 5_000
+/** About the time of a fork, on a machine that has more to do. */
+const patienceMs = 20_000
 /** TCP_LISTEN in /proc/net/tcp. */
 const listen = '0A'
 

@@ -10,6 +10,7 @@ import type {
 import { parseForwardKey } from './forward-key.ts'
 import {
   type Document,
+  fastIntervalMs as defaultFastIntervalMs,
   health as healthSchema,
   type PoolDocument,
   pool as poolSchema,
@@ -166,9 +167,16 @@ function buildDiscovery({ kubernetes, dns, file }: PoolDocument): DiscoveryConfi
 }
 
 function buildHealth(health: PoolDocument['health']): HealthConfig {
-  const { interval, timeout, fall, rise } = health === 'off' ? healthSchema.parse({}) : health
+  const { interval, fastInterval, timeout, fall, rise } = health === 'off' ? healthSchema.parse({}) : health
   const probe: ProbeConfig = health === 'off' ? { kind: 'off' } : buildProbe(health)
-  return { probe, intervalMs: interval, timeoutMs: timeout, fall, rise }
+  return {
+    probe,
+    intervalMs: interval,
+    fastIntervalMs: fastInterval ?? Math.min(defaultFastIntervalMs, interval),
+    timeoutMs: timeout,
+    fall,
+    rise,
+  }
 }
 
 /** check.ts refuses more than one. */

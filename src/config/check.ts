@@ -88,6 +88,9 @@ function checkPools(checked: Checked): Finding[] {
       const hint = 'without probes no endpoint is ever down: add a probe, or leave this out'
       findings.push(findingAt(panic, message, hint))
     }
+    const { intervalMs, fastIntervalMs } = config.health
+    const fast = { path: [...at, 'health', 'fastInterval'], ms: fastIntervalMs }
+    findings.push(...atMost(checked, fast, { path: [...at, 'health', 'interval'], ms: intervalMs }))
     if (config.outlier === null) continue
     const { baseEjectionMs, maxEjectionMs } = config.outlier
     const outlier = [...at, 'outlier']

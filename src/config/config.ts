@@ -115,6 +115,8 @@ export interface EndpointConfig {
 export interface HealthConfig {
   readonly probe: ProbeConfig
   readonly intervalMs: number
+  /** While it is in doubt how the endpoint is; at most `intervalMs`. */
+  readonly fastIntervalMs: number
   readonly timeoutMs: number
   readonly fall: number
   readonly rise: number

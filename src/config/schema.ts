@@ -84,6 +84,8 @@ export const tcpProbe = mapping({
       'How it ends its connection. reset: before the handshake is over, so that the endpoint is told of no connection. For MariaDB and MySQL, which block a host after 100 that say nothing.',
     ),
 })
+/** With fall 3, a doubt is settled half a second after the first probe that failed; four probes a second are no load. */
+export const fastIntervalMs = 250
 
 export const health = mapping({
   tcp: tcpProbe.optional().describe('Healthy when a connection is accepted. The default.'),
@@ -97,6 +99,11 @@ export const health = mapping({
     .describe('Healthy when a TLS handshake succeeds.'),
   // With fall 3, a dead node is out after 6 s; a probe every 2 s is nothing to a gateway.
   interval: duration().prefault('2s').describe('Time from one probe of an endpoint to the next.'),
+  fastInterval: duration()
+    .optional()
+    .describe(
+      'The same while there is a doubt: a probe has failed, or clients notice something. When left out 250ms, or `interval` if that is shorter.',
+    ),
   // A gateway in the same network that needs more than a second is not one to send clients to.
   timeout: duration().prefault('1s').describe('A probe without an answer by then has failed.'),
   // One lost packet or one garbage collection is not a dead endpoint.
@@ -109,7 +116,9 @@ const outlier = mapping({
   // As Envoy: a few unlucky connects are not an outage.
   consecutiveFailures: integer(1, 1000)
     .prefault(5)
-    .describe('Failed connects in a row that eject an endpoint before the probes notice.'),
+    .describe(
+      'Failed connects in a row that eject an endpoint before the probes notice, or connections in a row that it resets before their first byte.',
+    ),
   // As Envoy too: long enough to matter, short enough to be forgotten.
   baseEjection: duration()
     .prefault('30s')
@@ -192,7 +201,9 @@ export const pool = mapping({
   outlier: z
     .union([offOrMapping('{ consecutiveFailures: 5 }', () => outlier.parse({})), outlier])
     .prefault({})
-    .describe('Ejection of endpoints whose connects fail, or `off`. Never more than half of the pool.'),
+    .describe(
+      'Ejection of endpoints whose connects fail, or that reset before the first byte, or `off`. Never more than half of the pool.',
+    ),
   connect: connect.prefault({}).describe('How endpoints are connected to.'),
   queue: queue
     .prefault({})

@@ -2,6 +2,7 @@ import type { Config, DrainConfig, ListenerConfig } from '../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../core/inherited.ts'
 import type { WorkerBirth } from '../core/message.ts'
 import type { Attempt, EndedBy, Rejection } from '../core/outcome.ts'
+import type { Sign } from '../core/sign.ts'
 import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
 import type { ListenerStatus, WorkerStatus } from '../core/status.ts'
 import {
@@ -43,6 +44,7 @@ export interface DataPlaneDeps {
   readonly pools: (version: number) => readonly PoolSnapshot[]
   readonly acknowledged: (version: number) => void
   readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
+  readonly signs: (signs: readonly Sign[]) => void
   /** An endpoint sent something on a warm connection that nobody had used. */
   readonly spoke: (slot: number, ageMs: number) => void
 }
@@ -73,6 +75,7 @@ export class DataPlane {
       after,
       acknowledged,
       reports,
+      signs,
       spoke,
       openFiles,
       wake,
@@ -97,6 +100,7 @@ export class DataPlane {
       unlistened: (index, address) => this.#heard(index, address, false),
       acknowledged,
       reports,
+      signs,
       spoke,
       died: (index) => this.#died(index),
     })

@@ -1,4 +1,5 @@
 import type { Health } from '../core/health.ts'
+import type { Hearing } from '../core/hearing.ts'
 import type { EndedBy } from '../core/outcome.ts'
 import type { Outlier } from '../core/outlier.ts'
 import { fullShare, shareBits } from '../core/slow-start.ts'
@@ -16,6 +17,10 @@ export interface EndpointRecord {
   resolved: ResolvedEndpoint
   health: Health
   outlier: Outlier
+  /** Written by Silences while it is present. */
+  hearing: Hearing
+  /** Probes follow each other quickly until then, because clients have noticed something. */
+  doubtUntilMs: number
   /** By the admin's hand; kept when the endpoint leaves and comes back. */
   draining: boolean
   /** Per mille of the connections that it would get otherwise; below 1000 in slow start. Written by SlowStarts while it is present. */
@@ -31,6 +36,8 @@ export interface EndpointRecord {
   parting: Parting
   /** Cancels the end of the ejection under way; does nothing when there is none. */
   cancelReturn: () => void
+  /** Cancels the next client that asks a silent endpoint; does nothing when it is not silent. */
+  cancelAsk: () => void
   presence: Presence
 }
 
@@ -82,7 +89,8 @@ export function shareNow(record: EndpointRecord): number {
 export function stateOf(record: EndpointRecord): Exclude<EndpointStatus['state'], 'suspect' | 'unresolved'> {
   if (record.draining) return 'draining'
   if (record.health.kind === 'down') return 'down'
-  return record.outlier.kind === 'ejected' ? 'ejected' : record.health.kind
+  if (record.outlier.kind === 'ejected') return 'ejected'
+  return record.hearing.kind === 'silent' ? 'silent' : record.health.kind
 }
 
 /** Why it is not up; what its last probe said when it is. `probed`: whether its pool probes at all. */
@@ -92,17 +100,26 @@ export function reasonOf(record: EndpointRecord, probed: boolean, nowMs: number)
 }
 
 function verdictOf(record: EndpointRecord, probed: boolean, nowMs: number): string {
-  const { health, outlier, share } = record
+  const { health, outlier, hearing, share } = record
   if (health.kind === 'down') return health.reason
   if (outlier.kind === 'ejected')
     return `${ejectionReason(outlier)}; back in ${roughly(outlier.untilMs - nowMs)}`
   const unprobed = probed ? 'no probe has answered yet' : 'its pool is not probed'
   const last = health.kind === 'up' ? health.last : unprobed
+  if (hearing.kind === 'silent') return `${hearing.why}; ${last}`
   return share === fullShare ? last : `slow start, ${Math.floor(share / 10)} % of its share; ${last}`
 }
 
-/** `5 dials in a row failed (ECONNREFUSED)` */
-export function ejectionReason({ failures, reason }: { failures: number; reason: string }): string {
+/** Why an endpoint is ejected, or would be. */
+export type Blame = Pick<Outlier & { kind: 'ejected' }, 'failures' | 'by' | 'reason'>
+
+/** `5 dials in a row failed (ECONNREFUSED)`, `5 connections in a row were reset before their first byte` */
+export function ejectionReason({ failures, by, reason }: Blame): string {
+  if (by === 'cut-offs') {
+    return failures === 1
+      ? '1 connection was reset before its first byte'
+      : `${failures} connections in a row were reset before their first byte`
+  }
   return `${failures === 1 ? '1 dial' : `${failures} dials in a row`} failed (${reason})`
 }
 

@@ -10,7 +10,7 @@ import { Names } from './names.ts'
 import type { LetGo } from './parting.ts'
 import type { HoldAck } from './probe-tcp.ts'
 import type { Prober } from './prober.ts'
-import { Registry } from './registry.ts'
+import { Registry, type RegistryDeps } from './registry.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
 import { LoopGuard } from './self-forward.ts'
 
@@ -51,7 +51,8 @@ export class Endpoints {
     const random = Math.random
     this.#deps = deps
     this.#loops = new LoopGuard(deps.hostAddresses, log)
-    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, revived })
+    const doubt: RegistryDeps['doubt'] = (pool, endpoint) => this.#prober?.prober.hurry(pool, endpoint)
+    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, revived, doubt })
     const changed = (): void => {
       this.#refresh()
       deps.changed()
@@ -91,6 +92,7 @@ export class Endpoints {
     const prober = new Prober({
       probe: (target, signal) => probe(target, signal, holdAck),
       verdict: (pool, endpoint, verdict) => this.registry.verdict(pool, endpoint, verdict),
+      inDoubt: (pool, endpoint) => this.registry.inDoubt(pool, endpoint),
       after,
       nowMs,
       random: Math.random,

@@ -8,12 +8,20 @@ export interface ProbeLimits {
   readonly signal: AbortSignal
 }
 
+/**
+ * A timeout is waited for in so many parts, one after the other: while this process stands still (SIGSTOP, a paused virtual
+ * machine) at most one of them passes, so that an endpoint is not judged by time that nobody has lived through.
+ */
+const timeoutParts = 5
+
 /** A probe under way. Only the first passed() or failed() counts. */
 export interface Underway {
   /** Says what is awaited from now on, for the message of a timeout: `in the handshake`. */
   now(awaited: string): void
-  /** `what` is what the endpoint did, in the past tense: `connected`. The time is added. */
-  passed(what: string): void
+  /**
+   * `what` is what the endpoint did, in the past tense: `connected`. The time is added. `spoke`: it sent something.
+   */
+  passed(what: string, spoke: boolean): void
   failed(error: unknown): void
 }
 
@@ -30,6 +38,7 @@ export function oneVerdict(
     const startedMs = performance.now()
     let awaited = ''
     let wanted = true
+    let timer: NodeJS.Timeout | undefined
     let release = () => {}
     const settle = (verdict: Verdict) => {
       if (!wanted) return
@@ -45,15 +54,20 @@ export function oneVerdict(
       settle({ ok: false, reason, fault: 'endpoint' })
     }
     // Timers run before sockets in a turn of the loop: an answer that came while the thread was busy is still in time.
-    const timer = setTimeout(() => setImmediate(expire), limits.timeoutMs)
+    const wait = (parts: number) => {
+      if (!wanted) return
+      if (parts === 0) expire()
+      else timer = setTimeout(() => setImmediate(() => wait(parts - 1)), limits.timeoutMs / timeoutParts)
+    }
+    wait(timeoutParts)
     limits.signal.addEventListener('abort', abort)
     const probe: Underway = {
       now(next) {
         awaited = next
       },
-      passed(what) {
+      passed(what, spoke) {
         const ms = performance.now() - startedMs
-        settle({ ok: true, ms, detail: `${kind}: ${what} in ${tookText(ms)}` })
+        settle({ ok: true, ms, detail: `${kind}: ${what} in ${tookText(ms)}`, spoke })
       },
       failed(error) {
         const fault = isLocal(error) ? 'local' : 'endpoint'

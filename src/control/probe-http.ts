@@ -89,7 +89,7 @@ async function ask(client: Client, target: ProbeAddress, options: HttpProbe, pro
     bodyBytes += Buffer.byteLength(chunk)
     if (bodyBytes >= maxBodyBytes) break
   }
-  probe.passed(`status ${statusCode}`)
+  probe.passed(`status ${statusCode}`, true)
 }
 
 /** A Host header without its port. */

@@ -10,7 +10,7 @@ export type HoldAck = (descriptor: number) => void
 /** Passes when the endpoint accepts a connection. Sends nothing but the header, then FIN. Never rejects. */
 export function probeTcp(target: ProbeAddress, limits: ProbeLimits): Promise<Verdict> {
   return oneVerdict('tcp', limits, (probe) => {
-    const passed = () => probe.passed('connected')
+    const passed = () => probe.passed('connected', false)
     let failed = (error: Error) => probe.failed(error)
     // Waits until the header and FIN are with the kernel: closing earlier could drop them, and an endpoint that expects
     // a PROXY header logs a connection without one as an error.
@@ -43,7 +43,7 @@ export function probeTcpUnseen(
     socket.on('error', (error) => probe.failed(error))
     socket.once('connect', () => {
       socket.resetAndDestroy()
-      probe.passed('connected')
+      probe.passed('connected', false)
     })
     return () => socket.destroy()
   })

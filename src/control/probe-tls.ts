@@ -14,8 +14,8 @@ export function probeTls(
     let failed = (error: Error) => probe.failed(error)
     const secured = (secure: TLSSocket) => {
       const what = answer(secure)
-      failed = () => probe.passed(what) // It did answer; that it resets a connection without a request is its business.
-      secure.end(() => probe.passed(what))
+      failed = () => probe.passed(what, true) // It did answer; that it resets a connection without a request is its business.
+      secure.end(() => probe.passed(what, true))
     }
     const connected = (socket: Socket) => {
       probe.now('in the handshake')

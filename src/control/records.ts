@@ -1,3 +1,4 @@
+import { heardSince } from '../core/hearing.ts'
 import { blameless } from '../core/outlier.ts'
 import { fullShare } from '../core/slow-start.ts'
 import { maxEndpoints, type Tally } from '../core/tally.ts'
@@ -85,7 +86,10 @@ export class Records {
   stop(): void {
     this.#cancelSweep?.()
     this.#cancelSweep = null
-    for (const record of this.#byKey.values()) record.cancelReturn()
+    for (const record of this.#byKey.values()) {
+      record.cancelReturn()
+      record.cancelAsk()
+    }
   }
 
   #present(pool: string, resolved: ResolvedEndpoint): EndpointRecord | undefined {
@@ -112,6 +116,8 @@ export class Records {
       resolved,
       health: { kind: 'unknown' },
       outlier: blameless(nowMs),
+      hearing: heardSince(nowMs),
+      doubtUntilMs: nowMs,
       draining: false,
       share: fullShare,
       ejections: 0,
@@ -121,6 +127,7 @@ export class Records {
       state: 'unknown',
       sinceMs: nowMs,
       cancelReturn: () => {},
+      cancelAsk: () => {},
       presence: { kind: 'present' },
     }
     this.#bySlot[slot] = record
@@ -129,13 +136,16 @@ export class Records {
     return record
   }
 
-  /** What probes and the admin said of it is kept, in case it comes back; an ejection and a slow start are too short-lived for that. */
+  /** What probes and the admin said of it is kept, in case it comes back; an ejection, a silence and a slow start are too short-lived for that. */
   #depart(record: EndpointRecord): void {
     if (record.presence.kind === 'departed') return
     const nowMs = this.#deps.nowMs()
     record.presence = { kind: 'departed', sinceMs: nowMs, goneIn: null }
     record.cancelReturn()
     record.outlier = blameless(nowMs)
+    record.cancelAsk()
+    record.hearing = heardSince(nowMs)
+    this.#deps.tally.hear(record.slot)
     record.share = fullShare
     record.condemned = false
     record.answers = noAnswers

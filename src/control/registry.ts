@@ -1,12 +1,24 @@
 import type { OutlierConfig } from '../config/config.ts'
 import { probed, type Verdict } from '../core/health.ts'
 import type { Attempt } from '../core/outcome.ts'
-import { blameless, blames, connected, failed, maxEjected, probedOutlier, returned } from '../core/outlier.ts'
+import {
+  blameless,
+  blames,
+  connected,
+  cutOff,
+  failed,
+  maxEjected,
+  type Outlier,
+  probedOutlier,
+  returned,
+} from '../core/outlier.ts'
+import type { Sign } from '../core/sign.ts'
 import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
-import { healthBit } from '../core/tally.ts'
+import { endpointCell, endpointField, healthBit } from '../core/tally.ts'
 import { announce, announceMembership } from './announce.ts'
 import {
   type Answers,
+  type Blame,
   type EndpointRecord,
   ejectionReason,
   healthWord,
@@ -16,9 +28,10 @@ import {
   stateOf,
 } from './endpoint-record.ts'
 import { isCondemned, type PartingDeps, part } from './parting.ts'
-import { newPool, type PoolHealth, type PoolRecord, poolHealth } from './pool-record.ts'
+import { newPool, type PoolHealth, type PoolRecord, poolHealth, probeSpeaks } from './pool-record.ts'
 import { Records, type RecordsDeps } from './records.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
+import { Silences } from './silences.ts'
 import { SlowStarts } from './slow-starts.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { roughly } from './wording.ts'
@@ -28,6 +41,8 @@ export interface RegistryDeps extends RecordsDeps, PartingDeps {
   readonly revived: (pool: string) => void
   /** 0 to 1. */
   readonly random: () => number
+  /** It is in doubt how an endpoint is: inDoubt() says so from now on. */
+  readonly doubt: (pool: string, endpoint: EndpointId) => void
 }
 
 /** What the metrics know of an endpoint. */
@@ -59,6 +74,7 @@ export class Registry {
   readonly #deps: RegistryDeps
   readonly #records: Records
   readonly #slowStarts: SlowStarts
+  readonly #silences: Silences
   #pools: ReadonlyMap<string, PoolRecord> = new Map()
   #checks = { success: 0, failure: 0 }
   #localToldMs = Number.NEGATIVE_INFINITY
@@ -75,6 +91,11 @@ export class Registry {
         stand(pool)
         part(this.#deps, pool)
       },
+    })
+    this.#silences = new Silences({
+      ...deps,
+      pool: (name) => this.#pools.get(name),
+      changed: (...change) => this.#changed(...change),
     })
   }
 
@@ -114,9 +135,54 @@ export class Registry {
   attempt({ slot, error }: Attempt): void {
     const record = this.#records.at(slot)
     const pool = record && this.#pools.get(record.pool)
-    if (record === undefined || pool === undefined || pool.config.outlier === null) return
+    if (record === undefined || pool === undefined) return
     if (error === null) record.outlier = connected(record.outlier)
-    else if (blames(error)) this.#blame(pool, record, pool.config.outlier, error.code)
+    else if (blames(error)) {
+      this.#blame(pool, record, error.code, (rule, room) =>
+        failed(record.outlier, error.code, rule, room, this.#deps.random(), this.#deps.nowMs()),
+      )
+      this.#doubt(pool, record)
+    }
+  }
+
+  /** What workers have noticed. What is late is ignored. */
+  signs(signs: readonly Sign[]): void {
+    for (const sign of signs) {
+      const record = this.#records.at(sign.slot)
+      const pool = record && this.#pools.get(record.pool)
+      if (record === undefined || pool === undefined) continue
+      switch (sign.kind) {
+        case 'unanswered':
+          this.#doubt(pool, record)
+          continue
+        case 'cut-off':
+          this.#blame(pool, record, 'ECONNRESET', (rule, room) => {
+            const { random, nowMs } = this.#deps
+            const better = room && this.#hasBetter(pool, record)
+            return cutOff(record.outlier, sign.served, rule, better, random(), nowMs())
+          })
+          this.#doubt(pool, record)
+          continue
+        case 'silent':
+          if (this.#silences.begin(pool, record, sign)) this.#doubt(pool, record)
+          continue
+        case 'heard':
+          this.#silences.end(pool, record)
+          continue
+      }
+    }
+  }
+
+  /** Whether probes of an endpoint follow each other quickly: one answer more, or less, may change what is said of it. */
+  inDoubt(poolName: string, endpoint: EndpointId): boolean {
+    const pool = this.#pools.get(poolName)
+    const record = this.#records.find(poolName, endpoint)
+    if (pool === undefined || record === undefined) return false
+    const { health, hearing, doubtUntilMs } = record
+    if (this.#deps.nowMs() < doubtUntilMs) return true
+    if (health.kind === 'down') return health.successes > 0
+    if (hearing.kind === 'silent' && probeSpeaks(pool)) return true
+    return health.kind === 'up' && health.failures > 0
   }
 
   /** What a probe found. What is late (the endpoint left, its pool is not probed any more) is ignored. */
@@ -132,13 +198,16 @@ export class Registry {
     const { fall, rise, probe } = pool.config.health
     // It has answered a connection to the very port that clients are sent to.
     if (verdict.ok && probe.port === null) this.#deps.tally.trust(record.slot)
+    const spoke = verdict.ok && verdict.spoke
+    if (spoke && probe.port === null) this.#silences.probed(pool, record)
+    this.#silences.check(pool, record)
     const before = record.health
     const after = probed(before, verdict, { fall, rise }, this.#deps.nowMs())
     record.health = after
-    record.outlier = probedOutlier(record.outlier, verdict.ok)
     record.answers = answered(record.answers, verdict, this.#deps.nowMs())
     const wasCondemned = record.condemned
     record.condemned = after.kind === 'down' && (wasCondemned || isCondemned(record, pool))
+    record.outlier = probedOutlier(record.outlier, verdict.ok, spoke && probe.port === null)
     const count = (of: number) => (before.kind === 'unknown' ? 'first probe' : `${of} of ${of} probes`)
     if (after.kind === 'down' && before.kind !== 'down') {
       // The stronger word takes over, and the ejection makes room for another endpoint's.
@@ -147,6 +216,8 @@ export class Registry {
     } else if (after.kind === 'up' && before.kind !== 'up') {
       this.#forgive(record)
       this.#changed(pool, record, 'info', `is up: ${after.last} (${count(rise)} succeeded)`)
+      // Whatever port it has: these probes were not answered either, and now they are.
+      if (spoke && before.kind === 'down') this.#silences.end(pool, record)
     } else if (verdict.ok && record.outlier.kind === 'ejected' && record.outlier.vouched >= rise) {
       this.#endEjection(record)
       this.#changed(pool, record, 'info', `is back before its ejection was over: ${verdict.detail}`)
@@ -201,25 +272,54 @@ export class Registry {
     this.#records.stop()
   }
 
-  #blame(pool: PoolRecord, record: EndpointRecord, rule: OutlierConfig, code: string): void {
+  /** `reason`: an errno name. `fail`: its state after one more failure. */
+  #blame(
+    pool: PoolRecord,
+    record: EndpointRecord,
+    reason: string,
+    fail: (rule: OutlierConfig, room: boolean) => Outlier,
+  ): void {
+    const rule = pool.config.outlier
+    if (rule === null) return
     // What probes call down and what the admin drains gets dials only in panic or by a race: there is nothing to eject.
     if (record.health.kind === 'down' || record.draining || record.outlier.kind === 'ejected') return
     const { total, usable, ejected } = pool.standing
     // Never the last one up either: that would only make every connection try those first that are known to be worse.
     const room = ejected < maxEjected(total) && usable > 1
-    const after = failed(record.outlier, code, rule, room, this.#deps.random(), this.#deps.nowMs())
+    const before = record.outlier
+    const after = fail(rule, room)
     record.outlier = after
     if (after.kind === 'ejected') {
       const ms = after.untilMs - after.sinceMs
       record.ejections++
       record.cancelReturn = this.#deps.after(ms, () => this.#return(record, ms))
       this.#changed(pool, record, 'warn', `is ejected for ${roughly(ms)}: ${ejectionReason(after)}`)
-    } else if (after.failures === rule.consecutiveFailures) {
-      const why = usable > 1 ? 'at most half of a pool is ejected' : 'it is the last one up'
-      const { failures } = after
-      const what = `stays in use, ${why}: ${ejectionReason({ failures, reason: code })}`
-      announce(this.#deps.log, 'warn', pool, record, what, pool.standing)
+      return
     }
+    const blame = blameOf(before, after, reason)
+    if (blame.failures !== rule.consecutiveFailures) return
+    const full = usable > 1 ? 'at most half of a pool is ejected' : 'it is the last one up'
+    const why = room ? 'the others do the same, so it may be the clients' : full
+    const what = `stays in use, ${why}: ${ejectionReason(blame)}`
+    announce(this.#deps.log, 'warn', pool, record, what, pool.standing)
+  }
+
+  /** Somebody else in the pool is up and cuts nobody off. When all do, it is what the clients send. */
+  #hasBetter({ records }: PoolRecord, record: EndpointRecord): boolean {
+    const { tally } = this.#deps
+    return records.some((other) => {
+      if (other === record || !isUp(other) || other.outlier.kind === 'ejected') return false
+      const { count, served } = other.outlier.cutOffs
+      return count === 0 || served !== tally.sum(endpointCell(other.slot) + endpointField.served)
+    })
+  }
+
+  /** Probes follow each other quickly for as long as it takes to settle it. */
+  #doubt(pool: PoolRecord, record: EndpointRecord): void {
+    const { probe, fall, fastIntervalMs } = pool.config.health
+    if (probe.kind === 'off' || !isUp(record)) return
+    record.doubtUntilMs = this.#deps.nowMs() + fall * fastIntervalMs
+    this.#deps.doubt(record.pool, record.id)
   }
 
   #return(record: EndpointRecord, afterMs: number): void {
@@ -331,6 +431,14 @@ function stand(pool: PoolRecord): Standing {
   // Whoever is down when the pool comes out of panic is judged anew, by probes that work again.
   if (pool.standing.nobody === 'panic') for (const record of pool.records) record.condemned = false
   return before
+}
+
+/** The row of failures that has grown. */
+function blameOf(before: Outlier, after: Outlier & { kind: 'in' }, reason: string): Blame {
+  const dials = before.kind === 'in' && before.failures !== after.failures
+  return dials
+    ? { failures: after.failures, by: 'dials', reason }
+    : { failures: after.cutOffs.count, by: 'cut-offs', reason }
 }
 
 function untilMs({ outlier }: EndpointRecord): number {

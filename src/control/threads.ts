@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { FromWorker, ToWorker, WorkerBirth } from '../core/message.ts'
 import type { Attempt } from '../core/outcome.ts'
+import type { Sign } from '../core/sign.ts'
 import type { WorkerStatus } from '../core/status.ts'
 import { type Tally, workerCell } from '../core/tally.ts'
 import type { After } from './after.ts'
@@ -31,6 +32,7 @@ export interface ThreadsOptions {
   /** Every living worker uses this snapshot or a later one. */
   readonly acknowledged: (version: number) => void
   readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
+  readonly signs: (signs: readonly Sign[]) => void
   /** An endpoint sent something on a warm connection that nobody had used. */
   readonly spoke: (slot: number, ageMs: number) => void
   /** A worker is dead; its row still has its gauges. */
@@ -185,6 +187,9 @@ export class Threads {
         return
       case 'spoke':
         this.#options.spoke(message.slot, message.ageMs)
+        return
+      case 'signs':
+        this.#options.signs(message.signs)
         return
       case 'reports':
         this.#options.reports(message.attempts, message.lines, message.count)

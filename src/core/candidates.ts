@@ -5,14 +5,15 @@ import { sourceHash } from './balance/source-hash.ts'
 import { hash32 } from './hash.ts'
 import { fullShare, shareOf } from './slow-start.ts'
 import type { EndpointSnapshot, PoolSnapshot } from './snapshot.ts'
-import { healthBit, notUp } from './tally.ts'
+import { healthBit, notUp, takenLast } from './tally.ts'
 
 /**
  * The endpoints of a pool in the order in which one session tries them: failover is simply the next one. Tiers by
- * priority, within a tier by the pool's policy. A suspect endpoint is offered after all others of all tiers, one that is
- * not up only when none is up in any tier (panic; where the pool says `panic: off`, not even then one that probes call
+ * priority, within a tier by the pool's policy. A suspect or silent endpoint is offered after all others of all tiers, one
+ * that is not up only when none is up in any tier (panic; where the pool says `panic: off`, not even then one that probes call
  * down), one that is draining or whose connections are let go never. One in slow start is passed over by the
- * connections that it is not to have yet, as long as another one, in whatever tier, has come further.
+ * connections that it is not to have yet, as long as another one, in whatever tier, has come further. Now and then a
+ * silent one is offered first, to the one client that asks whether it speaks again.
  */
 export interface Candidates {
   /**
@@ -34,6 +35,8 @@ export interface PickContext {
   health(slot: number): number
   /** Relayed connections and pending dials of an endpoint, over all workers. */
   load(slot: number): number
+  /** True: this client is the one that asks a silent endpoint whether it speaks again. */
+  takeAsking(slot: number): boolean
   /** Uniform in [0, 1). */
   random(): number
   /** The client's address without its port: 4 or 16 bytes. */
@@ -54,6 +57,8 @@ class Order implements Candidates {
   suspect: EndpointSnapshot | undefined
   readonly #pool: PoolSnapshot
   readonly #context: PickContext
+  /** As of the latest next(): untried endpoints that were passed over because they are silent. */
+  #silent: readonly EndpointSnapshot[] = none
   #latest: EndpointSnapshot | undefined
   /** Made by the second next(): most sessions need only one. */
   #tried: Set<EndpointSnapshot> | undefined
@@ -69,9 +74,15 @@ class Order implements Candidates {
     if (this.#latest !== undefined) this.#tried = (this.#tried ?? new Set()).add(this.#latest)
     this.full = false
     this.suspect = undefined
-    let tier = this.#firstTier(notUp | healthBit.suspect)
+    this.#silent = none
+    let tier = this.#firstTier(notUp | takenLast)
     if (tier.some(({ slot }) => this.#shareOf(slot) < fullShare)) tier = this.#firstTierOfShare()
-    if (tier.length === 0 && this.suspect !== undefined) tier = this.#firstTier(notUp)
+    const passedOver = this.#silent.length > 0 || this.suspect !== undefined
+    if (tier.length === 0 && passedOver) tier = this.#firstTier(notUp)
+    else if (tier.length > 0 && passedOver) {
+      const asked = this.#silent.find((one) => !this.#isFull(one) && this.#context.takeAsking(one.slot))
+      if (asked !== undefined) tier = [asked]
+    }
     const never = healthBit.draining | healthBit.released | (this.#pool.panic ? 0 : healthBit.down)
     this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context, never)
     if (this.panic) tier = this.#firstTier(never)
@@ -95,7 +106,7 @@ class Order implements Candidates {
    * come back at once, all are offered at once.
    */
   #firstTierOfShare(): EndpointSnapshot[] {
-    const offered = this.#pool.endpoints.filter((one) => this.#offers(one, notUp | healthBit.suspect))
+    const offered = this.#pool.endpoints.filter((one) => this.#offers(one, notUp | takenLast))
     const largest = offered.reduce((share, { slot }) => Math.max(share, this.#shareOf(slot)), 0)
     this.#reserve ??= reserve(this.#pool, this.#context)
     const least = this.#reserve * largest
@@ -103,26 +114,32 @@ class Order implements Candidates {
     return offered.filter(({ slot, priority }) => priority === first?.priority && this.#shareOf(slot) > least)
   }
 
-  /** Notes on the way who is passed over for being suspect or full. */
+  /** Notes on the way who is passed over for being suspect, silent or full. */
   #offers(endpoint: EndpointSnapshot, unwanted: number): boolean {
     const unfit = this.#context.health(endpoint.slot) & unwanted
-    if (unfit !== 0 && unfit !== healthBit.suspect) return false
+    if ((unfit & ~takenLast) !== 0) return false
     if (this.#tried?.has(endpoint)) return false
     if (unfit !== 0) {
-      this.suspect ??= endpoint
+      if ((unfit & healthBit.suspect) !== 0) this.suspect ??= endpoint
+      else if (!this.#silent.includes(endpoint)) this.#silent = [...this.#silent, endpoint]
       return false
     }
-    // Workers count for themselves, so together they may exceed a limit by what they accept at one moment.
-    if (endpoint.maxConnections === null || this.#context.load(endpoint.slot) < endpoint.maxConnections)
-      return true
+    if (!this.#isFull(endpoint)) return true
     this.full = true
     return false
+  }
+
+  /** Workers count for themselves, so together they may exceed a limit by what they accept at one moment. */
+  #isFull({ slot, maxConnections }: EndpointSnapshot): boolean {
+    return maxConnections !== null && this.#context.load(slot) >= maxConnections
   }
 
   #shareOf(slot: number): number {
     return shareOf(this.#context.health(slot))
   }
 }
+
+const none: readonly never[] = []
 
 /** Any number that is not the seed of an endpoint: a client's reserve must not depend on which endpoint is its own. */
 const reserveSeed = 0x51_0e_57_a2

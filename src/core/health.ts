@@ -1,7 +1,10 @@
 /** What one probe found. */
 export type Verdict =
-  /** `detail` says what answered, for people: `tcp: connected in 0.4 ms`. */
-  | { readonly ok: true; readonly ms: number; readonly detail: string }
+  /**
+   * `detail` says what answered, for people: `tcp: connected in 0.4 ms`. `spoke`: the endpoint itself sent something, so it
+   * is not only its kernel that answers.
+   */
+  | { readonly ok: true; readonly ms: number; readonly detail: string; readonly spoke: boolean }
   /**
    * `reason` begins with the kind of probe: `tcp: connection refused`. `fault` is local when this machine could not even
    * try (no descriptors, no ports): such a verdict says nothing about the endpoint.

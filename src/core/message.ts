@@ -1,4 +1,5 @@
 import type { Attempt, EndedBy } from './outcome.ts'
+import type { Sign } from './sign.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** What main tells a worker. Snapshots go down, reports come up; nothing else crosses the threads but shared rows. */
@@ -43,6 +44,7 @@ export type FromWorker =
   | { readonly kind: 'acknowledged'; readonly version: number }
   /** An endpoint sent something on a warm connection that nobody had used, `ageMs` after it was opened. */
   | { readonly kind: 'spoke'; readonly slot: number; readonly ageMs: number }
+  | { readonly kind: 'signs'; readonly signs: readonly Sign[] }
   /** `lines`: `count` lines of the access log. */
   | {
       readonly kind: 'reports'

@@ -63,10 +63,10 @@ export interface EndpointStatus {
   /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
   readonly share: number
   /**
-   * unknown: no probe has answered yet, used like up. suspect: a dial has no answer, used last. unresolved: a name without
-   * any answer so far.
+   * unknown: no probe has answered yet, used like up. suspect: a dial has no answer, used last. silent: it accepts and says
+   * nothing, used last. unresolved: a name without any answer so far.
    */
-  readonly state: 'up' | 'down' | 'unknown' | 'suspect' | 'ejected' | 'draining' | 'unresolved'
+  readonly state: 'up' | 'down' | 'unknown' | 'suspect' | 'silent' | 'ejected' | 'draining' | 'unresolved'
   /** Why it is not up; the last probe's answer when it is. */
   readonly reason: string
   /** Time in this state. */

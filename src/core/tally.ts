@@ -83,10 +83,21 @@ export const endpointField = {
   warm: 6,
   warmHit: 7,
   warmMiss: 8,
+  /** Connections that have had a first byte from it, or ended with FIN on both sides. */
+  served: 9,
+  /** First bytes whose wait was measured, and the usual wait, in ms, as this worker knows it. core/silence.ts reads all of these. */
+  answers: 10,
+  firstByteMs: 11,
+  askedMs: 12,
+  tookMs: 13,
+  answeredMs: 14,
+  overtaken: 15,
+  /** Connections that wait for a first byte for too long. A gauge, as of the worker's latest sweep. */
+  overdue: 16,
   /** Of the relayed connections, those whose endpoint has sent FIN. A gauge; load does not count them. */
-  spent: 9,
+  spent: 17,
 } as const
-const failuresAt = 10
+const failuresAt = 18
 const stalesAt = failuresAt + dialFailures.length
 const endpointSize = stalesAt + staleWhens.length
 const endpointsAt = listenersAt + maxListeners * listenerSize
@@ -146,14 +157,47 @@ export const healthBit = {
   draining: 4,
   /** A dial to it is, or was, without an answer for long: used when there is no other. Set and cleared by workers. */
   suspect: 8,
+  /** It accepts connections and says nothing: used when there is no other. Set by main, cleared by whoever hears it. */
+  silent: 16,
   /** Its connections are let go: a dial to it that connects now is given up, and none is begun. */
-  released: 16,
+  released: 32,
 } as const
 /** An endpoint with none of these gets connections. */
 export const notUp = healthBit.down | healthBit.ejected | healthBit.draining | healthBit.released
+/** One with any of these gets connections when there is no other. */
+export const takenLast = healthBit.suspect | healthBit.silent
 
 /** States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is still right. */
 const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const
+/** States of an endpoint's silence. `due`: the next client asks it whether it speaks again. */
+const silence = { none: 0, silent: 1, due: 2 } as const
+/** As of workers, whose latest value says nothing once they are dead. */
+const {
+  active,
+  pending,
+  usualMs,
+  warm,
+  spent,
+  firstByteMs,
+  askedMs,
+  tookMs,
+  answeredMs,
+  overtaken,
+  overdue,
+} = endpointField
+const endpointGauges = [
+  active,
+  pending,
+  usualMs,
+  warm,
+  spent,
+  firstByteMs,
+  askedMs,
+  tookMs,
+  answeredMs,
+  overtaken,
+  overdue,
+]
 
 /** The shared block; the same class on both sides of a thread. */
 export class Tally {
@@ -162,6 +206,7 @@ export class Tally {
   readonly #rows: Float64Array[] = []
   readonly #health: Int32Array
   readonly #suspicion: Int32Array
+  readonly #silence: Int32Array
 
   /** `buffer`: the block made by another thread's Tally with the same number of workers. */
   constructor(workers: number, buffer?: SharedArrayBuffer) {
@@ -169,10 +214,11 @@ export class Tally {
     const healthAt = rowBytes * (workers + 1)
     this.workers = workers
     const wordBytes = maxEndpoints * Int32Array.BYTES_PER_ELEMENT
-    this.buffer = buffer ?? new SharedArrayBuffer(healthAt + 2 * wordBytes)
+    this.buffer = buffer ?? new SharedArrayBuffer(healthAt + 3 * wordBytes)
     for (let i = 0; i <= workers; i++) this.#rows.push(new Float64Array(this.buffer, i * rowBytes, rowSize))
     this.#health = new Int32Array(this.buffer, healthAt, maxEndpoints)
     this.#suspicion = new Int32Array(this.buffer, healthAt + wordBytes, maxEndpoints)
+    this.#silence = new Int32Array(this.buffer, healthAt + 2 * wordBytes, maxEndpoints)
   }
 
   /** The row of worker `index` (1 to workers), or the base row (0). */
@@ -192,7 +238,8 @@ export class Tally {
   /** Bits of healthBit; 0: in use. */
   health(slot: number): number {
     const word = Atomics.load(this.#health, slot)
-    return this.suspected(slot) ? word | healthBit.suspect : word
+    const suspect = this.suspected(slot) ? healthBit.suspect : 0
+    return word | suspect | (this.silent(slot) ? healthBit.silent : 0)
   }
 
   setHealth(slot: number, word: number): void {
@@ -220,9 +267,34 @@ export class Tally {
     Atomics.compareExchange(this.#suspicion, slot, suspicion.onTrial, suspicion.waiting)
   }
 
-  /** The endpoint has answered. */
+  /** The endpoint has answered a dial. */
   trust(slot: number): void {
     Atomics.store(this.#suspicion, slot, suspicion.none)
+  }
+
+  silent(slot: number): boolean {
+    return Atomics.load(this.#silence, slot) !== silence.none
+  }
+
+  /** Called by main: from now on all workers take the endpoint last. */
+  silence(slot: number): void {
+    Atomics.compareExchange(this.#silence, slot, silence.none, silence.silent)
+  }
+
+  /** A byte came from the endpoint. True: it was silent until now. */
+  hear(slot: number): boolean {
+    return Atomics.exchange(this.#silence, slot, silence.none) !== silence.none
+  }
+
+  /** Called by main: the next client of all workers asks a silent endpoint. */
+  letAsk(slot: number): void {
+    Atomics.compareExchange(this.#silence, slot, silence.silent, silence.due)
+  }
+
+  /** True, once after letAsk(): the caller's client asks. */
+  takeAsking(slot: number): boolean {
+    const { silent, due } = silence
+    return Atomics.compareExchange(this.#silence, slot, due, silent) === due
   }
 
   /** Relayed connections that the endpoint has not ended, and pending dials to it, over all workers. */
@@ -244,8 +316,7 @@ export class Tally {
     const gauges = new Set<number>(Object.values(workerCell))
     for (let slot = 0; slot < maxListeners; slot++) gauges.add(listenerCell(slot) + listenerField.active)
     for (let slot = 0; slot < maxEndpoints; slot++) {
-      const { active, pending, usualMs, warm, spent } = endpointField
-      for (const field of [active, pending, usualMs, warm, spent]) gauges.add(endpointCell(slot) + field)
+      for (const field of endpointGauges) gauges.add(endpointCell(slot) + field)
       this.endTrial(slot) // the trial may have been the dead worker's
     }
     for (let cell = 0; cell < rowSize; cell++) {
@@ -260,6 +331,7 @@ export class Tally {
     for (const row of this.#rows) row.fill(0, endpointCell(slot), endpointCell(slot) + endpointSize)
     this.setHealth(slot, 0)
     this.trust(slot)
+    this.hear(slot)
   }
 
   clearListener(slot: number): void {

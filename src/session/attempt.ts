@@ -89,11 +89,14 @@ export class Attempt<W extends Wire> {
   }
 
   #unanswered(): void {
-    const { plane, row, tally } = this.#context
+    const { plane, row, tally, signs } = this.#context
     this.#cancelTimer = plane.after(this.plan.limitMs - this.ms, () => this.#timedOut())
     const { slot } = this.endpoint
     add(row, endpointCell(slot) + endpointField.unanswered, 1)
-    if (tally.suspect(slot)) this.#trial = true
+    if (tally.suspect(slot)) {
+      this.#trial = true
+      signs({ kind: 'unanswered', slot })
+    }
     this.#owner.unanswered(this)
   }
 

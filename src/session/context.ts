@@ -5,6 +5,8 @@ import type { Plane, Wire } from '../plane/plane.ts'
 import type { LiveSessions } from './live.ts'
 import type { PoolState } from './pool-state.ts'
 import type { Reports } from './reports.ts'
+import type { Signs } from './signs.ts'
+import type { Waiting } from './waiting.ts'
 import type { Warm } from './warm.ts'
 
 /** Dials that ask suspect endpoints whether they are back. */
@@ -22,6 +24,8 @@ export interface SessionContext<W extends Wire> {
   /** This worker's row of the tally. */
   readonly row: Float64Array
   readonly reports: Reports
+  readonly signs: Signs
+  readonly waiting: Waiting
   readonly live: LiveSessions
   readonly trials: SuspectTrials<W>
   readonly warm: Warm<W>

@@ -1,7 +1,7 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
 import type { AttemptError } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import { add, endpointCell, endpointField, healthBit } from '../core/tally.ts'
+import { add, endpointCell, endpointField, healthBit, takenLast } from '../core/tally.ts'
 import type { Cancel, Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
 import type { Route, SessionContext } from './context.ts'
@@ -187,8 +187,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     }
     const { retries } = this.#route.state
     const endpoint = this.#order?.next()
-    // With nobody suspect in the way, the first alternative costs nothing; whatever follows could be a storm.
-    const free = this.#alternatives++ === 0 && endpoint !== undefined && !this.#suspected(endpoint)
+    // With nobody in doubt in the way, the first alternative costs nothing; whatever follows could be a storm.
+    const free = this.#alternatives++ === 0 && endpoint !== undefined && !this.#inDoubt(endpoint)
     if (endpoint === undefined || free || retries.take(this.#context.plane.now())) {
       this.#take(endpoint, endpoint !== undefined && !free)
       return
@@ -198,8 +198,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#rest()
   }
 
-  #suspected({ slot }: EndpointSnapshot): boolean {
-    return this.#context.tally.suspected(slot)
+  #inDoubt({ slot }: EndpointSnapshot): boolean {
+    return (this.#context.tally.health(slot) & takenLast) !== 0
   }
 
   #take(endpoint: EndpointSnapshot | undefined, budgeted: boolean): void {

@@ -24,6 +24,10 @@ export class Pick<W extends Wire> implements PickContext {
     return this.#context.tally.load(slot)
   }
 
+  takeAsking(slot: number): boolean {
+    return this.#context.tally.takeAsking(slot)
+  }
+
   random(): number {
     return this.#context.random()
   }

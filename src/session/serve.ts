@@ -18,7 +18,8 @@ import { proxyHeader } from '../protocol/proxy-header.ts'
 import type { Route, SessionContext } from './context.ts'
 import { type AttemptLog, type Dialing, dialPool, type LoggedAttempt } from './dial.ts'
 import type { LiveSession } from './live.ts'
-import { causeOf } from './verdict.ts'
+import { causeOf, wasCutOff } from './verdict.ts'
+import type { Waiter } from './waiting.ts'
 import { wasLost } from './warm.ts'
 
 /** The story of a connection: counted, connected to an endpoint of its pool, relayed, told. Ends at the hand-over. */
@@ -66,6 +67,9 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   #spent = false
   /** Why kill() or finish() was called; what the relay's end is told as when that ended it. */
   #endedBy: EndedBy = 'admin'
+  /** What the endpoint has been told and has said: `asked` has sent it something, `heard` has a byte from it. */
+  #speech: 'none' | 'asked' | 'heard' = 'none'
+  #waiter: Waiter | null = null
   #over = false
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
@@ -122,10 +126,19 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   }
 
   up(count: number): void {
+    if (this.#speech === 'none') {
+      this.#speech = 'asked'
+      this.#waiter = this.#context.waiting.asked(this.slot)
+    }
     add(this.#context.row, listenerCell(this.#route.listener.slot) + listenerField.bytesUp, count)
   }
 
   down(count: number): void {
+    if (this.#speech !== 'heard') {
+      this.#speech = 'heard'
+      this.#context.waiting.heard(this.slot, this.#waiter)
+      this.#waiter = null
+    }
     add(this.#context.row, listenerCell(this.#route.listener.slot) + listenerField.bytesDown, count)
   }
 
@@ -176,8 +189,20 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     add(this.#context.row, cells + endpointField.active, -1)
     if (this.#spent) add(this.#context.row, cells + endpointField.spent, -1)
     if (this.#warm && wasLost(end)) add(this.#context.row, staleCell(this.slot, 'used'), 1)
+    if (this.#speech !== 'heard') this.#unheard(end)
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
     this.#close(causeOf(end, this.#endedBy), phase, end.closed, end.bytesUp, end.bytesDown)
+  }
+
+  /** It ended before the endpoint has said anything. That a warm connection was given up is no fault. */
+  #unheard(end: RelayEnd): void {
+    const { row, tally, waiting, signs } = this.#context
+    const { slot } = this
+    if (this.#waiter !== null) waiting.left(this.#waiter)
+    this.#waiter = null
+    const cell = endpointCell(slot) + endpointField.served
+    if (end.kind === 'clean') add(row, cell, 1)
+    else if (!this.#warm && wasCutOff(end)) signs({ kind: 'cut-off', slot, served: tally.sum(cell) })
   }
 
   /** Made when someone asks: most connections are short, and the others many. */

@@ -7,11 +7,11 @@ import {
   endpointCell,
   endpointField,
   failureCell,
-  healthBit,
   notUp,
   observe,
   staleCell,
   type Tally,
+  takenLast,
 } from '../core/tally.ts'
 import type { Cancel, Dialed, Plane, Wire } from '../plane/plane.ts'
 import { reasonOf } from './dial-failure.ts'
@@ -131,7 +131,7 @@ export class Shelf<W extends Wire> {
 
   #inUse(): boolean {
     // Slow start is no reason to be without: a warm connection waits for as few clients as the endpoint gets.
-    return (this.#context.tally.health(this.#endpoint.slot) & (notUp | healthBit.suspect)) === 0
+    return (this.#context.tally.health(this.#endpoint.slot) & (notUp | takenLast)) === 0
   }
 
   #isShort(): boolean {

@@ -147,6 +147,11 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
       each(({ slot }, labels) => [sample(Number(tally.suspected(slot)), labels)]),
     ),
     gauge(
+      'endpoint_silent',
+      '1: it accepts connections and says nothing, so other endpoints are asked first until it is heard.',
+      each(({ slot }, labels) => [sample(Number(tally.silent(slot)), labels)]),
+    ),
+    gauge(
       'endpoint_up',
       '1: the endpoint gets connections. 0: it is down, ejected or drained.',
       each(({ up }, labels) => [sample(Number(up), labels)]),
@@ -185,7 +190,7 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
     ),
     counter(
       'endpoint_ejections_total',
-      'Ejections after failed dials.',
+      'Ejections after failed dials, or resets before the first byte.',
       each(({ ejections }, labels) => [sample(ejections, labels)]),
     ),
   ]

@@ -7,6 +7,7 @@ const planes = ['net', 'splice'] as const
 const health = {
   probe: { kind: 'http', port: null, secure: false, path: '/role', status: [200], host: null },
   intervalMs: 20,
+  fastIntervalMs: 20,
   timeoutMs: 2_000,
   fall: 1,
   rise: 1,

@@ -7,6 +7,7 @@ const planes = ['net', 'splice'] as const
 const health = {
   probe: { kind: 'tcp', port: null, close: 'fin' },
   intervalMs: 20,
+  fastIntervalMs: 20,
   timeoutMs: 1000,
   fall: 1,
   rise: 1,

@@ -62,6 +62,7 @@ export class RecordedLog implements Log {
 export const health: HealthConfig = {
   probe: { kind: 'tcp', port: null, close: 'fin' },
   intervalMs: 2000,
+  fastIntervalMs: 250,
   timeoutMs: 1000,
   fall: 3,
   rise: 2,
@@ -104,5 +105,5 @@ export function resolvedPool(ips: readonly string[], changes: Partial<PoolConfig
   return { config: poolConfig(changes), endpoints: ips.map((ip) => resolvedEndpoint(ip)), unresolved: [] }
 }
 
-export const good: Verdict = { ok: true, ms: 1, detail: 'tcp: connected in 1.0 ms' }
+export const good: Verdict = { ok: true, ms: 1, detail: 'tcp: connected in 1.0 ms', spoke: false }
 export const bad: Verdict = { ok: false, reason: 'tcp: connection refused', fault: 'endpoint' }

@@ -31,6 +31,7 @@ function scene(changes: Partial<PoolConfig>, ips: readonly string[] = three) {
       told.push(...slots.map((slot) => `${kind} ${names.get(slot) ?? '?'}`))
     },
     revived: (pool) => void revived.push(pool),
+    doubt() {},
   })
   const update = (...pools: ResolvedPool[]) => {
     registry.update(pools)
@@ -135,6 +136,7 @@ for (const onDown of ['reset', 'close'] as const) {
     const health = {
       probe: { kind: 'tcp', port: null, close: 'fin' },
       intervalMs: 2000,
+      fastIntervalMs: 2000,
       timeoutMs: 1000,
       fall: 1,
       rise: 1,
@@ -196,7 +198,14 @@ test('a reload that ends probing keeps what is left', (t) => {
   const { round, take, update, pool, released } = scene({ onDown: 'close' })
   for (let i = 0; i < 3; i++) round({ a: bad, b: good, c: good })
   t.deepEqual(take(), [`close ${a}`])
-  const health = { probe: { kind: 'off' }, intervalMs: 2000, timeoutMs: 1000, fall: 3, rise: 2 } as const
+  const health = {
+    probe: { kind: 'off' },
+    intervalMs: 2000,
+    fastIntervalMs: 2000,
+    timeoutMs: 1000,
+    fall: 3,
+    rise: 2,
+  } as const
   update(pool(three, { onDown: 'close', health }))
   t.deepEqual(take(), [`keep ${a}`])
   t.false(released(a))

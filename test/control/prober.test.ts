@@ -11,6 +11,7 @@ import type { EndpointId } from '../../src/core/snapshot.ts'
 import { Tally } from '../../src/core/tally.ts'
 import { probeHeader } from '../../src/protocol/proxy-header.ts'
 import {
+  bad,
   FakeClock,
   good,
   health,
@@ -32,6 +33,7 @@ class Bench {
   readonly begun: { readonly endpoint: EndpointId; readonly atMs: number }[] = []
   readonly verdicts: EndpointId[] = []
   readonly underway = new Map<EndpointId, (verdict: Verdict) => void>()
+  readonly doubtful = new Set<EndpointId>()
   overlaps = 0
   readonly prober = new Prober({
     probe: ({ endpoint }, signal) => {
@@ -47,6 +49,7 @@ class Bench {
       })
     },
     verdict: (_, endpoint) => this.verdicts.push(endpoint),
+    inDoubt: (_, endpoint) => this.doubtful.has(endpoint),
     after: this.clock.after,
     nowMs: this.clock.nowMs,
     random: () => 0.5,
@@ -79,7 +82,7 @@ test('the first probe begins at once, the next one an interval after it began', 
   t.deepEqual(bench.times(), [0, 2000])
 })
 
-test('a probe that outlasts the interval is never joined by a second one', async (t) => {
+test('without a doubt, a probe that outlasts the interval is never joined by a second one', async (t) => {
   const bench = new Bench()
   bench.update(['10.0.0.5'])
   bench.clock.advance(60_000)
@@ -88,6 +91,91 @@ test('a probe that outlasts the interval is never joined by a second one', async
   bench.clock.advance(0)
   t.deepEqual(bench.times(), [0, 60_000])
   t.is(bench.overlaps, 0)
+})
+
+const one = '10.0.0.5:9443' as EndpointId
+
+test('in doubt, probes follow each other by the fast interval, and do not wait for one that hangs', (t) => {
+  const bench = new Bench()
+  bench.update(['10.0.0.5'])
+  bench.clock.advance(100)
+  bench.doubtful.add(one)
+  bench.prober.hurry('web', one)
+  bench.clock.advance(900)
+  t.deepEqual(bench.times(), [0, 250, 500, 750, 1000])
+})
+
+test('a sign long after the latest probe is answered by a probe at once', async (t) => {
+  const bench = new Bench()
+  bench.update(['10.0.0.5'])
+  await bench.answer()
+  bench.clock.advance(1_200)
+  bench.doubtful.add(one)
+  bench.prober.hurry('web', one)
+  bench.clock.advance(0)
+  t.deepEqual(bench.times(), [0, 1_200])
+})
+
+test('signs that come faster than timers fire delay no probe', async (t) => {
+  const bench = new Bench()
+  bench.update(['10.0.0.5'])
+  await bench.answer()
+  bench.doubtful.add(one)
+  for (let i = 0; i < 300; i++) {
+    bench.prober.hurry('web', one)
+    bench.clock.advance(1)
+  }
+  t.deepEqual(bench.times(), [0, 250])
+})
+
+test('no more than eight probes of one endpoint are under way at once', (t) => {
+  const bench = new Bench()
+  bench.update(['10.0.0.5'])
+  bench.doubtful.add(one)
+  bench.prober.hurry('web', one)
+  bench.clock.advance(60_000)
+  t.is(bench.begun.length, 8)
+})
+
+test('without a doubt any more, the next probe comes an interval after the latest', async (t) => {
+  const bench = new Bench()
+  bench.update(['10.0.0.5'])
+  bench.doubtful.add(one)
+  await bench.answer()
+  bench.clock.advance(250)
+  bench.doubtful.clear()
+  await bench.answer()
+  bench.clock.advance(2_000)
+  t.deepEqual(bench.times(), [0, 250, 2_250])
+})
+
+test('verdicts are told in the order in which their probes began', async (t) => {
+  const clock = new FakeClock()
+  const ends: ((verdict: Verdict) => void)[] = []
+  const told: boolean[] = []
+  const prober = new Prober({
+    probe: () => new Promise((resolve) => ends.push(resolve)),
+    verdict: (_pool, _endpoint, { ok }) => told.push(ok),
+    inDoubt: () => true,
+    after: clock.after,
+    nowMs: clock.nowMs,
+    random: () => 0.5,
+  })
+  prober.update(probeTargets([resolvedPool(['10.0.0.5'])]))
+  clock.advance(600)
+  t.is(ends.length, 3)
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  ends[1]?.(good)
+  await turn()
+  t.deepEqual(told, [], 'an answer waits for the one before it, which may be a timeout')
+  ends[0]?.(bad)
+  await turn()
+  t.deepEqual(told, [false, true])
+  ends[2]?.(bad)
+  await turn()
+  t.deepEqual(told, [false, true, false])
+  prober.stop()
+  t.is(clock.pending, 0)
 })
 
 test('the first probes of many endpoints are spread over at most 100 ms', (t) => {
@@ -205,11 +293,18 @@ test.serial(
   async (t) => {
     const address = await closedPort()
     const endpoint = { ...resolvedEndpoint('127.0.0.1', address.port), address }
-    const config = poolConfig({ health: { ...health, intervalMs: 50 } })
+    const config = poolConfig({ health: { ...health, intervalMs: 50, fastIntervalMs: 20 } })
     const pools = [{ config, endpoints: [endpoint], unresolved: [] }]
     const tally = new Tally(1)
     const common = { nowMs: () => performance.now(), random: Math.random, after: realAfter }
-    const registry = new Registry({ ...common, tally, log: new RecordedLog(), letGo() {}, revived() {} })
+    const registry = new Registry({
+      ...common,
+      tally,
+      log: new RecordedLog(),
+      letGo() {},
+      revived() {},
+      doubt() {},
+    })
     registry.update(pools)
 
     let history = ''
@@ -220,6 +315,7 @@ test.serial(
     const prober = new Prober({
       ...common,
       probe,
+      inDoubt: (pool, id) => registry.inDoubt(pool, id),
       verdict: (pool, id, verdict) => {
         registry.verdict(pool, id, verdict)
         history += `${verdict.ok ? '+' : '-'}${registry.usable('web') === 1 ? 'U' : 'D'}`

@@ -23,6 +23,7 @@ class Bench {
   readonly log = new RecordedLog()
   readonly partings: { readonly kind: Parting['kind']; readonly slots: readonly number[] }[] = []
   readonly revived: string[] = []
+  readonly doubted: EndpointId[] = []
   readonly registry = new Registry({
     tally: this.tally,
     log: this.log,
@@ -31,6 +32,7 @@ class Bench {
     after: this.clock.after,
     letGo: (slots, { kind }) => void this.partings.push({ kind, slots }),
     revived: (pool) => void this.revived.push(pool),
+    doubt: (_, endpoint) => void this.doubted.push(endpoint),
   })
   #version = 0
 
@@ -65,6 +67,21 @@ class Bench {
 
   dial(endpoint: EndpointId, times: number, error: AttemptError | null = refused): void {
     for (let i = 0; i < times; i++) this.registry.attempt({ slot: this.slot(endpoint), ms: 1, error })
+  }
+
+  cutOff(endpoint: EndpointId, times: number): void {
+    const slot = this.slot(endpoint)
+    const served = this.tally.sum(endpointCell(slot) + endpointField.served)
+    for (let i = 0; i < times; i++) this.registry.signs([{ kind: 'cut-off', slot, served }])
+  }
+
+  serve(endpoint: EndpointId): void {
+    add(this.tally.row(1), endpointCell(this.slot(endpoint)) + endpointField.served, 1)
+  }
+
+  silence(endpoint: EndpointId): void {
+    const slot = this.slot(endpoint)
+    this.registry.signs([{ kind: 'silent', slot, waiting: 3, waitedMs: 700, usualMs: 4 }])
   }
 
   states(): string[] {
@@ -579,4 +596,189 @@ test('a stopped registry leaves no timer', (t) => {
   t.is(bench.clock.pending, 2)
   bench.registry.stop()
   t.is(bench.clock.pending, 0)
+})
+
+const web = {
+  ...health,
+  probe: { kind: 'http', port: null, secure: false, path: '/', status: [200], host: null },
+} as const
+const spoken: Verdict = { ok: true, ms: 1, detail: 'http: status 200 in 1.0 ms', spoke: true }
+
+test('connections that are reset before their first byte eject, and the line says so', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.cutOff(a, 4)
+  t.is(bench.word(a), 0)
+  bench.cutOff(a, 1)
+  t.is(bench.word(a), healthBit.ejected)
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: endpoint 10.0.0.5:9443 is ejected for 30s: 5 connections in a row were reset before their first byte; 2 of 3 endpoints up',
+  ])
+})
+
+test('a served connection between cut-offs starts the count again', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.cutOff(a, 4)
+  bench.serve(a)
+  bench.cutOff(a, 4)
+  t.is(bench.word(a), 0)
+})
+
+test('when all endpoints of a pool cut off, it is the clients, and the log says so once', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  for (let i = 0; i < 9; i++) for (const id of [a, b]) bench.cutOff(id, 1)
+  t.deepEqual(bench.states(), ['unknown', 'unknown'])
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: endpoint 10.0.0.5:9443 stays in use, the others do the same, so it may be the clients: 5 connections in a row were reset before their first byte; 2 of 2 endpoints up',
+    'warn pool web: endpoint 10.0.0.6:9443 stays in use, the others do the same, so it may be the clients: 5 connections in a row were reset before their first byte; 2 of 2 endpoints up',
+  ])
+  bench.serve(b)
+  bench.cutOff(a, 1)
+  t.deepEqual(bench.states(), ['ejected', 'unknown'], 'the other one has served meanwhile')
+})
+
+test('a tcp probe does not end an ejection for cut-offs, an http probe does', (t) => {
+  const bench = new Bench(resolvedPool(three, { health: web }))
+  bench.probe(a, good)
+  bench.cutOff(a, 5)
+  bench.probe(a, good, good, good)
+  t.is(bench.word(a), healthBit.ejected)
+  bench.probe(a, spoken, spoken)
+  t.is(bench.word(a), 0)
+})
+
+test('a silent endpoint is taken last and says why; a client that hears it ends that, with one line each', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.silence(a)
+  bench.silence(a)
+  t.is(bench.word(a), healthBit.silent)
+  const [endpoint] = bench.registry.status()[0]?.endpoints ?? []
+  t.is(endpoint?.state, 'silent')
+  t.is(
+    endpoint?.reason,
+    '3 connections have waited 700 ms for a first byte; usually 4.0 ms; no probe has answered yet',
+  )
+  bench.clock.advance(2_300)
+  bench.registry.signs([
+    { kind: 'heard', slot: bench.slot(a) },
+    { kind: 'heard', slot: bench.slot(a) },
+  ])
+  t.is(bench.word(a), 0)
+  t.deepEqual(bench.log.take(), [
+    'warn pool web: endpoint 10.0.0.5:9443 is silent: 3 connections have waited 700 ms for a first byte; usually 4.0 ms; 3 of 3 endpoints up',
+    'info pool web: endpoint 10.0.0.5:9443 speaks again after 2.3s; 3 of 3 endpoints up',
+  ])
+})
+
+test('at most half of a pool is silent, and somebody who is not must be left', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  for (const id of [a, b, c]) bench.silence(id)
+  t.deepEqual(bench.states(), ['silent', 'unknown', 'unknown'])
+  const other = new Bench(resolvedPool(two))
+  other.tally.suspect(other.slot(b))
+  other.silence(a)
+  t.deepEqual(other.states(), ['unknown', 'suspect'])
+  const alone = new Bench(resolvedPool(['10.0.0.5']))
+  alone.silence(a)
+  t.deepEqual(alone.states(), ['unknown'])
+})
+
+test('a probe ends a silence only with bytes from the port of the clients', (t) => {
+  const bench = new Bench(resolvedPool(three, { health: web }))
+  bench.silence(a)
+  bench.probe(a, good)
+  t.is(bench.word(a), healthBit.silent, 'its kernel has answered')
+  bench.probe(a, spoken)
+  t.is(bench.word(a), 0)
+  const elsewhere = new Bench(resolvedPool(three, { health: { ...web, probe: { ...web.probe, port: 81 } } }))
+  elsewhere.silence(a)
+  elsewhere.probe(a, spoken, spoken)
+  t.is(elsewhere.word(a), healthBit.silent, 'the other port has its own process, for all we know')
+  elsewhere.probe(a, bad, bad, bad, spoken, spoken)
+  t.is(elsewhere.word(a), 0, 'it was down, and is back')
+})
+
+test('an endpoint that falls silent again is not believed at its next probe', (t) => {
+  const bench = new Bench(resolvedPool(three, { health: web }))
+  bench.silence(a)
+  bench.probe(a, spoken)
+  bench.silence(a)
+  bench.probe(a, spoken)
+  t.is(bench.word(a), healthBit.silent)
+  bench.clock.advance(1_000)
+  bench.probe(a, spoken)
+  t.is(bench.word(a), 0)
+})
+
+test('where no probe can hear it, a client asks a silent endpoint after 10, 20, 40 s; where one can, none does', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.silence(a)
+  const slot = bench.slot(a)
+  const askedMs: number[] = []
+  for (let ms = 0; ms < 90_000; ms += 100) {
+    if (bench.tally.takeAsking(slot)) askedMs.push(ms)
+    bench.clock.advance(100)
+  }
+  t.deepEqual(askedMs, [10_000, 30_000, 70_000])
+  const probed = new Bench(resolvedPool(three, { health: web }))
+  probed.silence(a)
+  probed.clock.advance(60_000)
+  t.false(probed.tally.takeAsking(probed.slot(a)))
+})
+
+test('a silence whose end a dead worker has not told is over', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.silence(a)
+  bench.tally.hear(bench.slot(a))
+  bench.clock.advance(10_000)
+  t.deepEqual(bench.states(), ['unknown', 'unknown', 'unknown'])
+})
+
+test('an endpoint that left and comes back is heard, and no timer of its silence is left', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.silence(a)
+  bench.update(resolvedPool(['10.0.0.6', '10.0.0.7']))
+  bench.update(resolvedPool(three))
+  t.is(bench.word(a), 0)
+  bench.registry.stop()
+  t.is(bench.clock.pending, 0)
+})
+
+test('a failed probe, a failed dial and every sign put an endpoint in doubt, and good probes settle it', (t) => {
+  const doubted = (happens: (bench: Bench) => void): boolean => {
+    const bench = new Bench(resolvedPool(three, { health: web }))
+    bench.probe(a, spoken)
+    t.false(bench.registry.inDoubt('web', a))
+    happens(bench)
+    return bench.registry.inDoubt('web', a)
+  }
+  t.true(doubted((bench) => bench.probe(a, bad)))
+  t.true(doubted((bench) => bench.dial(a, 1)))
+  t.true(doubted((bench) => bench.cutOff(a, 1)))
+  t.true(doubted((bench) => bench.silence(a)))
+  t.true(doubted((bench) => bench.registry.signs([{ kind: 'unanswered', slot: bench.slot(a) }])))
+  t.false(doubted((bench) => bench.probe(a, bad, spoken)))
+  t.false(
+    doubted((bench) => bench.probe(a, bad, bad, bad)),
+    'it is known to be down',
+  )
+  t.true(
+    doubted((bench) => bench.probe(a, bad, bad, bad, spoken)),
+    'it may be back',
+  )
+  t.false(doubted((bench) => bench.dial(a, 1, { reason: 'local', code: 'EMFILE' })))
+  t.false(
+    doubted((bench) => {
+      bench.cutOff(a, 1)
+      bench.clock.advance(750)
+    }),
+    'three fast probes later',
+  )
+})
+
+test('the prober hears of a doubt at once, but not of an endpoint that is out of use', (t) => {
+  const bench = new Bench(resolvedPool(three))
+  bench.dial(a, 1)
+  bench.probe(b, bad)
+  bench.dial(b, 1)
+  t.deepEqual(bench.doubted, [a])
 })

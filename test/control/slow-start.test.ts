@@ -39,6 +39,7 @@ function bench(pool: ResolvedPool) {
       if (slots.some((slot) => tally.load(slot) > 0)) letGo.push({ slots, kind })
     },
     revived() {},
+    doubt() {},
   })
   registry.update([pool])
   const slot = (id: EndpointId) => registry.endpoints().find(({ endpoint }) => endpoint === id)?.slot ?? -1

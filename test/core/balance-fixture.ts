@@ -63,6 +63,7 @@ export function pickContext(fields: Partial<PickContext> = {}): PickContext {
   return {
     health: () => 0,
     load: () => 0,
+    takeAsking: () => false,
     random: seeded(1),
     client: Uint8Array.of(192, 0, 2, 1),
     turns: new Turns(),

@@ -257,3 +257,37 @@ test('with panic: off an endpoint that probes call down is never tried, and an e
   words.values[2] = healthBit.down
   t.deepEqual(offers(false), { slots: [], panic: false })
 })
+
+test('a silent endpoint comes after all others of all tiers, as a suspect one does', (t) => {
+  const endpoints = [endpoint(0), endpoint(1), endpoint(2, { priority: 1 })]
+  const words = cells(healthBit.silent, healthBit.silent | healthBit.suspect, 0)
+  const order = candidates(pool('round-robin', endpoints), pickContext({ health: words.read }))
+  t.is(order.next()?.slot, 2)
+  t.deepEqual(slots(drain(order)).sort(byNumber), [0, 1])
+})
+
+test('the one client that asks gets the silent endpoint first and then the others; nobody else does', (t) => {
+  const endpoints = [endpoint(0), endpoint(1), endpoint(2)]
+  const words = cells(0, healthBit.silent, 0)
+  let due = true
+  const takeAsking = (slot: number): boolean => {
+    const mine = due && slot === 1
+    if (mine) due = false
+    return mine
+  }
+  const context = pickContext({ health: words.read, takeAsking })
+  const first = slots(drain(candidates(pool('round-robin', endpoints), context)))
+  t.is(first[0], 1)
+  t.deepEqual(first.toSorted(byNumber), [0, 1, 2])
+  t.is(slots(drain(candidates(pool('round-robin', endpoints), context))).at(-1), 1)
+})
+
+test('a silent endpoint that is full is asked by nobody', (t) => {
+  const endpoints = [endpoint(0), endpoint(1, { maxConnections: 1 })]
+  const context = pickContext({
+    health: cells(0, healthBit.silent).read,
+    load: () => 1,
+    takeAsking: () => t.fail('asked'),
+  })
+  t.is(candidates(pool('round-robin', endpoints), context).next()?.slot, 0)
+})

@@ -2,7 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { type Health, probed, type Thresholds, type Verdict } from '../../src/core/health.ts'
 
-const good: Verdict = { ok: true, ms: 1, detail: 'tcp: connected in 1.0 ms' }
+const good: Verdict = { ok: true, ms: 1, detail: 'tcp: connected in 1.0 ms', spoke: false }
 const bad: Verdict = { ok: false, reason: 'tcp: connection refused', fault: 'endpoint' }
 const local: Verdict = { ok: false, reason: 'tcp: too many open files', fault: 'local' }
 const thresholds: Thresholds = { fall: 3, rise: 2 }

@@ -5,10 +5,12 @@ import {
   blameless,
   blames,
   connected,
+  cutOff,
   type EjectionRule,
   failed,
   maxEjected,
   type Outlier,
+  probedOutlier,
   returned,
 } from '../../src/core/outlier.ts'
 
@@ -33,6 +35,7 @@ test('the fifth failure in a row ejects, the fourth does not', (t) => {
     untilMs: 30_010,
     failures: 5,
     ejections: 1,
+    by: 'dials',
     reason: code,
     vouched: 0,
   })
@@ -154,4 +157,45 @@ test('a single endpoint is never ejected, of two one may be', (t) => {
 test('descriptors and local ports that ran out blame nobody, everything else does', (t) => {
   const innocent = dialFailures.filter((reason) => !blames({ reason, code: 'E' }))
   t.deepEqual(innocent, ['ports-exhausted', 'local'])
+})
+
+/** Cuts off `times` connections in a row, after having served `served`. */
+function cutOffs(state: Outlier, times: number, served = 0): Outlier {
+  let next = state
+  for (let i = 0; i < times; i++) next = cutOff(next, served, rule, true, 0, 0)
+  return next
+}
+
+test('the fifth connection in a row that is reset before its first byte ejects, the fourth does not', (t) => {
+  const four = cutOffs(blameless(0), 4, 7)
+  t.is(four.kind, 'in')
+  t.like(cutOffs(four, 1, 7), { kind: 'ejected', by: 'cut-offs', failures: 5, untilMs: 30_000 })
+})
+
+test('a connection that was served in between starts the row of cut-offs again, a dial that connects does not', (t) => {
+  const four = cutOffs(blameless(0), 4)
+  t.is(cutOffs(four, 4, 1).kind, 'in')
+  t.is(cutOffs(connected(four), 1).kind, 'ejected')
+})
+
+test('failed dials and cut-offs are two rows', (t) => {
+  let state = cutOffs(blameless(0), 4)
+  for (let i = 0; i < 4; i++) state = failed(state, code, rule, true, 0, 0)
+  t.is(state.kind, 'in')
+  t.is(cutOffs(state, 1).kind, 'ejected')
+  t.is(failed(state, code, rule, true, 0, 0).kind, 'ejected')
+})
+
+test('a probe that got bytes ends a row of cut-offs; one that a kernel answers does not', (t) => {
+  const four = cutOffs(blameless(0), 4)
+  t.is(cutOffs(probedOutlier(four, true, true), 1).kind, 'in')
+  t.is(cutOffs(probedOutlier(four, true, false), 1).kind, 'ejected')
+  t.is(cutOffs(probedOutlier(four, false, false), 1).kind, 'ejected')
+})
+
+test('for an endpoint that cuts off clients only a probe that got bytes vouches', (t) => {
+  const ejected = cutOffs(blameless(0), 5)
+  t.like(probedOutlier(ejected, true, false), { vouched: 0 })
+  t.like(probedOutlier(ejected, true, true), { vouched: 1 })
+  t.like(probedOutlier(eject(blameless(0), 0), true, false), { vouched: 1 })
 })

@@ -62,6 +62,12 @@ const gauges = new Set([
     endpointCell(slot) + endpointField.usualMs,
     endpointCell(slot) + endpointField.warm,
     endpointCell(slot) + endpointField.spent,
+    endpointCell(slot) + endpointField.firstByteMs,
+    endpointCell(slot) + endpointField.askedMs,
+    endpointCell(slot) + endpointField.tookMs,
+    endpointCell(slot) + endpointField.answeredMs,
+    endpointCell(slot) + endpointField.overtaken,
+    endpointCell(slot) + endpointField.overdue,
   ]).flat(),
 ])
 
@@ -223,4 +229,40 @@ test('what main says of an endpoint and what workers suspect do not overwrite ea
   t.is(tally.health(3), healthBit.down | healthBit.suspect)
   tally.trust(3)
   t.is(tally.health(3), healthBit.down)
+})
+
+test('a silent endpoint is not suspect: a dial that it answers says nothing about it, a byte does', (t) => {
+  const tally = new Tally(1)
+  tally.silence(3)
+  t.is(tally.health(3), healthBit.silent)
+  tally.trust(3)
+  t.is(tally.health(3), healthBit.silent)
+  t.true(tally.hear(3), 'somebody has ended a silence')
+  t.is(tally.health(3), 0)
+  t.false(tally.hear(3))
+  tally.suspect(3)
+  t.false(tally.hear(3))
+  t.is(tally.health(3), healthBit.suspect)
+})
+
+test('one client of all workers asks a silent endpoint each time that main allows it', (t) => {
+  const tally = new Tally(2)
+  t.false(tally.takeAsking(3), 'nobody is silent')
+  tally.letAsk(3)
+  t.false(tally.takeAsking(3))
+  tally.silence(3)
+  t.false(tally.takeAsking(3))
+  tally.letAsk(3)
+  tally.letAsk(3)
+  tally.silence(3)
+  t.true(tally.takeAsking(3))
+  t.false(tally.takeAsking(3))
+  t.true(tally.silent(3), 'until it is heard')
+})
+
+test('the next endpoint in a slot is heard', (t) => {
+  const tally = new Tally(1)
+  tally.silence(3)
+  tally.clearEndpoint(3)
+  t.is(tally.health(3), 0)
 })

@@ -167,7 +167,14 @@ export function configOf(options: ForwarderOptions): Config {
     name: 'main',
     endpoints: (options.endpoints ?? []).map(endpointOf),
     balance: 'round-robin',
-    health: { probe: { kind: 'off' }, intervalMs: 2_000, timeoutMs: 1_000, fall: 3, rise: 2 },
+    health: {
+      probe: { kind: 'off' },
+      intervalMs: 2_000,
+      fastIntervalMs: 250,
+      timeoutMs: 1_000,
+      fall: 3,
+      rise: 2,
+    },
     outlier: { consecutiveFailures: 5, baseEjectionMs: 30_000, maxEjectionMs: 300_000 },
     warm: null,
     slowStartMs: 0, // so that what a test takes out and brings back counts at once

@@ -808,7 +808,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
           { port, priority: 0 },
           { port: second.port, priority: 1 },
         ],
-        pool: { health: { probe, intervalMs: 60, timeoutMs: 500, fall: 2, rise: 2 } },
+        pool: { health: { probe, intervalMs: 60, fastIntervalMs: 60, timeoutMs: 500, fall: 2, rise: 2 } },
         probe: true,
       })
       await forwarder.line(new RegExp(`127.0.0.1:${port} is down: tcp: connection refused`))
@@ -837,7 +837,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
       plane,
       ...variant,
       endpoints: [backend.port],
-      pool: { health: { probe, intervalMs: 60, timeoutMs: 50, fall: 1, rise: 1 } },
+      pool: { health: { probe, intervalMs: 60, fastIntervalMs: 60, timeoutMs: 50, fall: 1, rise: 1 } },
       probe: true,
     })
     await forwarder.line(/no endpoint up: all are tried \(panic\)/)

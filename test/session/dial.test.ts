@@ -7,6 +7,7 @@ import { dialPool, type LoggedAttempt, type PoolDialed } from '../../src/session
 import { createLiveSessions } from '../../src/session/live.ts'
 import { poolStates, wake } from '../../src/session/pool-state.ts'
 import { Trials } from '../../src/session/trials.ts'
+import { Waiting } from '../../src/session/waiting.ts'
 import { FakeClock } from '../control/fixture.ts'
 import { endpoint, pool as poolOf } from '../core/balance-fixture.ts'
 
@@ -68,6 +69,8 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     nextNumber: () => 1,
     idOf: String,
     nextSource: () => 0,
+    signs() {},
+    waiting: new Waiting({ tally, row: tally.row(1), after: clock.after, nowMs: clock.nowMs, sign() {} }),
   }
   const endpoints = Array.from({ length: count }, (_, slot) => endpoint(slot, { priority: slot }))
   const pool = { ...poolOf('round-robin', endpoints), ...changes }

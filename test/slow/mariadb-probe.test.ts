@@ -24,7 +24,7 @@ if (missing === null) {
 async function probed(t: ExecutionContext, close: 'fin' | 'reset'): Promise<void> {
   const server = await elsewhere(t)
   const probe = { kind: 'tcp', port: null, close } as const
-  const health = { probe, intervalMs, timeoutMs: 1_000, fall: 3, rise: 2 }
+  const health = { probe, intervalMs, fastIntervalMs: intervalMs, timeoutMs: 1_000, fall: 3, rise: 2 }
   const forwarder = await Forwarder.start({
     plane: 'net',
     endpoints: [`${address}:${server.port}`],

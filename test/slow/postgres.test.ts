@@ -51,14 +51,20 @@ test(
     t.deepEqual(said, { out: '1\n2\n', err: '', code: 0, signal: null })
   },
   // All that would end it, many times over, if it were taken for half closed, stuck or gone.
-  { timeouts: { halfCloseMs: 500, stallMs: 500, keepalive: { idleMs: 1000, intervalMs: 1000, count: 2 } } },
+  {
+    timeouts: {
+      halfCloseMs: 500,
+      stallMs: 500,
+      keepalive: { idleMs: 1000, intervalMs: 1000, count: 2 },
+    },
+  },
 )
 
 test('tcp probes leave no line in its log, however they end', async (t, { server, way }) => {
   const from = server.program.lines.length
   for (const close of ['fin', 'reset'] as const) {
     const probe = { kind: 'tcp', port: null, close } as const
-    const health = { probe, intervalMs: 10, timeoutMs: 1_000, fall: 3, rise: 2 }
+    const health = { probe, intervalMs: 10, fastIntervalMs: 10, timeoutMs: 1_000, fall: 3, rise: 2 }
     const plane = way === 'direct' ? 'auto' : way
     const forwarder = await Forwarder.start({
       plane,
