@@ -28,9 +28,9 @@ for (const plane of ['splice', 'net'] as const) {
     const endpoint = `{pool="main",endpoint="127.0.0.1:${first.port}"}`
     clients.push(await dialPeer(forwarder.port))
     const next = await first.accept()
-    t.is(await forwarder.metric(`spliceway_endpoint_connections_active${endpoint}`), 2)
     await next.write('hello')
     t.is((await clients[1]?.read(5))?.toString(), 'hello')
+    t.is(await forwarder.metric(`spliceway_endpoint_connections_active${endpoint}`), 2)
     for (const { socket } of clients) socket.end()
   })
 }
