@@ -26,6 +26,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'host.ts': ['core', 'config', 'control', 'linux', 'plane/splice'],
   // Apart from app.ts: from whom a process has its sockets, and who gets them.
   'succession.ts': ['config', 'control', 'handover', 'linux', 'host.ts'],
+  // Apart from app.ts: how it ends.
+  'stop.ts': ['config', 'control', 'telemetry'],
   'app.ts': [
     'core',
     'config',
@@ -34,12 +36,24 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'telemetry',
     'linux',
     'host.ts',
+    'stop.ts',
     'succession.ts',
     'version.ts',
   ],
-  command: ['app.ts', 'host.ts', 'core', 'config', 'control', 'handover', 'telemetry', 'linux', 'version.ts'],
+  command: [
+    'app.ts',
+    'host.ts',
+    'stop.ts',
+    'core',
+    'config',
+    'control',
+    'handover',
+    'telemetry',
+    'linux',
+    'version.ts',
+  ],
   demo: ['command', 'app.ts', 'config'],
-  'main.ts': ['command', 'demo', 'app.ts', 'config', 'telemetry', 'version.ts'],
+  'main.ts': ['command', 'demo', 'app.ts', 'config', 'telemetry', 'version.ts', 'linux'],
   'cli.mjs': ['main.ts'],
   'version.ts': [],
 }

@@ -24,7 +24,7 @@ export interface LiveSessions {
   remove(session: LiveSession): void
   /**
    * Ends connections with FIN as they fall silent for `idleAfterMs`, spread evenly over `windowMs`: of those that are
-   * left, never more than the share that the elapsed time allows. Stops when none is left or the window is over.
+   * left, never more than the share that the elapsed time allows. Of all (null), those who come within the window too.
    */
   retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void
   /** RST to all. */
@@ -39,6 +39,8 @@ export function createLiveSessions(
   now: () => number,
 ): LiveSessions {
   const sessions = new Roster<LiveSession>()
+  /** Takes newcomers into the retirement of all; null: there is none. */
+  let join: ((session: LiveSession) => void) | null = null
 
   const retire = (slots: readonly number[] | null, windowMs: number, idleAfterMs: number): void => {
     const retiring = slots === null ? null : new Set(slots)
@@ -46,10 +48,12 @@ export function createLiveSessions(
     sessions.visit((session) => {
       if (retiring === null || retiring.has(session.slot)) left.add(session)
     })
-    const total = left.size
+    let total = left.size
     const startMs = now()
     let finished = 0
+    let waiting = false
     const step = (): void => {
+      waiting = false
       const elapsedMs = now() - startMs
       const due = windowMs <= stepMs ? total : Math.ceil(total * Math.min(1, elapsedMs / (windowMs - stepMs)))
       for (const session of left) {
@@ -64,7 +68,20 @@ export function createLiveSessions(
         }
       }
       const over = left.size === 0 || sessions.size === 0 // a timer would keep the thread of the net plane alive
-      if (!over && elapsedMs < windowMs) after(stepMs, step)
+      if (!over && elapsedMs < windowMs) again()
+    }
+    const again = (): void => {
+      if (waiting) return
+      waiting = true
+      after(stepMs, step)
+    }
+    if (retiring === null) {
+      join = (session) => {
+        if (now() - startMs >= windowMs) return
+        left.add(session)
+        total++
+        again()
+      }
     }
     step()
   }
@@ -72,7 +89,10 @@ export function createLiveSessions(
     get size() {
       return sessions.size
     },
-    add: (session) => sessions.add(session),
+    add(session) {
+      sessions.add(session)
+      join?.(session)
+    },
     remove: (session) => sessions.remove(session),
     retire,
     killAll() {

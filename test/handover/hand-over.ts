@@ -50,6 +50,7 @@ export async function handOver(t: ExecutionContext, place: Succession, season: S
   }
   const figures = await load.stop()
   await longLived.close()
+  await serving.line(/"msg":"settled: /) // until then the one before would serve again
   serving.tell('SIGINT')
   exits.push(serving.exit)
   for (const exit of await Promise.all(exits)) t.deepEqual(exit, { code: 0, signal: null })
