@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { handOverWithFault, pause, sides, signals, steps, strike } from '../handover/faults.ts'
-import { answers, Load } from '../handover/load.ts'
+import { answers, type Figures, Load } from '../handover/load.ts'
 import { Succession } from '../handover/succession.ts'
 import { Program } from '../helpers/program.ts'
 
@@ -23,9 +23,7 @@ for (const plane of ['auto', 'net'] as const) {
             { ...role, plane },
           )
           t.log(`${survivor} serves, the other one ended with ${code}; ${JSON.stringify(figures)}`)
-          t.like(figures, { refused: 0, unanswered: 0 })
-          // A killed process takes the connections with it that it has.
-          if (signal !== 'SIGKILL') t.is(figures.reset, 0)
+          nobodyIsRefused(t, figures, signal)
           if (signal === 'SIGKILL') t.is(code, null)
           if (signal === 'SIGTERM') t.is(code, 0)
           if (signal !== 'SIGSTOP') t.is(survivor, side === 'old' ? 'new' : 'old')
@@ -60,11 +58,17 @@ for (const signal of signals) {
         t.true(await answers(place.port))
         const figures = await load.stop()
         t.log(JSON.stringify(figures))
-        t.like(figures, { refused: 0, unanswered: 0 })
-        if (signal !== 'SIGKILL') t.is(figures.reset, 0)
+        nobodyIsRefused(t, figures, signal)
       },
     )
   }
+}
+
+/** A process that is killed takes the connections with it that it has at that moment: of 50 a second, a few. */
+function nobodyIsRefused(t: ExecutionContext, figures: Figures, signal: string): void {
+  t.is(figures.refused, 0)
+  if (signal === 'SIGKILL') t.true(figures.reset + figures.unanswered <= 10)
+  else t.like(figures, { reset: 0, unanswered: 0 })
 }
 
 async function oneIsLeft(t: ExecutionContext, programs: readonly Program[]): Promise<void> {
