@@ -38,6 +38,7 @@ export async function prove(options: ProbationOptions): Promise<Fate> {
   const { talk, beats, withdrawn } = options
   const settleMs = performance.now() + (options.probationMs ?? probationMs)
   let said = false
+  if (beats) talk.send({ kind: 'beat' }) // what comes next is a busy moment: probes, admin pages
   for (;;) {
     const heard = await talk.hear(beatMs, lookMs)
     if (withdrawn()) return { kind: 'withdrawn' }
