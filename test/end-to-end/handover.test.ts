@@ -98,6 +98,7 @@ test.serial(
     const old = await place.start(t, { workers: 1 })
     await old.line(/listening on/)
     const load = new Load(place.port, 50)
+    t.teardown(() => load.stop())
     const next = await place.start(t, { workers: 1, adminSocket: '/nowhere/at/all.sock' })
     await next.line(/the admin socket \/nowhere\/at\/all\.sock cannot be bound \(ENOENT\)/)
     t.deepEqual(await next.exit, { code: 1, signal: null })

@@ -38,6 +38,7 @@ export async function handOverWithFault(
   const old = await place.start(t, role)
   await old.line(/listening on/)
   const load = new Load(place.port, perSecond)
+  t.teardown(() => load.stop())
   const next = await place.start(t, role)
   await reached(fault.step, old, next)
   const victim = fault.side === 'old' ? old : next

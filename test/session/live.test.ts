@@ -85,3 +85,31 @@ test('a retirement ends with the last connection, and leaves no timer behind', (
   clock.advance(50)
   t.is(clock.pending, 0)
 })
+
+test('those who come within the window of a drain are retired too, when they fall silent', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  clock.advance(5_000)
+  live.retire(null, 1_000, 100)
+  clock.advance(300)
+  for (let i = 0; i < 10; i++) open(0, clock.nowMs())
+  clock.advance(1_000)
+  t.is(finishedAt.length, 10)
+  t.true(
+    finishedAt.every((atMs) => atMs >= 5_400 && atMs <= 6_050),
+    finishedAt.join(),
+  )
+  t.is(clock.pending, 0)
+})
+
+test('who comes after the window, or while only some endpoints retire, is left alone', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  live.retire([1], 1_000, 0)
+  open(0)
+  clock.advance(2_000)
+  live.retire(null, 1_000, 0)
+  clock.advance(2_000)
+  open(0)
+  clock.advance(2_000)
+  t.is(finishedAt.length, 1)
+  t.is(clock.pending, 0)
+})
