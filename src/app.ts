@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { processMs } from './clock.ts'
 import type { Config, LogLevel } from './config/config.ts'
+import type { ConfigSource } from './config/loaded.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
 import { capacityWarning, connectionLimit } from './control/capacity.ts'
 import { DataPlane } from './control/data-plane.ts'
-import { drain } from './control/drain.ts'
 import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
 import { selfForward } from './control/self-forward.ts'
@@ -20,32 +20,25 @@ import type { Status } from './core/status.ts'
 import { Tally, workerCell } from './core/tally.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
-import { ConfigError, choosePlane, closeBy, duplicateBy, holdAckBy, hostAddresses, wakeBy } from './host.ts'
+import {
+  ConfigError,
+  choosePlane,
+  closeBy,
+  duplicateBy,
+  holdAckBy,
+  hostAddresses,
+  otherPlane,
+  wakeBy,
+} from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { holderText } from './linux/port-holder.ts'
+import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
-/** Where a configuration comes from. */
-export interface ConfigSource {
-  /** `config/edge.yaml`, or `command line`. */
-  readonly name: string
-  /** Reads it again; null: it cannot change. */
-  readonly load: (() => Loaded) | null
-}
-
-/** A configuration, or what is wrong with it; the texts are what a user sees. */
-export type Loaded =
-  | { readonly kind: 'ok'; readonly config: Config; readonly warnings: readonly string[] }
-  | { readonly kind: 'invalid'; readonly message: string }
-
-/** A stop that is under way, and takes `deadlineMs` at most. */
-export interface Draining {
-  readonly done: Promise<void>
-  readonly deadlineMs: number
-}
+export type { ConfigSource, Loaded } from './config/loaded.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -87,16 +80,15 @@ export class App implements AdminSource, AdminActions {
   readonly #tally: Tally
   readonly #libc = loadLibc()
   readonly #machine = { openFiles: openFileLimit(), memoryBytes: memoryLimitBytes() }
-  readonly #plane: Status['plane']
+  #plane: Status['plane']
   readonly #endpoints: Endpoints
   readonly #dataPlane: DataPlane
   readonly #warm: WarmPools
   readonly #succession: Succession
+  readonly #stop: Stop
   readonly #startedMs = nowMs()
-  readonly #drainBegun = Promise.withResolvers<Draining>()
   #config: Config
-  #state: Status['state'] = 'starting'
-  #toldToStop = false
+  #listens = false
   #loadedMs = nowMs()
   #lastReload = { successful: true, message: 'as started' }
   #shortage: Shortage | null = null
@@ -159,35 +151,56 @@ export class App implements AdminSource, AdminActions {
       program: options.version,
       after,
       dataPlane: this.#dataPlane,
-      draining: () => this.#state === 'draining',
-      leave: () => this.#drain(true),
+      draining: () => this.#stop.begun,
+      leave: () => this.#stop.leave(),
+      fail: (why) => this.#stop.fail(why),
+    })
+    this.#stop = new Stop({
+      config: () => this.#config.drain,
+      log,
+      after,
+      nowMs,
+      dataPlane: this.#dataPlane,
+      starting: () => !this.#listens,
+      relieved: () => this.#succession.yielded,
     })
   }
 
-  /** Somebody has asked for a drain; one that a hand-over began does not count. */
-  get toldToStop(): boolean {
-    return this.#toldToStop
+  /** How the program ends. */
+  get stopping(): Stop {
+    return this.#stop
   }
 
   /** Resolves when a drain has begun, by a signal, the admin socket or a hand-over. */
   get draining(): Promise<Draining> {
-    return this.#drainBegun.promise
+    return this.#stop.draining
   }
 
   /**
    * Takes over what there is to take over, binds the rest, starts the workers, and resolves when all of them listen and the
-   * process before has let go. Throws BindError, or ConfigError when the configuration does not fit this host; nothing is
-   * left then.
+   * process before has let go, or at once when a drain begins. Throws BindError, ConfigError when the configuration does not
+   * fit this host, or WorkersFailed; nothing is left then.
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    const started = this.#start().catch(async (error: unknown) => {
+      this.#endpoints.stop()
+      await this.#succession.fail()
+      throw error
+    })
+    return Promise.race([started, this.draining.then(() => {})])
+  }
+
+  async #start(): Promise<void> {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
     await this.#succession.begin(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
+    if (this.#stop.begun) return
     this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
-    await this.#dataPlane.settled()
-    if (this.#state === 'starting') this.#state = 'serving'
+    await this.#everyWorkerListens()
+    this.#listens = true
     await this.#succession.accepting()
+    if (this.#stop.begun) return
     this.#shortage = watchShortage({
       log: this.#log,
       after,
@@ -214,6 +227,18 @@ export class App implements AdminSource, AdminActions {
     }
   }
 
+  /** A plane that was chosen by itself and does not work in the workers gives way to the other one. */
+  async #everyWorkerListens(): Promise<void> {
+    try {
+      await this.#dataPlane.started()
+    } catch (error) {
+      this.#plane = otherPlane(this.#config.plane, this.#plane, error)
+      this.#log.warn({ plane: this.#plane.name }, `the splice plane is given up: ${this.#plane.why}`)
+      this.#dataPlane.usePlane(this.#plane.name)
+      await this.#everyWorkerListens()
+    }
+  }
+
   /** Begins to probe. */
   probe(): Promise<void> {
     return this.#endpoints.probe()
@@ -230,7 +255,7 @@ export class App implements AdminSource, AdminActions {
       node: process.version,
       pid: process.pid,
       plane: this.#plane,
-      state: this.#succession.yielded ? 'draining' : this.#state,
+      state: this.#state(),
       uptimeMs: nowMs() - this.#startedMs,
       connections: { active: this.#dataPlane.active, limit: this.#limit() },
       listeners: this.#dataPlane.listeners(),
@@ -287,36 +312,14 @@ export class App implements AdminSource, AdminActions {
 
   /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
   drain(hurry = false): Answer {
-    this.#toldToStop = true
-    this.#succession.settle()
-    if (this.#state === 'draining') return { ok: true, message: 'draining already' }
-    this.#drain(hurry || this.#succession.yielded)
-    const { deadlineMs } = this.#config.drain
-    return {
-      ok: true,
-      message: `draining: ends when the last connection does, within ${durationText(deadlineMs)}`,
-    }
+    void this.#succession.withdraw()
+    return this.#stop.ask(hurry)
   }
 
-  #drain(hurry: boolean): void {
-    if (this.#state === 'draining') return
-    this.#state = 'draining'
-    const config = this.#config.drain
-    this.#log.info(
-      { deadlineMs: config.deadlineMs },
-      `draining: not ready any more; ends within ${durationText(config.deadlineMs)}`,
-    )
-    const done = drain({
-      config: hurry ? { ...config, notReadyDelayMs: 0 } : config,
-      log: this.#log,
-      after,
-      nowMs,
-      active: () => this.#dataPlane.active,
-      stopAccepting: () => this.#dataPlane.stopAccepting(),
-      retire: (windowMs, idleAfterMs) => this.#dataPlane.retire(null, windowMs, idleAfterMs, 'admin'),
-      kill: () => this.#dataPlane.kill(null, 'admin'),
-    })
-    this.#drainBegun.resolve({ done, deadlineMs: config.deadlineMs })
+  /** Something that it needs is gone: ends as by a drain, and with a failure; the process before serves again if it can. */
+  fail(why: string): void {
+    void this.#succession.withdraw()
+    this.#stop.fail(why)
   }
 
   endpoint(pool: string, endpoint: string, action: 'drain' | 'ready'): Answer {
@@ -339,6 +342,11 @@ export class App implements AdminSource, AdminActions {
   /** For tests: a worker dies as by a bug. */
   breakWorker(index: number): void {
     this.#dataPlane.breakWorker(index)
+  }
+
+  #state(): Status['state'] {
+    if (this.#succession.yielded || this.#stop.begun) return 'draining'
+    return this.#listens ? 'serving' : 'starting'
   }
 
   async #reload(): Promise<Answer> {

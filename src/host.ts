@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import type { Config } from './config/config.ts'
+import { WorkersFailed } from './control/data-plane.ts'
 import type { HoldAck } from './control/probe-tcp.ts'
 import type { Duplicate } from './control/sockets.ts'
 import type { Status } from './core/status.ts'
@@ -21,6 +22,16 @@ export function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status
   throw new ConfigError(
     `error: plane: splice does not work here: ${obstacle}\n = use plane: auto, which falls back to net`,
   )
+}
+
+/** What remains when every worker dies at its start on the plane that `auto` has chosen. Throws `failure` when nothing does. */
+export function otherPlane(
+  wanted: Config['plane'],
+  used: Status['plane'],
+  failure: unknown,
+): Status['plane'] {
+  if (wanted !== 'auto' || used.name === 'net' || !(failure instanceof WorkersFailed)) throw failure
+  return { name: 'net', why: failure.message }
 }
 
 /** Throws ConfigError when `what` needs system calls that are not there. */

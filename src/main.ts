@@ -28,13 +28,25 @@ exit codes: 0 done, 1 failure, 2 wrong usage, 75 port taken, 78 bad configuratio
 /** Runs the program with the arguments after its name. The only place that exits. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
-    process.exit(await dispatch(args))
+    const code = await dispatch(args)
+    if (args[0] === 'run' || args[0] === 'forward') await exitAtOnce(code)
+    process.exit(code)
   } catch (error) {
     process.stderr.write(
       `spliceway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     )
     process.exit(exitCode.failure)
   }
+}
+
+/**
+ * process.exit() joins the threads of libuv's pool, and one of them may wait for a resolver that does not answer: 8 s with two
+ * tries of 4 s. Without koffi it has to.
+ */
+async function exitAtOnce(code: number): Promise<void> {
+  const { loadLibc } = await import('./linux/libc.ts')
+  const loaded = loadLibc()
+  if (loaded.kind === 'loaded') loaded.libc.exitAtOnce(code)
 }
 
 async function dispatch([command = 'demo', ...rest]: readonly string[]): Promise<number> {

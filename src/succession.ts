@@ -28,14 +28,23 @@ export interface SuccessionOptions {
   readonly draining: () => boolean
   /** Another process is there to stay: begin to drain. */
   readonly leave: () => void
+  /** The process before serves on, or again: begin to drain. */
+  readonly fail: (why: string) => void
 }
+
+/**
+ * How this process stands to those before and after it. alone: it serves, and nobody else would. probation: the process before
+ * would serve again if this one went now. yielded: a successor accepts in its place, and has yet to prove itself. followed:
+ * another process serves for good, its successor or again the one before.
+ */
+type Place = 'alone' | 'probation' | 'yielded' | 'followed'
 
 /** The place of this process among those that serve one after the other: from whom it has its sockets, and who gets them. */
 export class Succession {
   readonly #options: SuccessionOptions
   readonly #handover: Handover
   #inheritance: Inheritance = nothingInherited
-  #yielded = false
+  #place: Place = 'alone'
 
   constructor(options: SuccessionOptions) {
     this.#options = options
@@ -43,41 +52,79 @@ export class Succession {
     this.#handover = new Handover({ ...options, uid: process.getuid?.() ?? 0, doors })
   }
 
-  /** Another process accepts in our place. It may die: then this becomes false again. */
+  /** Another process accepts in our place. It may go: then this becomes false again. */
   get yielded(): boolean {
-    return this.#yielded
+    return this.#place === 'yielded' || this.#place === 'followed'
   }
 
-  /** The data plane starts on what is inherited, and on the rest anew. Throws BindError or ConfigError; nothing is left then. */
+  /**
+   * The data plane starts on what is inherited, and on the rest anew. Throws BindError or ConfigError, or because an admin
+   * door cannot be had: call fail() then.
+   */
   async begin(listeners: readonly ListenerConfig[]): Promise<void> {
-    const { libc, passed = [], dataPlane, after } = this.#options
+    const { libc, passed = [], dataPlane, after, doors, draining } = this.#options
     if (passed.length > 0) needLibc(libc, 'the sockets of the socket unit')
     const wanted = listeners.map((listener) => ({ ...listener, key: listenerKey(listener) }))
     this.#inheritance = await this.#handover.inherit(passed, wanted)
     const { sockets, beside, bereaved } = this.#inheritance
     dataPlane.adopt(sockets)
-    try {
-      await bindPatiently(() => dataPlane.start(listeners, beside), bereaved ? bereavedMs : 0, after)
-    } catch (error) {
-      this.#inheritance.abandon()
-      await dataPlane.stop()
-      throw error
-    }
+    if (draining()) return // told to stop meanwhile
+    await bindPatiently(() => dataPlane.start(listeners, beside), bereaved ? bereavedMs : 0, after)
+    await doors?.check(this.#inheritance.doors)
   }
 
-  /** All listeners accept: the process before lets go, and this one waits for the next. Never rejects. */
+  /** The start has failed: the process before serves on. */
+  async fail(): Promise<void> {
+    this.#inheritance.abandon()
+    await this.#options.dataPlane.stop()
+  }
+
+  /**
+   * All listeners accept: the process before lets go, and this one waits for the next. Never rejects. When the one before
+   * serves on all the same, this one has failed.
+   */
   async accepting(): Promise<void> {
-    await this.#inheritance.accepting()
-    this.#handover.give(() => this.#options.dataPlane.held(), {
-      yield: (doors) => this.#yield(doors),
-      resume: () => this.#resume(),
-      leave: this.#options.leave,
+    const { dataPlane, draining, leave, fail } = this.#options
+    if (draining()) return
+    const bound = new Set(dataPlane.held().map(({ key }) => key))
+    const keys = this.#inheritance.sockets.map(({ key }) => key).filter((key) => bound.has(key))
+    this.#place = 'probation'
+    const refused = await this.#inheritance.accepting(keys)
+    if (this.#place !== 'probation') return // told to stop meanwhile
+    if (refused !== null) {
+      this.#place = 'followed'
+      fail(`the process before this one serves on: ${refused}`)
+      return
+    }
+    this.#handover.give({
+      inherited: this.#inheritance.name,
+      held: () => dataPlane.held(),
+      settled: this.#proven(),
+      succession: {
+        yield: (keys, doors) => this.#yield(keys, doors),
+        resume: () => this.#resume(),
+        leave: () => {
+          this.#place = 'followed'
+          leave()
+        },
+      },
     })
   }
 
-  /** This process is told to stop, so it has not died: the one before need not come back. */
-  settle(): void {
-    this.#inheritance.settle()
+  /**
+   * This process is told to stop. In its probation, it hangs up: the one before serves again, opens its admin doors, and is
+   * called by the next one.
+   */
+  async withdraw(): Promise<void> {
+    const { doors } = this.#options
+    if (this.#place !== 'probation') {
+      if (this.#place === 'alone') this.#inheritance.abandon() // the start is not over
+      return
+    }
+    this.#place = 'followed'
+    this.#handover.close()
+    await doors?.close(this.#inheritance.doors)
+    this.#inheritance.abandon()
   }
 
   close(): void {
@@ -85,17 +132,27 @@ export class Succession {
     this.#inheritance.abandon()
   }
 
-  async #yield(doors: readonly string[]): Promise<void> {
-    this.settle()
-    this.#yielded = true
-    this.#options.dataPlane.pauseAccepting()
+  /** Resolves to whether this process stays. */
+  async #proven(): Promise<boolean> {
+    const fate = await this.#inheritance.fate()
+    if (fate.kind === 'reclaimed') {
+      this.#handover.close()
+      await this.#options.doors?.close(this.#inheritance.doors)
+      this.#place = 'followed'
+      this.#options.fail(`the process before this one accepts again: ${fate.reason}`)
+    } else if (fate.kind === 'settled' && this.#place === 'probation') this.#place = 'alone'
+    return fate.kind === 'settled'
+  }
+
+  async #yield(keys: readonly string[], doors: readonly string[]): Promise<void> {
+    this.#place = 'yielded'
+    this.#options.dataPlane.pauseAccepting(keys)
     await this.#options.doors?.close(doors)
   }
 
   async #resume(): Promise<void> {
-    const { dataPlane, doors, draining } = this.#options
-    if (draining()) return
-    this.#yielded = false
+    const { dataPlane, doors } = this.#options
+    this.#place = 'alone'
     await Promise.all([dataPlane.resumeAccepting(), doors?.open()])
   }
 }

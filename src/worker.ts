@@ -128,14 +128,16 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     rewarm()
     tell({ kind: 'listening', address })
   }
-  const unlisten = (address: string): void => {
-    gate.forget(address)
-    listenings.get(address)?.close()
+  const unlisten = (address: string, queue: 'empty' | 'leave', closed: () => void): void => {
+    const listening = listenings.get(address)
     listenings.delete(address)
+    if (listening === undefined) closed()
+    else listening.close(queue, closed)
+    gate.forget(address)
     rewarm()
   }
   const stop = (): void => {
-    for (const address of [...listenings.keys()]) unlisten(address)
+    for (const address of [...listenings.keys()]) unlisten(address, 'leave', () => {})
     context.live.kill(null, 'admin')
     context.trials.stop()
     stopBeat()
@@ -161,8 +163,9 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
         listen(message.address, message.sockets, message.backlog)
         return
       case 'unlisten':
-        unlisten(message.address)
-        tell({ kind: 'unlistened', address: message.address })
+        unlisten(message.address, message.queue, () => {
+          tell({ kind: 'unlistened', address: message.address })
+        })
         return
       case 'retire':
         context.live.retire(message.slots, message.windowMs, message.idleAfterMs, message.cause)

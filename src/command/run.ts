@@ -4,19 +4,20 @@ import { App, type ConfigSource, type Loaded } from '../app.ts'
 import type { AdminConfig } from '../config/config.ts'
 import { bindErrorText } from '../control/bind-error.ts'
 import { watchConfig } from '../control/config-watch.ts'
+import { WorkersFailed } from '../control/data-plane.ts'
 import { BindError } from '../control/sockets.ts'
 import { takeListenFds } from '../handover/handover.ts'
 import { ConfigError } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
 import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
-import type { AccessLog } from '../telemetry/access-log.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
 import type { Admin } from '../telemetry/admin.ts'
 import { adminSocketPath, prepareSocketFolder } from '../telemetry/admin-socket.ts'
 import { socketDoorName, tcpDoorName } from '../telemetry/door-name.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
+import { checkUnix } from '../telemetry/unix-listen.ts'
 import { version } from '../version.ts'
 import { exitCode } from './exit-code.ts'
 import { ServiceManager, watchdogMs } from './service-manager.ts'
@@ -25,6 +26,8 @@ import { ServiceManager, watchdogMs } from './service-manager.ts'
 const maxLogBytes = 4 * 1024 * 1024
 /** The picture at the start waits this long for the first probes. */
 const firstProbesMs = 1_200
+/** Workers end within a second, and pages at once. */
+const lastMs = 2_000
 
 export interface ConfigFile {
   readonly path: string
@@ -41,6 +44,9 @@ export interface RunOptions {
   readonly started?: () => void
 }
 
+/** Something that a start needs cannot be had here; the message says what to do. */
+class NotHere extends Error {}
+
 /** What keeps running beside the app, ended in reverse. */
 type Closing = () => Promise<void> | void
 
@@ -53,7 +59,7 @@ export async function run(options: RunOptions): Promise<number> {
   const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
   for (const warning of loaded.warnings) log.warn({}, warning)
   const manager = findManager(log)
-  const opened = Promise.withResolvers<Admin>()
+  const opened = Promise.withResolvers<Admin | null>()
   let app: App
   let signals: Signals
   try {
@@ -71,18 +77,29 @@ export async function run(options: RunOptions): Promise<number> {
       passed: takeListenFds(process.env, process.pid),
       doors: {
         names: doorNames(config.admin),
-        close: async (names) => (await opened.promise).closeDoors(names),
-        open: async () => (await opened.promise).openDoors(),
+        check: (held) => checkAdmin(config.admin, held),
+        close: async (names) => (await opened.promise)?.closeDoors(names),
+        open: async () => (await opened.promise)?.openDoors(),
       },
     })
     const starting = app.start()
-    signals = listenToSignals(app, starting)
+    signals = listenToSignals(app, starting, log)
     await starting
   } catch (error) {
     sink.flushSync()
     return refuse(error)
   }
-  return serveUntilDrained(app, signals, options, manager, log, sink, accessLog, opened.resolve)
+  const closings: Closing[] = [signals.close, async () => (await opened.promise)?.close()]
+  void serve(app, options, { log, sink, manager, opened, closings })
+  const failed = await ended(app, signals, log)
+  await inTime(async () => {
+    await app.stop()
+    for (const close of closings.reverse()) await close()
+    await manager?.close()
+  })
+  log.info({}, 'stopped')
+  accessLog.close()
+  return failed ? exitCode.failure : exitCode.ok
 }
 
 /** null: nobody waits for messages. */
@@ -104,53 +121,75 @@ async function refuse(error: unknown): Promise<number> {
     process.stderr.write(`${error.message}\n`)
     return exitCode.config
   }
+  if (error instanceof NotHere || error instanceof WorkersFailed) {
+    process.stderr.write(`spliceway: ${error.message}\n`)
+    return exitCode.failure
+  }
   if (!(error instanceof BindError)) throw error
   process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0, holderText)}\n`)
   return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
 }
 
-async function serveUntilDrained(
+interface Serving {
+  readonly log: Log
+  readonly sink: Sink
+  readonly manager: ServiceManager | null
+  /** Resolves to null when the doors stay closed. */
+  readonly opened: PromiseWithResolvers<Admin | null>
+  readonly closings: Closing[]
+}
+
+/** What a process does that accepts connections: probes, answers on the admin pages, watches its file. Never rejects. */
+async function serve(
   app: App,
-  signals: Signals,
   { loaded, file, started }: RunOptions,
-  manager: ServiceManager | null,
-  log: Log,
-  sink: Sink,
-  accessLog: AccessLog,
-  opened: (admin: Admin) => void,
-): Promise<number> {
-  const closings: Closing[] = [signals.close]
+  { log, sink, manager, opened, closings }: Serving,
+): Promise<void> {
+  void app.draining.then(({ deadlineMs }) => manager?.stopping(deadlineMs))
+  if (app.stopping.begun) {
+    opened.resolve(null)
+    return
+  }
   await app.probe()
   try {
     const admin = await openAdmin(app, loaded.config.admin, log)
-    opened(admin)
-    closings.push(() => admin.close())
+    opened.resolve(admin)
   } catch (error) {
-    log.error({ err: error }, error instanceof Error ? error.message : String(error))
-    await app.stop()
-    for (const close of closings) await close()
-    accessLog.close()
-    return exitCode.failure
+    // It could be had a moment ago. Connections are served already: they end as in any stop.
+    opened.resolve(null)
+    app.fail(error instanceof Error ? error.message : String(error))
+    return
   }
+  if (app.stopping.begun) return
   manager?.ready(app)
-  void app.draining.then(({ deadlineMs }) => manager?.stopping(deadlineMs))
   if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload()))
   if (sink.terminal) await showStart(app, sink)
   started?.()
   flushCompileCache() // Node writes it at the end otherwise, and a process that is killed has no end
-  const drained = app.draining.then(({ done }) => done)
-  const hurried = await Promise.race([drained.then(() => false), signals.second.then(() => true)])
-  if (hurried) return exitCode.ok // the caller exits: what is left ends with the process
-  if (!app.toldToStop && isStartedAgain(process.env)) {
+}
+
+/** Resolves when the program is to end, to whether that is a failure. */
+async function ended(app: App, signals: Signals, log: Log): Promise<boolean> {
+  const { stopping } = app
+  const hurried = await Promise.race([app.draining.then(({ done }) => done), signals.second])
+  if (typeof hurried === 'string') {
+    const { active } = app.status().connections
+    log.warn({ signal: hurried, connections: active }, `${hurried}: ends now, what is left is reset`)
+    return false
+  }
+  if (!stopping.asked && !stopping.failed && isStartedAgain(process.env)) {
     log.info({}, 'handed over and drained: waits for SIGTERM, because it would be started again')
     await signals.first
   }
-  await app.stop()
-  for (const close of closings.reverse()) await close()
-  await manager?.close()
-  log.info({}, 'stopped')
-  accessLog.close()
-  return exitCode.ok
+  return stopping.failed
+}
+
+/** The end of the program waits for no lookup, probe or page. */
+async function inTime(work: () => Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, lastMs)
+  await Promise.race([work(), promise])
+  clearTimeout(timer)
 }
 
 /**
@@ -163,23 +202,28 @@ function isStartedAgain(env: NodeJS.ProcessEnv): boolean {
 
 interface Signals {
   readonly first: Promise<void>
-  readonly second: Promise<void>
+  /** Of the signal that ends it at once. */
+  readonly second: Promise<NodeJS.Signals>
   readonly close: Closing
 }
 
 /**
- * SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second one. A drain that
- * a hand-over began is not the first one: whoever replaced us sends SIGTERM afterwards, and means the same drain.
+ * SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second one. Only signals
+ * count: whoever replaced us, or asked for a drain by the admin socket, sends SIGTERM afterwards and means the same drain. In a
+ * Pod a second SIGTERM is no wish to hurry: the kubelet and the runtime repeat a stop whose answer they have not seen.
  */
-function listenToSignals(app: App, starting: Promise<void>): Signals {
+function listenToSignals(app: App, starting: Promise<void>, log: Log): Signals {
   const first = Promise.withResolvers<void>()
-  const second = Promise.withResolvers<void>()
+  const second = Promise.withResolvers<NodeJS.Signals>()
   let told = false
   const drain = (signal: NodeJS.Signals): void => {
-    if (told || app.toldToStop) second.resolve()
+    if (told && signal === 'SIGTERM' && isStartedAgain(process.env)) {
+      log.info({ signal }, 'SIGTERM again: the drain goes on (a stop may be sent twice); SIGINT ends it now')
+      return
+    }
+    if (told) second.resolve(signal)
     told = true
-    // One that comes during the start is obeyed at its end; when the start fails there is nothing to drain.
-    void starting.then(() => app.drain(signal === 'SIGINT')).catch(() => {})
+    app.drain(signal === 'SIGINT')
     first.resolve()
   }
   const reload = (): void => void starting.then(() => app.reload()).catch(() => {})
@@ -192,6 +236,19 @@ function listenToSignals(app: App, starting: Promise<void>): Signals {
     process.off('SIGHUP', reload)
   }
   return { first: first.promise, second: second.promise, close }
+}
+
+/** Throws NotHere when the admin socket cannot be had. `held`: doors that the process before has open, and will close. */
+async function checkAdmin({ socket }: AdminConfig, held: readonly string[]): Promise<void> {
+  const path = adminPath(socket)
+  if (path === null) return
+  try {
+    if (socket.kind === 'auto') prepareSocketFolder(path, process.getuid?.() ?? 0)
+    const name = socketDoorName(path)
+    await checkUnix(path, name !== null && held.includes(name))
+  } catch (error) {
+    throw new NotHere(error instanceof Error ? error.message : String(error), { cause: error })
+  }
 }
 
 async function openAdmin(app: App, { socket, listen }: AdminConfig, log: Log): Promise<Admin> {

@@ -1,6 +1,6 @@
 import type { Config, DrainConfig, ListenerConfig } from '../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../core/inherited.ts'
-import type { WorkerBirth } from '../core/message.ts'
+import type { PlaneName, WorkerBirth } from '../core/message.ts'
 import type { Attempt, EndedBy, Rejection } from '../core/outcome.ts'
 import type { Sign } from '../core/sign.ts'
 import type { PoolSnapshot, Snapshot } from '../core/snapshot.ts'
@@ -22,6 +22,8 @@ import type { Log } from './log.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import type { Duplicate } from './sockets.ts'
 import { Threads } from './threads.ts'
+
+export { WorkersFailed } from './threads.ts'
 
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
 const backlog = 4096
@@ -60,8 +62,8 @@ export class DataPlane {
   readonly #started = new Set<number>()
   /** Workers that listen, by address. */
   readonly #listening = new Map<string, Set<number>>()
-  /** A successor accepts: a worker that is replaced meanwhile must not. */
-  #paused = false
+  /** Addresses that a successor accepts on: a worker that is replaced meanwhile must not. */
+  #paused: ReadonlySet<string> = new Set()
   /** A reload and a drain may wait at the same time. */
   #waiting: (() => void)[] = []
 
@@ -148,6 +150,16 @@ export class DataPlane {
     if (first) for (const index of this.#started) this.#equip(index)
   }
 
+  /** As settled(), for a start. Rejects with WorkersFailed when no worker gets as far. */
+  async started(): Promise<void> {
+    await Promise.race([this.settled(), this.#threads.failed()])
+  }
+
+  /** After WorkersFailed: the next workers are of this plane. */
+  usePlane(plane: PlaneName): void {
+    this.#threads.usePlane(plane)
+  }
+
   /** Resolves when every worker accepts on every bound address, and none on any other. */
   async settled(): Promise<void> {
     const settled = () => {
@@ -172,7 +184,9 @@ export class DataPlane {
     const { added, removed, release } = this.#listeners.bind(listeners)
     return () => {
       for (const address of added) for (const index of this.#started) this.#lend(index, address)
-      for (const address of removed) this.#threads.broadcast({ kind: 'unlisten', address })
+      for (const { address, shared } of removed) {
+        this.#threads.broadcast({ kind: 'unlisten', address, queue: shared ? 'leave' : 'empty' })
+      }
       release()
       return this.settled()
     }
@@ -211,24 +225,27 @@ export class DataPlane {
     this.#threads.broadcast({ kind: 'revived', pool })
   }
 
-  /** No worker accepts any more, but the sockets stay, and with them what waits in their queues. */
-  pauseAccepting(): void {
-    this.#paused = true
-    for (const address of this.#listeners.keys()) this.#threads.broadcast({ kind: 'unlisten', address })
+  /** No worker accepts on these addresses any more, but the sockets stay, and with them what waits in their queues. */
+  pauseAccepting(addresses: readonly string[]): void {
+    this.#paused = new Set(addresses)
+    for (const address of addresses) this.#threads.broadcast({ kind: 'unlisten', address, queue: 'leave' })
   }
 
   /** After pauseAccepting(). Resolves when all workers accept. */
   resumeAccepting(): Promise<void> {
-    this.#paused = false
-    for (const address of this.#listeners.keys()) {
+    const paused = this.#paused
+    this.#paused = new Set()
+    for (const address of this.#listeners.keys().filter((key) => paused.has(key))) {
       for (const index of this.#started) this.#lend(index, address)
     }
     return this.settled()
   }
 
-  /** Resolves when no worker accepts any more. */
+  /** Resolves when no worker accepts any more, and what waited in queues that nobody else serves has been accepted. */
   stopAccepting(): Promise<void> {
-    for (const address of this.#listeners.keys()) this.#threads.broadcast({ kind: 'unlisten', address })
+    for (const address of this.#listeners.keys()) {
+      if (!this.#paused.has(address)) this.#unlisten(address)
+    }
     this.#listeners.close()
     return this.settled()
   }
@@ -275,8 +292,12 @@ export class DataPlane {
     const snapshot = this.#publisher.latest
     if (snapshot === null) return
     this.#threads.send(index, { kind: 'snapshot', snapshot })
-    if (this.#paused) return
-    for (const address of this.#listeners.keys()) this.#lend(index, address)
+    for (const address of this.#listeners.keys()) if (!this.#paused.has(address)) this.#lend(index, address)
+  }
+
+  #unlisten(address: string): void {
+    const queue = this.#listeners.shared(address) ? 'leave' : 'empty'
+    this.#threads.broadcast({ kind: 'unlisten', address, queue })
   }
 
   #lend(index: number, address: string): void {

@@ -13,6 +13,8 @@ export interface DrainOptions {
   readonly after: After
   readonly nowMs: () => number
   readonly active: () => number
+  /** Somebody else serves new connections, or nobody is to: accepting ends with `notReadyDelay`. */
+  readonly relieved: () => boolean
   /** Closes the listening sockets; resolves when every worker has. */
   readonly stopAccepting: () => Promise<void>
   /** FIN to connections as they fall silent, spread over the window. */
@@ -22,15 +24,17 @@ export interface DrainOptions {
 }
 
 /**
- * Case 17; all times count from the call. Not ready at once (the caller sees to that), accepting goes on for
- * `notReadyDelayMs`, the last `windowMs` before `deadlineMs` retire silent connections, at the deadline the rest is reset.
- * Resolves as soon as nothing is left and nothing is accepted any more, or after the deadline.
+ * Case 17; all times count from the call. Not ready at once (the caller sees to that). Accepting goes on for
+ * `notReadyDelayMs`, and then, unless the process is relieved, until the first moment without a connection: while it waits
+ * for its last one to end, nobody else would serve. The last `windowMs` before `deadlineMs` retire silent connections, at the
+ * deadline the rest is reset. Resolves as soon as nothing is left and nothing is accepted any more, or after the deadline.
  */
 export function drain(options: DrainOptions): Promise<void> {
-  const { config, log, after, nowMs, active } = options
+  const { config, log, after, nowMs, active, relieved } = options
   const startMs = nowMs()
   const { promise, resolve } = Promise.withResolvers<void>()
   const timers: (() => void)[] = []
+  let accepting = true
   let killed = false
 
   const end = (): void => {
@@ -44,13 +48,29 @@ export function drain(options: DrainOptions): Promise<void> {
     else after(lookMs, look)
   }
   const stopAccepting = async (): Promise<void> => {
+    accepting = false
     await options.stopAccepting()
     const left = active()
     if (left > 0)
       log.info({ connections: left }, `draining: accepting has stopped, ${connections(left)} left`)
     look()
   }
+  const lookForAnEnd = (): void => {
+    if (!accepting) return
+    if (active() === 0 || relieved()) void stopAccepting()
+    else after(lookMs, lookForAnEnd)
+  }
+  const delayOver = (): void => {
+    const left = active()
+    if (left > 0 && !relieved())
+      log.info(
+        { connections: left },
+        `draining: accepts on until the first moment without a connection, ${connections(left)} left`,
+      )
+    lookForAnEnd()
+  }
   const kill = (): void => {
+    if (accepting) void stopAccepting()
     const left = active()
     if (left > 0)
       log.warn(
@@ -61,7 +81,7 @@ export function drain(options: DrainOptions): Promise<void> {
     options.kill()
   }
   timers.push(
-    after(Math.min(config.notReadyDelayMs, config.deadlineMs), () => void stopAccepting()),
+    after(Math.min(config.notReadyDelayMs, config.deadlineMs), delayOver),
     after(Math.max(0, config.deadlineMs - config.windowMs), () =>
       options.retire(config.windowMs, config.idleAfterMs),
     ),

@@ -34,9 +34,16 @@ export class Listeners {
     return sockets && joinHostPort(sockets.address.host, sockets.address.port)
   }
 
+  /** Whether another process serves its queues when this one does not. */
+  shared(key: string): boolean {
+    return this.#bound.get(key)?.shared ?? false
+  }
+
   /** All bound sockets, for a successor of this process. */
   held(): readonly HeldSockets[] {
-    return [...this.#bound].map(([key, { address, descriptors }]) => ({ key, address, descriptors }))
+    return [...this.#bound].map(([key, { address, descriptors, shared }]) => {
+      return { key, address, descriptors, shared }
+    })
   }
 
   /** Counts sockets of other origin as bound. The next bind() keeps those that it is asked for. */
@@ -64,7 +71,7 @@ export class Listeners {
     beside: ReadonlySet<number> = new Set(),
   ): {
     readonly added: readonly string[]
-    readonly removed: readonly string[]
+    readonly removed: readonly { readonly address: string; readonly shared: boolean }[]
     readonly release: () => void
   } {
     const wanted = new Map(configs.map((config) => [listenerKey(config), config]))
@@ -82,7 +89,7 @@ export class Listeners {
     this.#bound = new Map([...this.#bound, ...added].filter(([key]) => wanted.has(key)))
     return {
       added: [...added.keys()],
-      removed: removed.map(([key]) => key),
+      removed: removed.map(([address, { shared }]) => ({ address, shared })),
       release() {
         for (const [, sockets] of removed) sockets.close()
       },

@@ -16,6 +16,8 @@ export interface ListenerSockets {
   readonly address: ListenAddress
   /** Main's, for a successor of this process. Empty: without duplicates they are lent away. */
   readonly descriptors: readonly number[]
+  /** As HeldSockets.shared. */
+  readonly shared: boolean
   /** Sockets for worker `index` (1 to workers), which belong to the worker from then on; a BoundSocket moves. */
   lend(index: number): readonly (number | BoundSocket)[]
   /** Closes main's descriptors. Connections that wait in a queue that nobody else holds either are reset. */
@@ -67,19 +69,20 @@ export function bindListener(
     for (const socket of sockets) socket.close()
   }
   const descriptors = sockets.map((socket) => socket.fd())
-  return lendDuplicates({ address, descriptors, close }, workers, duplicate)
+  return lendDuplicates({ address, descriptors, shared: false, close }, workers, duplicate)
 }
 
 /** Sockets that are bound already, with their close(); there is at least one. */
 export function lendDuplicates(
-  held: Pick<ListenerSockets, 'address' | 'descriptors' | 'close'>,
+  held: Pick<ListenerSockets, 'address' | 'descriptors' | 'shared' | 'close'>,
   workers: number,
   duplicate: Duplicate,
 ): ListenerSockets {
-  const { address, descriptors, close } = held
+  const { address, descriptors, shared, close } = held
   return {
     address,
     descriptors,
+    shared,
     lend: (index) => share(descriptors, workers, index).map(duplicate),
     close,
   }
@@ -101,6 +104,7 @@ function lendOnce(sockets: readonly BoundSocket[], address: ListenAddress): List
   return {
     address,
     descriptors: [],
+    shared: false,
     lend(index) {
       const socket = waiting.get(index)
       waiting.delete(index)

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { FromWorker, ToWorker, WorkerBirth } from '../core/message.ts'
+import type { FromWorker, PlaneName, ToWorker, WorkerBirth } from '../core/message.ts'
 import type { Attempt } from '../core/outcome.ts'
 import type { Sign } from '../core/sign.ts'
 import type { WorkerStatus } from '../core/status.ts'
@@ -11,6 +11,8 @@ import type { Log } from './log.ts'
 const youngMs = 10_000
 const firstDelayMs = 100
 const longestDelayMs = 5_000
+/** So many times each worker dies at the start of the program before the program gives up: what passes is over by then. */
+const mostStarts = 3
 /** How long a worker may take to end by itself before it is terminated. */
 const stopMs = 1_000
 
@@ -55,14 +57,25 @@ interface Thread {
   fault: string
 }
 
+/** Every worker died at its start, again and again. */
+export class WorkersFailed extends Error {
+  constructor(fault: string) {
+    super(`every worker died ${mostStarts} times at its start: ${fault}`)
+  }
+}
+
 /** The worker threads: started, replaced when they die, stopped. */
 export class Threads {
   readonly #options: ThreadsOptions
   readonly #threads: Thread[] = []
+  #plane: PlaneName
   #stopping = false
+  /** How often each thread has to die until the start has failed; null: it has not to be watched (any more). */
+  #watched: { readonly deaths: number; readonly fail: (error: WorkersFailed) => void } | null = null
 
   constructor(options: ThreadsOptions) {
     this.#options = options
+    this.#plane = options.birth.plane
     for (let index = 1; index <= options.birth.workers; index++) {
       const openDescriptors = new Uint8Array(new SharedArrayBuffer(options.openFiles))
       this.#threads.push({
@@ -81,6 +94,19 @@ export class Threads {
 
   start(): void {
     for (const thread of this.#threads) this.#spawn(thread)
+  }
+
+  /** Never resolves; rejects with WorkersFailed when each worker dies so often from now on. The last call counts. */
+  failed(): Promise<never> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const deaths = Math.max(...this.#threads.map(({ restarts }) => restarts)) + mostStarts
+    this.#watched = { deaths, fail: reject }
+    return promise
+  }
+
+  /** Those that are born from now on are of this plane. */
+  usePlane(plane: PlaneName): void {
+    this.#plane = plane
   }
 
   /** Tells every living worker. */
@@ -141,7 +167,7 @@ export class Threads {
    * with its own. Not on the net plane, where libuv closes them and does not say so.
    */
   #count({ openDescriptors }: Thread, sockets: readonly unknown[]): void {
-    if (this.#options.birth.plane === 'net') return
+    if (this.#plane === 'net') return
     for (const socket of sockets) if (typeof socket === 'number') openDescriptors[socket] = 1
   }
 
@@ -154,6 +180,7 @@ export class Threads {
     const { birth, entry, nowMs } = this.#options
     const workerData: WorkerBirth = {
       ...birth,
+      plane: this.#plane,
       index: thread.index,
       openDescriptors: thread.openDescriptors.buffer,
     }
@@ -218,6 +245,11 @@ export class Threads {
     tally.retire(thread.index)
     const young = nowMs() - thread.bornMs < youngMs
     thread.restarts++
+    const watched = this.#watched
+    if (watched !== null && this.#threads.every(({ restarts }) => restarts >= watched.deaths)) {
+      this.#watched = null
+      watched.fail(new WorkersFailed(thread.fault))
+    }
     const delayMs = thread.delayMs
     thread.delayMs = young ? Math.min(longestDelayMs, Math.max(firstDelayMs, thread.delayMs * 2)) : 0
     after(delayMs, () => {

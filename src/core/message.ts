@@ -15,8 +15,11 @@ export type ToWorker =
       readonly sockets: readonly unknown[]
       readonly backlog: number
     }
-  /** Stops accepting on one address; its connections live on. */
-  | { readonly kind: 'unlisten'; readonly address: string }
+  /**
+   * Stops accepting on one address; its connections live on. `queue`: accept what waits there first, or leave it to another
+   * process that holds the socket too.
+   */
+  | { readonly kind: 'unlisten'; readonly address: string; readonly queue: 'empty' | 'leave' }
   /** Connections to these endpoints (null: all) get FIN when silent for `idleAfterMs`, spread over the window. */
   | {
       readonly kind: 'retire'

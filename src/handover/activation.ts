@@ -1,17 +1,10 @@
-import { formatIp, joinHostPort } from '../core/address.ts'
+import { joinHostPort } from '../core/address.ts'
 import type { InheritedSockets } from '../core/inherited.ts'
-import {
-  AF_INET,
-  AF_INET6,
-  IPPROTO_IPV6,
-  IPV6_V6ONLY,
-  SO_ACCEPTCONN,
-  SOL_SOCKET,
-} from '../linux/constants.ts'
 import { Fd } from '../linux/fd.ts'
 import type { Libc } from '../linux/libc.ts'
 import { countSockets, type HandoverLog } from './inheritance.ts'
 import type { PassedDescriptor } from './listen-fds.ts'
+import { listeningAddress } from './listening.ts'
 import { match, type Passed, type Wanted } from './match.ts'
 
 interface PassedSocket extends Passed {
@@ -40,7 +33,7 @@ export function activate(
   for (const passed of descriptors) {
     const fd = owned(libc, passed.n)
     if (typeof fd === 'number') continue // it was not open
-    const address = addressOf(libc, fd)
+    const address = listeningAddress(libc, fd)
     if (address === null) unused('it does not listen for TCP', passed, fd)
     else sockets.push({ ...address, fd, passed })
   }
@@ -66,29 +59,13 @@ function owned(libc: Libc, n: number): Fd | number {
   return fd
 }
 
-/** null: it is not a listening TCP socket. */
-function addressOf(libc: Libc, fd: Fd): Passed | null {
-  const address = libc.block(28) // struct sockaddr_in6, the longer of the two
-  if (libc.getOption(fd, SOL_SOCKET, SO_ACCEPTCONN) !== 1 || libc.getsockname(fd, address) < 0) return null
-  const port = address.view.getUint16(2)
-  switch (address.view.getUint16(0, true)) {
-    case AF_INET:
-      return { host: formatIp({ family: 4, bytes: address.bytes.subarray(4, 8) }), port, v6Only: false }
-    case AF_INET6: {
-      const host = formatIp({ family: 6, bytes: address.bytes.subarray(8, 24) })
-      return { host, port, v6Only: libc.getOption(fd, IPPROTO_IPV6, IPV6_V6ONLY) === 1 }
-    }
-    default:
-      return null
-  }
-}
-
 function inheritedOf(key: string, found: readonly PassedSocket[], libc: Libc): InheritedSockets {
   const [{ host, port } = { host: '', port: 0 }] = found
   return {
     key,
     address: { host, port },
     descriptors: found.map(({ fd }) => fd.n),
+    shared: true, // systemd keeps them
     close() {
       for (const { fd } of found) libc.close(fd)
     },

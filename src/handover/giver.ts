@@ -1,30 +1,33 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { HeldSockets } from '../core/inherited.ts'
 import { EAGAIN, errnoName } from '../linux/errno.ts'
+import type { Fd } from '../linux/fd.ts'
 import { type Credentials, type Libc, mostDescriptors } from '../linux/libc.ts'
 import { portShared } from '../linux/port-holder.ts'
 import { countSockets, type HandoverLog } from './inheritance.ts'
-import { encode, type Message } from './message.ts'
+import { encode, type Message, revision } from './message.ts'
+import { Name } from './name.ts'
 import { offers } from './offers.ts'
 import { credentialsOf, describePeer, descriptorOf, isTrusted } from './peer.ts'
+import { longestProbationMs } from './probation.ts'
 import { NodeTalk, type Talk } from './talk.ts'
 
 /** A newcomer speaks as soon as it is connected. */
 const helloMs = 2_000
 /** From the sockets to `accepting` it looks up names and starts workers. */
 const acceptMs = 60_000
-/** Longer than its probation; one that does not say anything, but lives, has settled. */
+/** Six beats: a newcomer that says nothing for so long hangs. Clients wait so long for the one before to accept again. */
+const silenceMs = 3_000
+/** The first programs do not beat: longer than their probation. One that does not say anything, but lives, has settled. */
 const settleMs = 30_000
 /** A newcomer reads at once. */
 const sendMs = 2_000
-/** The name is busy until the process before has let go of it, or as long as a stranger has it. */
-const retryMs = 1_000
-/** Some newcomers at once are a crash loop; more are somebody's mistake. */
-const mostConnections = 16
 
 export interface GiverOptions {
   /** `spliceway` of `@spliceway`. */
   readonly name: string
+  /** The listening socket of the name, from the process before; null: it is made. */
+  readonly inherited: Fd | null
   /** null: nobody's uid can be asked for, and no descriptor sent. */
   readonly libc: Libc | null
   readonly uid: number
@@ -33,18 +36,32 @@ export interface GiverOptions {
   readonly log: HandoverLog
   /** All listening sockets, as they are now. */
   readonly held: () => readonly HeldSockets[]
+  /** Names of the admin doors of this process. */
+  readonly doors: readonly string[]
+  /**
+   * Resolves when no process can come back before this one any more, to whether this one stays: of three, the one in the
+   * middle may die at any time, and then exactly one of the others has to serve.
+   */
+  readonly settled: Promise<boolean>
   readonly succession: Succession
+  /** For tests: how long a newcomer may take to accept. */
+  readonly acceptMs?: number
 }
 
 /** What the process does when another one takes its place. */
 export interface Succession {
-  /** A successor accepts: accept no more, but keep the sockets, and close the admin doors that it names. */
-  yield(doors: readonly string[]): Promise<void>
-  /** It died young: accept again, and open the doors. */
+  /**
+   * A successor accepts from the sockets of these keys: leave them to it, but keep them, accept from the others, and close
+   * the admin doors that it names.
+   */
+  yield(keys: readonly string[], doors: readonly string[]): Promise<void>
+  /** It is gone, or hangs: accept again, and open the doors. */
   resume(): Promise<void>
   /** It is there to stay: close the sockets and drain. */
   leave(): void
 }
+
+type Hello = Extract<Message, { kind: 'hello' }>
 
 /**
  * Waits at the abstract name for the next process, and hands the listening sockets to it. Serves on whatever becomes of the
@@ -52,51 +69,24 @@ export interface Succession {
  */
 export class Giver {
   readonly #options: GiverOptions
-  #server: Server | null = null
+  readonly #name: Name
   /** The newcomer that is being given to; null: none. */
   #newcomer: string | null = null
-  #retry: NodeJS.Timeout | null = null
-  #warned = false
-  #closed = false
-  readonly #named = new Set<number>()
+  readonly #strangers = new Set<number>()
 
   constructor(options: GiverOptions) {
     this.#options = options
+    this.#name = new Name({ ...options, called: (socket) => void this.#greet(socket) }, options.inherited)
   }
 
   /** Takes the name, as soon as it is free. */
   open(): void {
-    if (this.#closed) return
-    const server = createServer((socket) => void this.#greet(socket))
-    server.maxConnections = mostConnections
-    server.on('error', (error: NodeJS.ErrnoException) => this.#failed(error))
-    server.listen(`\0${this.#options.name}`)
-    this.#server = server
+    this.#name.open()
   }
 
   /** Lets the name go. A conversation that is under way goes on. */
   close(): void {
-    this.#closed = true
-    this.#letGo()
-  }
-
-  #letGo(): void {
-    if (this.#retry !== null) clearTimeout(this.#retry)
-    this.#server?.close()
-    this.#server = null
-  }
-
-  #failed(error: NodeJS.ErrnoException): void {
-    const { name, log } = this.#options
-    if (!this.#warned) {
-      this.#warned = true
-      log.warn(
-        { name: `@${name}`, code: error.code },
-        `cannot take the name @${name} (${error.code}): no successor can take over until that works; trying again every second`,
-      )
-    }
-    this.#retry = setTimeout(() => this.open(), retryMs)
-    this.#retry.unref()
+    this.#name.close()
   }
 
   async #greet(socket: Socket): Promise<void> {
@@ -114,7 +104,7 @@ export class Giver {
       talk.send({ kind: 'refused', reason: `a hand-over to ${this.#newcomer} is under way` })
     } else {
       this.#newcomer = peer === null ? 'somebody else' : describePeer(peer)
-      await this.#give(socket, talk)
+      await this.#hear(socket, talk)
       this.#newcomer = null
     }
     talk.close()
@@ -123,70 +113,124 @@ export class Giver {
   /** Once for each uid: a stranger may knock a thousand times. */
   #nameStranger(peer: Credentials): void {
     const { name, log, uid } = this.#options
-    if (this.#named.has(peer.uid)) return
-    this.#named.add(peer.uid)
+    if (this.#strangers.has(peer.uid)) return
+    this.#strangers.add(peer.uid)
     log.warn(
       { name: `@${name}`, pid: peer.pid, uid: peer.uid },
       `${describePeer(peer)} asked for the listening sockets and was refused: neither our uid ${uid} nor root's`,
     )
   }
 
-  async #give(socket: Socket, talk: Talk): Promise<void> {
-    const { libc, log, program, held } = this.#options
-    const hello = await talk.hear(helloMs)
-    if (hello.kind !== 'message' || hello.message.kind !== 'hello') {
-      const what = hello.kind === 'unreadable' ? hello.reason : 'no greeting'
+  async #hear(socket: Socket, talk: Talk): Promise<void> {
+    const { log, settled } = this.#options
+    const heard = await talk.hear(helloMs)
+    if (heard.kind !== 'message' || heard.message.kind !== 'hello') {
+      const what = heard.kind === 'unreadable' ? heard.reason : 'no greeting'
       log.warn({}, `${this.#newcomer} wanted to take over and was refused: ${what}`)
       talk.send({ kind: 'refused', reason: what })
       return
     }
-    const { pid, doors, descriptors } = hello.message
+    const hello = heard.message
+    const proven = Symbol('proven')
+    const soon = new Promise<symbol>((resolve) => setImmediate(resolve, proven))
+    if ((await Promise.race([settled, soon])) === proven) {
+      if (hello.revision === 0) {
+        talk.send({ kind: 'refused', reason: 'this process has just taken over itself: try again' })
+        return
+      }
+      talk.send({ kind: 'wait', ms: longestProbationMs })
+    }
+    // Otherwise the process before serves again: without an answer the newcomer calls again, and gets that one.
+    if (await settled) await this.#give(socket, talk, hello)
+  }
+
+  async #give(socket: Socket, talk: Talk, hello: Hello): Promise<void> {
+    const { libc, log, held } = this.#options
+    const { pid } = hello
     const uid = talk.peer?.uid ?? null
     const who = uid === null ? `pid ${pid}` : `pid ${pid}, uid ${uid}`
     const beganMs = performance.now()
     const ms = () => Math.round(performance.now() - beganMs)
     this.#newcomer = who
-    const sockets = held().map((each) => (descriptors && libc !== null ? each : { ...each, descriptors: [] }))
-    const batches = offers(sockets, mostDescriptors)
-    for (const [i, batch] of batches.entries()) {
-      const { listeners } = batch
-      const more = i < batches.length - 1
-      const message: Message = { kind: 'sockets', pid: process.pid, program, listeners, more }
-      const obstacle = await send(libc, socket, message, batch.descriptors)
-      if (obstacle === null) continue
-      log.warn(
-        { toPid: pid, toUid: uid },
-        `handing over to ${who} failed: ${obstacle}; this process serves on`,
-      )
+    const sockets = held().map((each) =>
+      hello.descriptors && libc !== null ? each : { ...each, descriptors: [] },
+    )
+    const unsent = await this.#offer(socket, hello, sockets)
+    if (unsent !== null) {
+      log.warn({ toPid: pid, toUid: uid }, `handing over to ${who} failed: ${unsent}; this process serves on`)
       return
     }
     const total = sockets.reduce((sum, each) => sum + each.descriptors.length, 0)
-    const fields = { toPid: pid, toUid: uid, toVersion: hello.message.program, sockets: total }
+    const fields = { toPid: pid, toUid: uid, toVersion: hello.program, sockets: total }
     log.info(fields, `handing over to ${who}: it has ${countSockets(total, sockets.length)}`)
-    const answer = await talk.hear(acceptMs)
+    const answer = await talk.hear(this.#options.acceptMs ?? acceptMs)
+    const accepting = answer.kind === 'message' && answer.message.kind === 'accepting' ? answer.message : null
     const obstacle =
-      answer.kind === 'message' && answer.message.kind === 'accepting'
-        ? await this.#unproven(sockets)
-        : `it did not begin to accept (${answer.kind})`
+      accepting === null ? `it did not begin to accept (${answer.kind})` : await this.#unproven(sockets)
     if (obstacle !== null) {
+      // It may hang and come back: then it must know that it was not waited for.
+      talk.send({ kind: 'refused', reason: obstacle })
       log.warn({ ...fields, ms: ms() }, `${who} has not taken over: ${obstacle}; this process serves on`)
       return
     }
-    this.#letGo()
+    this.#name.pause(knowsName(hello))
     const { succession } = this.#options
-    await succession.yield(doors)
+    const offered = sockets.filter(({ descriptors }) => descriptors.length > 0).map(({ key }) => key)
+    await succession.yield(accepting?.keys ?? offered, hello.doors)
     talk.send({ kind: 'released' })
     log.info(
       { ...fields, ms: ms() },
       `handed over to ${who}: ${countSockets(total, sockets.length)} in ${ms()} ms`,
     )
-    const last = await talk.hear(settleMs)
-    if (last.kind === 'gone') {
-      log.warn({ ...fields, ms: ms() }, `${who} died ${ms()} ms after it came: this process accepts again`)
-      await succession.resume()
-      this.open()
-    } else {
+    const lost = await this.#watch(talk, hello)
+    if (lost === null) {
+      this.#name.close()
       succession.leave()
+      return
+    }
+    if (lost.kind === 'hangs') talk.send({ kind: 'reclaimed', reason: lost.reason })
+    log.warn(
+      { ...fields, ms: ms() },
+      `${who} ${lost.reason}, ${ms()} ms after it came: this process accepts again`,
+    )
+    await succession.resume()
+    this.#name.open()
+  }
+
+  /** Sends all of it; null: sent, otherwise why not. */
+  async #offer(socket: Socket, hello: Hello, sockets: readonly HeldSockets[]): Promise<string | null> {
+    const { libc, program } = this.#options
+    const doors = hello.doors.filter((door) => this.#options.doors.includes(door))
+    const common = { kind: 'sockets', pid: process.pid, program, doors, revision } as const
+    const name = knowsName(hello) ? this.#name.descriptor : null
+    if (name !== null) {
+      // First, so that whatever comes of the rest, the newcomer has it.
+      const first = { ...common, listeners: [], more: true, name: true }
+      const obstacle = await send(libc, socket, first, [name])
+      if (obstacle !== null) return obstacle
+    }
+    const batches = offers(sockets, mostDescriptors)
+    for (const [i, { listeners, descriptors }] of batches.entries()) {
+      const message = { ...common, listeners, more: i < batches.length - 1, name: false }
+      const obstacle = await send(libc, socket, message, descriptors)
+      if (obstacle !== null) return obstacle
+    }
+    return null
+  }
+
+  /** Resolves when the newcomer has proven itself (null), or will not any more. */
+  async #watch(
+    talk: Talk,
+    { revision: known }: Hello,
+  ): Promise<{ readonly kind: 'gone' | 'hangs'; readonly reason: string } | null> {
+    for (;;) {
+      const heard = await talk.hear(known === 0 ? settleMs : silenceMs)
+      if (heard.kind === 'gone') return { kind: 'gone', reason: 'has gone' }
+      if (known === 0) return null
+      if (heard.kind === 'silent')
+        return { kind: 'hangs', reason: `gave no sign of life for ${silenceMs} ms` }
+      if (heard.kind === 'unreadable') return { kind: 'hangs', reason: `said ${heard.reason}` }
+      if (heard.message.kind === 'settled') return null
     }
   }
 
@@ -202,6 +246,10 @@ export class Giver {
     }
     return 'nobody else of our uid listens on any of our ports'
   }
+}
+
+function knowsName({ descriptors, revision: known }: Hello): boolean {
+  return descriptors && known > 0
 }
 
 /** null: sent; otherwise why not. */

@@ -1,7 +1,6 @@
-import type { HeldSockets } from '../core/inherited.ts'
 import type { LoadedLibc } from '../linux/libc.ts'
 import { activate } from './activation.ts'
-import { Giver, type Succession } from './giver.ts'
+import { Giver, type GiverOptions } from './giver.ts'
 import { type HandoverLog, type Inheritance, nothingInherited } from './inheritance.ts'
 import { listenFds, type PassedDescriptor } from './listen-fds.ts'
 import type { Wanted } from './match.ts'
@@ -23,6 +22,8 @@ export interface HandoverOptions {
 export interface Doors {
   /** Of those that this process opens. */
   readonly names: readonly string[]
+  /** Throws when one cannot be had, as far as can be seen before; those of `held` the process before has open. */
+  check(held: readonly string[]): Promise<void>
   /** Closes those that a successor opens. */
   close(names: readonly string[]): Promise<void>
   /** Opens what was closed: the successor is dead. */
@@ -46,18 +47,22 @@ export class Handover {
     const taken = name === null ? nothingInherited : await take({ ...this.#options, name, libc })
     const handed = new Set(taken.sockets.map(({ key }) => key))
     for (const { key, close } of activated) if (handed.has(key)) close()
-    return { ...taken, sockets: [...activated.filter(({ key }) => !handed.has(key)), ...taken.sockets] }
+    // What systemd has passed it holds, whoever handed it over.
+    const shared = new Set(activated.map(({ key }) => key))
+    const sockets = taken.sockets.map((each) => ({ ...each, shared: each.shared || shared.has(each.key) }))
+    return { ...taken, sockets: [...activated.filter(({ key }) => !handed.has(key)), ...sockets] }
   }
 
   /** Waits for a successor. */
-  give(held: () => readonly HeldSockets[], succession: Succession): void {
+  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'settled' | 'succession'>): void {
     const { name } = this.#options
-    if (name === null) return
+    if (name === null || this.#giver !== null) return
     const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null
-    this.#giver = new Giver({ ...this.#options, name, libc, held, succession })
+    this.#giver = new Giver({ ...this.#options, ...heir, name, libc })
     this.#giver.open()
   }
 
+  /** Waits no longer: another process does, or this one ends. */
   close(): void {
     this.#giver?.close()
   }

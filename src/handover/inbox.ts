@@ -43,5 +43,5 @@ export class Inbox {
 
 function descriptorsOf(message: Message): number {
   if (message.kind !== 'sockets') return 0
-  return message.listeners.reduce((sum, { descriptors }) => sum + descriptors, 0)
+  return message.listeners.reduce((sum, { descriptors }) => sum + descriptors, message.name ? 1 : 0)
 }

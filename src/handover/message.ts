@@ -1,6 +1,7 @@
 /**
- * What two processes say to each other at a hand-over, one JSON object a line. The newcomer: hello, accepting, settled. The
- * process that serves: sockets (one or more), released; or refused.
+ * What two processes say to each other at a hand-over, one JSON object a line. The newcomer: hello, accepting, beat while it
+ * proves itself, settled. The process that serves: wait, sockets (one or more), released, and in the worst case reclaimed; or
+ * refused, at any time before released.
  *
  * Descriptors travel beside the bytes, in the order in which the messages count them. A message that carries live
  * connections as well would be a kind of its own, in a version of its own: who does not know the version refuses.
@@ -16,7 +17,10 @@ export type Message =
       readonly descriptors: boolean
       /** Names of admin doors that it will open; whoever has them open closes them. */
       readonly doors: readonly string[]
+      readonly revision: number
     }
+  /** The sockets come when the process that serves has proven itself, which takes at most `ms`. */
+  | { readonly kind: 'wait'; readonly ms: number }
   | {
       readonly kind: 'sockets'
       readonly pid: number
@@ -24,12 +28,22 @@ export type Message =
       readonly listeners: readonly ListenerOffer[]
       /** Another one of this kind follows. */
       readonly more: boolean
+      /** Of the doors of `hello`, those that the sender has open; null: it does not say. */
+      readonly doors: readonly string[] | null
+      /** The last descriptor is the listening socket of the name at which successors call. */
+      readonly name: boolean
+      readonly revision: number
     }
   | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'accepting' }
+  /** `keys`: whose sockets it accepts from; null: from all that were offered with descriptors. */
+  | { readonly kind: 'accepting'; readonly keys: readonly string[] | null }
   | { readonly kind: 'released' }
-  /** Until this is said, the process before begins to accept again when the newcomer dies. */
+  /** It lives; said every `beatMs` between `accepting` and `settled`. */
+  | { readonly kind: 'beat' }
+  /** Until this is said, the process before begins to accept again when the newcomer dies or hangs. */
   | { readonly kind: 'settled' }
+  /** The newcomer seemed to hang: the process before accepts again, and the newcomer has to go. */
+  | { readonly kind: 'reclaimed'; readonly reason: string }
 
 export interface ListenerOffer {
   /** As HeldSockets. */
@@ -38,11 +52,20 @@ export interface ListenerOffer {
   readonly port: number
   /** How many descriptors of this message are its sockets; 0: none can be passed, bind beside. */
   readonly descriptors: number
+  /** Somebody else holds them too: systemd. */
+  readonly shared: boolean
 }
 
 /** Grows when a process of the version before would misunderstand. */
 export const version = 1
-/** 256 listeners, the most there are, with the longest names and addresses are 53 KiB. */
+/**
+ * Grows with what a process may say to one that knows it, and keeps to itself otherwise. 0: the first programs, which do not
+ * say this number. 1: wait, beat, reclaimed, the name's socket, `doors`, `keys`, `shared`.
+ */
+export const revision = 1
+/** Of a newcomer that is not settled: short beside the silence that the process before takes for a hang. */
+export const beatMs = 500
+/** 256 listeners, the most there are, with the longest names and addresses are 57 KiB. */
 export const mostMessageBytes = 64 * 1024
 const newline = 0x0a
 
@@ -83,20 +106,28 @@ function unreadable(reason: string): Decoded {
 type Fields = Readonly<Record<string, unknown>>
 
 function read(given: Fields): Message | undefined {
-  const { kind, pid, program, descriptors, doors, listeners, more, reason } = given
+  const { kind, pid, program, descriptors, doors, listeners, more, reason, keys, ms } = given
+  const { revision = 0, name = false } = given
+  if (!isCount(revision)) return undefined
   switch (kind) {
     case 'hello':
       return isCount(pid) && isText(program) && typeof descriptors === 'boolean' && isListOf(doors, isText)
-        ? { kind, pid, program, descriptors, doors }
+        ? { kind, pid, program, descriptors, doors, revision }
         : undefined
+    case 'wait':
+      return isCount(ms) ? { kind, ms } : undefined
     case 'sockets':
-      return isCount(pid) && isText(program) && isListOf(listeners, isOffer) && typeof more === 'boolean'
-        ? { kind, pid, program, listeners: listeners.map(offer), more }
+      if (!isCount(pid) || !isText(program) || typeof more !== 'boolean' || typeof name !== 'boolean') return
+      return isListOf(listeners, isOffer) && isTextsOrNone(doors)
+        ? { kind, pid, program, listeners: listeners.map(offer), more, doors: doors ?? null, name, revision }
         : undefined
     case 'refused':
+    case 'reclaimed':
       return isText(reason) ? { kind, reason } : undefined
     case 'accepting':
+      return isTextsOrNone(keys) ? { kind, keys: keys ?? null } : undefined
     case 'released':
+    case 'beat':
     case 'settled':
       return { kind }
     default:
@@ -105,14 +136,22 @@ function read(given: Fields): Message | undefined {
 }
 
 /** Without what a later program may have added. */
-function offer({ key, host, port, descriptors }: ListenerOffer): ListenerOffer {
-  return { key, host, port, descriptors }
+function offer({ key, host, port, descriptors, shared = false }: ReadOffer): ListenerOffer {
+  return { key, host, port, descriptors, shared }
 }
 
-function isOffer(given: unknown): given is ListenerOffer {
+/** The first programs do not say `shared`. */
+type ReadOffer = Omit<ListenerOffer, 'shared'> & { readonly shared?: boolean }
+
+function isOffer(given: unknown): given is ReadOffer {
   if (!isFields(given)) return false
-  const { key, host, port, descriptors } = given
-  return isText(key) && isText(host) && isCount(port) && port <= 65_535 && isCount(descriptors)
+  const { key, host, port, descriptors, shared = false } = given
+  const counts = isCount(port) && port <= 65_535 && isCount(descriptors)
+  return isText(key) && isText(host) && counts && typeof shared === 'boolean'
+}
+
+function isTextsOrNone(given: unknown): given is readonly string[] | null | undefined {
+  return given === undefined || given === null || isListOf(given, isText)
 }
 
 function isListOf<T>(given: unknown, isItem: (item: unknown) => item is T): given is readonly T[] {

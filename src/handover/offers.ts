@@ -17,12 +17,12 @@ export function offers(held: readonly HeldSockets[], most: number): readonly Bat
     listeners = []
     descriptors = []
   }
-  for (const { key, address, descriptors: all } of held) {
+  for (const { key, address, descriptors: all, shared } of held) {
     let from = 0
     do {
       if (descriptors.length === most) close()
       const part = all.slice(from, from + most - descriptors.length)
-      listeners.push({ key, ...address, descriptors: part.length })
+      listeners.push({ key, ...address, descriptors: part.length, shared })
       descriptors.push(...part)
       from += part.length
     } while (from < all.length)

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import { Fd } from '../linux/fd.ts'
 import type { Credentials, Libc } from '../linux/libc.ts'
 
@@ -13,11 +13,11 @@ export function describePeer({ pid, uid }: Credentials): string {
 }
 
 /**
- * The descriptor of a connected node:net socket, which stays the socket's: not to be closed. Node shows it nowhere in
+ * The descriptor of a node:net socket or server, which stays its owner's: not to be closed. Node shows it nowhere in
  * public; without it nothing can be sent beside the bytes. Throws when this Node keeps it elsewhere, so that a new release
  * fails its first test.
  */
-export function descriptorOf(socket: Socket): Fd {
+export function descriptorOf(socket: Socket | Server): Fd {
   const handle: unknown = Reflect.get(socket, '_handle')
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
   if (typeof fd === 'number' && fd >= 0) return new Fd(fd)

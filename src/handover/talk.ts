@@ -12,8 +12,8 @@ export interface Talk {
   /** Who is at the other end; null: without koffi the kernel cannot be asked. */
   readonly peer: Credentials | null
   send(message: Message): void
-  /** The next message. Never rejects. */
-  hear(limitMs: number): Promise<Heard>
+  /** The next message. `lookMs`: how often it looks where it cannot wait. Never rejects. */
+  hear(limitMs: number, lookMs?: number): Promise<Heard>
   /** Hangs up. Descriptors that came and that no message has claimed are closed. */
   close(): void
 }
@@ -42,15 +42,15 @@ export async function call(name: string, libc: Libc | null): Promise<Called> {
     const called = libc === null ? await callByNode(name) : callByLibc(name, libc)
     const crowded = called.kind === 'failed' && called.reason === 'EAGAIN' // unix(7) says it of a full backlog
     if (!crowded || performance.now() >= untilMs) return called
-    await new Promise((resolve) => setTimeout(resolve, lookMs))
+    await new Promise((resolve) => setTimeout(resolve, soonMs))
   }
 }
 
 /**
- * How often a newcomer looks for an answer: only between its start and the first answer, and between its last word and the
- * reply to that. libuv would drop the descriptors, and cannot wait for a socket of ours.
+ * How often a newcomer looks for an answer that it waits for; while it proves itself, it looks seldom. libuv would drop the
+ * descriptors, and cannot wait for a socket of ours.
  */
-const lookMs = 2
+const soonMs = 2
 
 /** Over a socket of our own: the only one that descriptors can be received from. */
 class LibcTalk implements Talk {
@@ -74,7 +74,7 @@ class LibcTalk implements Talk {
     this.#libc.send(this.#fd, block, 0, block.size, MSG_NOSIGNAL)
   }
 
-  async hear(limitMs: number): Promise<Heard> {
+  async hear(limitMs: number, lookMs = soonMs): Promise<Heard> {
     const block = this.#libc.block(mostMessageBytes)
     const untilMs = performance.now() + limitMs
     for (;;) {
@@ -130,9 +130,12 @@ export class NodeTalk implements Talk {
 
   async hear(limitMs: number): Promise<Heard> {
     let silent = false
+    // A process that was stopped for a while fires its timers before it reads: what has come by then was not late.
     const timer = setTimeout(() => {
-      silent = true
-      this.#wake()
+      setImmediate(() => {
+        silent = true
+        this.#wake()
+      })
     }, limitMs)
     try {
       for (;;) {

@@ -17,9 +17,11 @@ export const SO_OOBINLINE = 10
 export const SO_LINGER = 13
 export const SO_PEERCRED = 17
 export const SO_ACCEPTCONN = 30
+export const SO_PROTOCOL = 38
 export const SCM_RIGHTS = 1
 /** bits/in.h */
 export const IPPROTO_IP = 0
+export const IPPROTO_MPTCP = 262
 export const IP_BIND_ADDRESS_NO_PORT = 24
 export const IPPROTO_IPV6 = 41
 export const IPV6_V6ONLY = 26

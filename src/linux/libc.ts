@@ -20,6 +20,7 @@ export interface Libc {
   listen(fd: Fd, backlog: number): number
   /** The peer's address goes into `address`. */
   accept(fd: Fd, address: Block): Fd | number
+  /** The length of the address, of which as much is in `address` as fits. */
   getsockname(fd: Fd, address: Block): number
   getpeername(fd: Fd, address: Block): number
   recv(fd: Fd, block: Block, offset: number, length: number, flags: number): number
@@ -65,6 +66,8 @@ export interface Libc {
   close(fd: Fd): void
   /** Marks a descriptor that another thread made and gave to this one. */
   adopt(fd: Fd): void
+  /** _exit(2). */
+  exitAtOnce(code: number): void
   /** A second descriptor of the same open file. */
   duplicate(descriptor: number): Fd | number
 
@@ -185,6 +188,7 @@ function bind(open: Uint8Array | null): Libc {
     eventfd: lib.func('int eventfd(unsigned int, int)'),
     pipe2: lib.func('int pipe2(uintptr_t, int)'),
     splice: lib.func('int64_t splice(int, uintptr_t, int, uintptr_t, size_t, unsigned int)'),
+    exit: lib.func('void _exit(int)'),
     read: lib.func('int64_t read(int, uintptr_t, size_t)'),
     write: lib.func('int64_t write(int, uintptr_t, size_t)'),
   }
@@ -227,8 +231,9 @@ function bind(open: Uint8Array | null): Libc {
       )
     },
     getsockname(fd, address) {
-      length.view.setUint32(0, addressSize, true)
-      return result(call.getsockname(fd.n, address.at(0, addressSize), lengthAt))
+      length.view.setUint32(0, address.size, true)
+      const code = result(call.getsockname(fd.n, address.at(0, address.size), lengthAt))
+      return code < 0 ? code : length.view.getUint32(0, true)
     },
     getpeername(fd, address) {
       length.view.setUint32(0, addressSize, true)
@@ -308,6 +313,7 @@ function bind(open: Uint8Array | null): Libc {
     adopt(fd) {
       if (open !== null) open[fd.n] = 1
     },
+    exitAtOnce: (code) => void call.exit(code),
     duplicate: (descriptor) => opened(call.fcntl(descriptor, c.F_DUPFD_CLOEXEC, 0)),
 
     epoll: () => opened(call.epoll_create1(c.EPOLL_CLOEXEC)),

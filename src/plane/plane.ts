@@ -40,8 +40,12 @@ export interface ListenSpec {
 }
 
 export interface Listening {
-  /** Stops accepting and closes this plane's descriptor. Connections live on. */
-  close(): void
+  /**
+   * Stops accepting and closes this plane's descriptor; `closed` is called when it has. `empty` accepts what waits in the
+   * queue first, a backlog's worth at most, because what is left there is reset; `leave` leaves it to another process that
+   * holds the socket too. Connections live on.
+   */
+  close(queue: 'empty' | 'leave', closed?: () => void): void
   /** Leaves connections in the kernel's backlog until resume(). False: this plane cannot. */
   pause(): boolean
   resume(): void

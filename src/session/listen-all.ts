@@ -9,8 +9,9 @@ export function listenAll<W extends Wire>(
 ): Listening {
   const listenings = specs.map((spec) => plane.listen(spec, accept, refused))
   return {
-    close() {
-      for (const listening of listenings) listening.close()
+    close(queue, closed = () => {}) {
+      let open = listenings.length
+      for (const listening of listenings) listening.close(queue, () => --open === 0 && closed())
     },
     pause: () => listenings.map((listening) => listening.pause()).every((paused) => paused),
     resume() {

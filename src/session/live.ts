@@ -16,7 +16,7 @@ export interface LiveSessions {
   remove(session: LiveSession): void
   /**
    * Ends connections with FIN as they fall silent for `idleAfterMs`, spread evenly over `windowMs`; those that are dialing
-   * now, when they connect to one of `slots`. null: all. Takes the place of what was begun for `slots` before.
+   * now, when they connect to one of `slots`. null: all, and those who come within the window too. Takes the place of what was begun for `slots` before.
    */
   retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number, cause: EndedBy): void
   /** Ends what retire() does to these endpoints' connections; a retirement of all goes on. */
@@ -27,34 +27,55 @@ export interface LiveSessions {
   dropAll(): void
 }
 
+interface Running {
+  readonly retirement: Retirement
+  /** A step is to come. */
+  waiting: boolean
+}
+
 /** `after` and `now` are the plane's clock. */
 export function createLiveSessions(
   after: (ms: number, fire: () => void) => () => void,
   now: () => number,
 ): LiveSessions {
   const sessions = new Roster<LiveSession>()
-  const retirements = new Set<Retirement>()
+  const retirements = new Set<Running>()
 
   const keep = (slots: readonly number[]): void => {
-    for (const retirement of retirements) retirement.spare(slots)
+    for (const { retirement } of retirements) retirement.spare(slots)
+  }
+  const step = (running: Running): void => {
+    running.waiting = false
+    const { retirement } = running
+    // With nobody left it rests: a timer would keep the thread of the net plane alive.
+    if (retirement.step(now()) && sessions.size > 0) again(running)
+    else if (!retirement.takesNewcomers(now())) retirements.delete(running)
+  }
+  const again = (running: Running): void => {
+    if (running.waiting) return
+    running.waiting = true
+    after(retireStepMs, () => step(running))
   }
   return {
     get size() {
       return sessions.size
     },
-    add: (session) => sessions.add(session),
+    add(session) {
+      sessions.add(session)
+      for (const running of retirements) {
+        if (!running.retirement.takesNewcomers(now())) continue
+        running.retirement.admit(session)
+        again(running)
+      }
+    },
     remove: (session) => sessions.remove(session),
     retire(slots, windowMs, idleAfterMs, cause) {
       if (slots !== null) keep(slots)
       const retirement = new Retirement(slots, { windowMs, idleAfterMs, cause }, now())
       sessions.visit((session) => retirement.admit(session))
-      retirements.add(retirement)
-      const step = (): void => {
-        // With nobody left it stops: a timer would keep the thread of the net plane alive.
-        if (retirement.step(now()) && sessions.size > 0) after(retireStepMs, step)
-        else retirements.delete(retirement)
-      }
-      step()
+      const running = { retirement, waiting: false }
+      retirements.add(running)
+      step(running)
     },
     keep,
     kill(slots, cause) {

@@ -46,6 +46,11 @@ export class Retirement {
     if (session.slot === -1 || this.#concerns(session)) this.#left.add(session)
   }
 
+  /** It is one of all, and its window is not over: who comes now has to end with the others. */
+  takesNewcomers(nowMs: number): boolean {
+    return this.#slots === null && nowMs - this.#startMs < this.#plan.windowMs
+  }
+
   /** The connections of these endpoints stay. Does nothing to a retirement of all. */
   spare(slots: readonly number[]): void {
     if (this.#slots === null) return

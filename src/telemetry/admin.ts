@@ -4,6 +4,9 @@ import { type Door, type DoorLog, type HolderOf, SocketDoor, TcpDoor } from './d
 
 export type { AdminActions, AdminSource, Answer, EndpointAction, Verdict } from './admin-source.ts'
 
+/** Between two tries for a door that was closed and cannot be had again. */
+const reopenMs = 1_000
+
 export interface AdminOptions {
   readonly app: AdminSource & AdminActions
   /** null: no UNIX socket. Its folder must exist. */
@@ -41,21 +44,37 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     listen === null ? null : new TcpDoor(() => adminServer(app, 'tcp', failed), listen, holder, log)
   await tcpDoor?.open()
   const doors: readonly Door[] = [socketDoor, tcpDoor].filter((door) => door !== null)
+  const warned = new Set<Door>()
+  let reopening: NodeJS.Timeout | null = null
+  let ended = false
+  const openDoors = async (): Promise<void> => {
+    reopening = null
+    const lost: Door[] = []
+    for (const door of doors.filter(({ closed }) => closed)) {
+      await door.open().catch((err: unknown) => {
+        lost.push(door)
+        if (warned.has(door)) return
+        warned.add(door)
+        log.warn({ err, door: door.name }, 'cannot open an admin door; trying again every second')
+      })
+    }
+    // The process that has it hangs: it closes it when it comes back, or dies.
+    if (lost.length > 0 && !ended) reopening = setTimeout(() => void openDoors(), reopenMs).unref()
+  }
   return {
     socketPath,
     address: () => tcpDoor?.address() ?? null,
     async closeDoors(names) {
+      if (reopening !== null) clearTimeout(reopening)
       const named = doors.filter(({ name }) => name !== null && names.includes(name))
       await Promise.all(named.map((door) => door.close()))
       for (const { name } of named)
         log.info({ door: name }, `admin door closed for the next process: ${name}`)
     },
-    async openDoors() {
-      for (const door of doors.filter(({ closed }) => closed)) {
-        await door.open().catch((err: unknown) => log.warn({ err, door: door.name }, 'an admin door is lost'))
-      }
-    },
+    openDoors,
     async close() {
+      ended = true
+      if (reopening !== null) clearTimeout(reopening)
       await Promise.all(doors.map((door) => door.close()))
     },
   }

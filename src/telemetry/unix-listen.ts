@@ -1,5 +1,6 @@
-import { lstatSync, unlinkSync } from 'node:fs'
+import { accessSync, constants, lstatSync, type Stats, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
+import { dirname } from 'node:path'
 
 /** sockaddr_un holds 108 bytes, the last of them zero. */
 const maxPathBytes = 107
@@ -10,19 +11,35 @@ const maxPathBytes = 107
  * is something other than a socket, or when it cannot be bound. Main thread only: it sets the umask for a moment.
  */
 export async function listenUnix(server: Server, path: string): Promise<void> {
-  if (Buffer.byteLength(path) > maxPathBytes) {
-    throw problem(
-      path,
-      `has ${Buffer.byteLength(path)} bytes, the kernel takes ${maxPathBytes}`,
-      'ENAMETOOLONG',
-    )
-  }
+  checkLength(path)
   const first = await tryListen(server, path)
   if (first === null) return
   if (first.code !== 'EADDRINUSE') throw problem(path, 'cannot be bound', first.code, first)
   await removeStale(path)
   const second = await tryListen(server, path)
   if (second !== null) throw problem(path, 'cannot be bound', second.code, second)
+}
+
+/**
+ * Rejects as listenUnix() would, as far as can be seen without binding. `held`: the process that answers there is known, and
+ * will close it.
+ */
+export async function checkUnix(path: string, held: boolean): Promise<void> {
+  checkLength(path)
+  try {
+    accessSync(dirname(path), constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
+    throw problem(path, 'cannot be bound', code, error instanceof Error ? error : undefined)
+  }
+  const there = lstatSync(path, { throwIfNoEntry: false })
+  if (there !== undefined) await checkStale(path, there, held)
+}
+
+function checkLength(path: string): void {
+  const bytes = Buffer.byteLength(path)
+  if (bytes <= maxPathBytes) return
+  throw problem(path, `has ${bytes} bytes, the kernel takes ${maxPathBytes}`, 'ENAMETOOLONG')
 }
 
 /** null: bound. */
@@ -44,12 +61,17 @@ function tryListen(server: Server, path: string): Promise<NodeJS.ErrnoException 
 
 /** Removes the socket file when its process is gone; throws when somebody answers, or when it is no socket. */
 async function removeStale(path: string): Promise<void> {
+  await checkStale(path, lstatSync(path), false)
+  unlinkSync(path)
+}
+
+async function checkStale(path: string, there: Stats, held: boolean): Promise<void> {
   // Asked first: connecting to a regular file is ECONNREFUSED too, and we must not delete one.
-  if (!lstatSync(path).isSocket()) throw problem(path, 'exists and is not a socket', 'EEXIST')
+  if (!there.isSocket()) throw problem(path, 'exists and is not a socket', 'EEXIST')
+  if (held) return
   const code = await knock(path)
   if (code === null) throw problem(path, 'belongs to a running process', 'EADDRINUSE')
   if (code !== 'ECONNREFUSED') throw problem(path, 'exists and does not say whether it is in use', code)
-  unlinkSync(path)
 }
 
 /** null: somebody accepted. */

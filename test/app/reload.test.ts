@@ -151,12 +151,12 @@ test('a listener that gets another name keeps its port', async (t) => {
   await backend.close()
 })
 
-test('while it drains, a reload is refused and new connections are turned away', async (t) => {
+test('while it drains in a hurry, a reload is refused and new connections are turned away', async (t) => {
   const { forwarder, reload } = await scene(t)
   const kept = await dialPeer(forwarder.port)
   const { port } = forwarder
   await forwarder.until(() => forwarder.app.status().connections.active === 1)
-  forwarder.app.drain()
+  forwarder.app.drain(true)
   await forwarder.line(/accepting has stopped/)
   t.deepEqual(await reload({}), { ok: false, message: 'the program is draining' })
   t.is(await turnedAway(port), 'rst')

@@ -24,9 +24,10 @@ async function scene(name: string) {
   const newcomer = async () => {
     const inheritance = await take({ name: socket, libc, uid, program: 'new', doors: [], log })
     if (inheritance.sockets.length === 0) throw new Error('nothing was handed over')
-    await inheritance.accepting()
+    await inheritance.accepting(inheritance.sockets.map(({ key }) => key))
     return () => {
       for (const { close } of inheritance.sockets) close()
+      if (inheritance.name !== null) libc.close(inheritance.name)
       inheritance.abandon()
     }
   }

@@ -15,7 +15,7 @@ drain: ${drain}
 `
 }
 
-test('SIGTERM: a download ends whole, new connections are served during notReadyDelay and refused after it', async (t, stage) => {
+test('SIGTERM: a download ends whole, and new connections are served until there is none left', async (t, stage) => {
   const deadlineMs = 8_000
   const drain = `{ notReadyDelay: 500ms, window: 1s, deadline: ${deadlineMs}ms }`
   const spliceway = await stage.spliceway(t, config(stage, drain))
@@ -30,13 +30,14 @@ test('SIGTERM: a download ends whole, new connections are served during notReady
   await spliceway.log(/draining: not ready any more/)
   t.like(await visit(edgeAddress.v4, 80), { error: null })
   t.deepEqual(await spliceway.page('/readyz'), { status: 503, body: 'draining\n' })
-  t.regex(await spliceway.log(/accepting has stopped/), /accepting has stopped, 1 connections? left$/)
-  await refused(edgeAddress.v4, 80)
+  await spliceway.log(/accepts on until the first moment without a connection, 1 connection left/)
+  t.like(await visit(edgeAddress.v4, 80), { error: null })
   t.is(downloader.ending, null)
   t.true((await download).body.equals(stage.file))
   t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
   t.true(performance.now() - startMs < deadlineMs, 'it ends when nothing is left, not at the deadline')
-  const [first, ...others] = (await spliceway.told(2)).map(({ cause, bytesDown }) => ({ cause, bytesDown }))
+  await refused(edgeAddress.v4, 80)
+  const [first, ...others] = (await spliceway.told(3)).map(({ cause, bytesDown }) => ({ cause, bytesDown }))
   t.is(first?.cause, 'none')
   t.true(others.some(({ cause, bytesDown }) => cause === 'none' && bytesDown > stage.file.length))
 })
@@ -90,7 +91,7 @@ for (const [first, second] of [
   ['SIGTERM', 'SIGINT'],
   ['SIGINT', 'SIGTERM'],
 ] as const) {
-  test(`${second} after ${first} exits at once`, async (t, stage) => {
+  test(`${second} after ${first} ends it at once: a reset, a line for each connection, and one that says so`, async (t, stage) => {
     const spliceway = await stage.spliceway(
       t,
       config(stage, '{ notReadyDelay: 20s, window: 5s, deadline: 30s }'),
@@ -105,11 +106,47 @@ for (const [first, second] of [
     spliceway.program.tell(second)
     t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
     t.true(performance.now() - startMs < 1_000)
-    await client.ended()
+    t.is(await client.ended(), 'rst')
+    t.is(await spliceway.log(/ends now/), `${second}: ends now, what is left is reset`)
+    const [told] = await spliceway.told(1)
+    t.is(`${told?.cause} ${told?.closed.first} ${told?.closed.how}`, 'admin proxy kill')
+    t.is(spliceway.program.lines.at(-1)?.includes('"msg":"stopped"'), true)
   })
 }
 
-test('spliceway drain does what SIGTERM does and does not wait for the end', async (t, stage) => {
+test('SIGINT: with a connection open it stops accepting at once', async (t, stage) => {
+  const spliceway = await stage.spliceway(
+    t,
+    config(stage, '{ notReadyDelay: 20s, window: 5s, deadline: 30s }'),
+  )
+  const client = await Visitor.connect(edgeAddress.v4, 80)
+  t.teardown(() => client.close())
+  await client.get('/')
+  spliceway.program.tell('SIGINT')
+  t.regex(await spliceway.log(/accepting has stopped/), /accepting has stopped, 1 connection left$/)
+  await refused(edgeAddress.v4, 80)
+  t.is((await client.get('/')).status, 200)
+  client.close()
+  t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
+})
+
+test('in a Pod a second SIGTERM changes nothing, and SIGINT ends it', async (t, stage) => {
+  const file = stage.configFile(config(stage, '{ notReadyDelay: 20s, window: 5s, deadline: 30s }'))
+  const spliceway = await stage.splicewayWith(t, file, { KUBERNETES_SERVICE_HOST: '192.0.2.1' })
+  const client = await Visitor.connect(edgeAddress.v4, 80)
+  t.teardown(() => client.close())
+  await client.get('/')
+  spliceway.program.tell('SIGTERM')
+  await spliceway.log(/draining: not ready any more/)
+  spliceway.program.tell('SIGTERM')
+  await spliceway.log(/SIGTERM again: the drain goes on/)
+  t.is((await client.get('/')).status, 200)
+  spliceway.program.tell('SIGINT')
+  t.is(await client.ended(), 'rst')
+  t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
+})
+
+test('spliceway drain does what SIGTERM does and does not wait for the end; SIGTERM after it means the same', async (t, stage) => {
   const spliceway = await stage.spliceway(
     t,
     config(stage, '{ notReadyDelay: 200ms, window: 5s, deadline: 30s }'),
@@ -119,7 +156,8 @@ test('spliceway drain does what SIGTERM does and does not wait for the end', asy
   await client.get('/')
   const said = await spliceway.command('drain')
   t.like(said, { code: 0, out: 'draining: ends when the last connection does, within 30s\n', err: '' })
-  await spliceway.log(/accepting has stopped/)
+  await spliceway.log(/accepts on until the first moment without a connection/)
+  spliceway.program.tell('SIGTERM')
   t.is((await client.get('/')).status, 200)
   client.close()
   t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })

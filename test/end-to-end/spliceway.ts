@@ -21,8 +21,12 @@ export class Spliceway {
   }
 
   /** Its admin socket is beside `file`. Whoever calls it ends the program. */
-  static async start(namespace: NetworkNamespace, file: string): Promise<Spliceway> {
-    const env = { RUNTIME_DIRECTORY: join(dirname(file), 'run') }
+  static async start(
+    namespace: NetworkNamespace,
+    file: string,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Spliceway> {
+    const env = { RUNTIME_DIRECTORY: join(dirname(file), 'run'), ...more }
     const argv = namespace.command(process.execPath, cli, 'run', '-c', file)
     return new Spliceway(namespace, await Program.start(argv, { env }), env)
   }

@@ -60,8 +60,12 @@ export class Stage {
   }
 
   /** The same with a file that exists. */
-  async splicewayWith(t: ExecutionContext, file: string): Promise<Spliceway> {
-    const spliceway = await Spliceway.start(this.edge, file)
+  async splicewayWith(
+    t: ExecutionContext,
+    file: string,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Spliceway> {
+    const spliceway = await Spliceway.start(this.edge, file, env)
     t.teardown(() => spliceway.program.kill())
     await spliceway.serving()
     return spliceway

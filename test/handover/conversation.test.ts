@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { Giver, type Succession } from '../../src/handover/giver.ts'
+import type { HeldSockets } from '../../src/core/inherited.ts'
+import { Giver, type GiverOptions, type Succession } from '../../src/handover/giver.ts'
 import type { Inheritance } from '../../src/handover/inheritance.ts'
 import { take } from '../../src/handover/taker.ts'
 import { call } from '../../src/handover/talk.ts'
+import type { Fd } from '../../src/linux/fd.ts'
 import { loadLibc, must } from '../../src/linux/libc.ts'
 import { unixAddress } from '../../src/linux/unix-address.ts'
 import { Backend, dialPeer } from '../helpers/peer.ts'
@@ -17,8 +19,8 @@ const { libc } = loaded
 const uid = process.getuid?.() ?? 0
 let scenes = 0
 
-/** A giver with one listening socket, in this process, and a log of both sides. */
-async function scene(t: ExecutionContext) {
+/** A giver with one listening socket, in this process, and a log of both sides. A newcomer proves itself in 200 ms. */
+async function scene(t: ExecutionContext, options: Partial<GiverOptions> = {}) {
   const name = `spliceway-test-${process.pid}-${++scenes}`
   const lines: string[] = []
   const waiting: (() => void)[] = []
@@ -29,8 +31,8 @@ async function scene(t: ExecutionContext) {
   const log = { info: told, warn: told }
   const calls: string[] = []
   const succession: Succession = {
-    async yield(doors) {
-      calls.push(`yield ${doors.join()}`)
+    async yield(keys, doors) {
+      calls.push(`yield ${keys.join()} ${doors.join()}`)
     },
     async resume() {
       calls.push('resume')
@@ -42,8 +44,18 @@ async function scene(t: ExecutionContext) {
   const fd = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined
   const descriptor = must('dup', libc.duplicate(Number(fd)))
   const address = { host: '127.0.0.1', port: backend.port }
-  const held = [{ key: `127.0.0.1:${backend.port}`, address, descriptors: [descriptor.n] }]
-  const giver = new Giver({ name, libc, uid, program: 'old', log, held: () => held, succession })
+  const key = `127.0.0.1:${backend.port}`
+  const held: HeldSockets[] = [{ key, address, descriptors: [descriptor.n], shared: false }]
+  const settled = Promise.resolve(true)
+  const doors = ['tcp 1', 'tcp 3']
+  const common = { libc, uid, program: 'old', log, held: () => held, doors, succession }
+  /** Another process that has the sockets and waits at the name. */
+  const first = (name: string, inherited: Fd | null = null) => {
+    const other = new Giver({ ...common, name, inherited, settled })
+    other.open()
+    return other
+  }
+  const giver = new Giver({ ...common, name, inherited: null, settled, ...options })
   giver.open()
   t.teardown(async () => {
     giver.close()
@@ -58,8 +70,16 @@ async function scene(t: ExecutionContext) {
     }
   }
   const newcomer = (): Promise<Inheritance> =>
-    take({ name, libc, uid, program: 'new', doors: ['tcp 1'], log })
-  return { name, backend, calls, lines, line, newcomer, address }
+    take({ name, libc, uid, program: 'new', doors: ['tcp 1', 'tcp 2'], log, probationMs: 200 })
+  return { name, backend, calls, lines, line, newcomer, address, giver, first, held }
+}
+
+/** What a newcomer accepts from: all that it got. */
+const keysOf = ({ sockets }: Inheritance): string[] => sockets.map(({ key }) => key)
+
+function close({ sockets, name }: Inheritance): void {
+  for (const { close } of sockets) close()
+  if (name !== null) libc.close(name)
 }
 
 test('the newcomer gets the same socket; it accepts, the old one yields, it settles, the old one leaves', async (t) => {
@@ -68,47 +88,262 @@ test('the newcomer gets the same socket; it accepts, the old one yields, it sett
   t.deepEqual([...inheritance.beside], [address.port])
   const [sockets, ...others] = inheritance.sockets
   t.deepEqual(others, [])
-  t.like(sockets, { key: `127.0.0.1:${address.port}`, address })
+  const key = `127.0.0.1:${address.port}`
+  t.like(sockets, { key, address })
+  t.deepEqual(inheritance.doors, ['tcp 1'], 'of the doors that it named, the other one has this')
   t.deepEqual(calls, [])
-  await inheritance.accepting()
-  t.deepEqual(calls, ['yield tcp 1'])
+  t.is(await inheritance.accepting(keysOf(inheritance)), null)
+  t.deepEqual(calls, [`yield ${key} tcp 1,tcp 2`])
   await line(new RegExp(`took over from pid ${process.pid}, uid ${uid}: 1 listening socket of 1 listener`))
   await backend.close() // the old one's descriptor: the port stays open in ours
   const client = await dialPeer(address.port)
   client.reset()
-  inheritance.settle()
+  t.deepEqual(await inheritance.fate(), { kind: 'settled' })
   await line(/handed over to pid/)
-  while (!calls.includes('leave')) await new Promise((resolve) => setImmediate(resolve))
-  t.deepEqual(calls, ['yield tcp 1', 'leave'])
-  sockets?.close()
+  t.deepEqual(calls, [`yield ${key} tcp 1,tcp 2`, 'leave'])
+  close(inheritance)
 })
 
 test('a newcomer that goes before it accepts changes nothing, and the next one is served', async (t) => {
   const { newcomer, calls, line } = await scene(t)
   const first = await newcomer()
-  for (const { close } of first.sockets) close()
+  close(first)
   first.abandon()
   await line(/has not taken over: it did not begin to accept \(gone\); this process serves on/)
   const second = await newcomer()
   t.is(second.sockets.length, 1)
-  for (const { close } of second.sockets) close()
+  close(second)
   second.abandon()
   t.deepEqual(calls, [])
 })
 
-test('a newcomer that dies young is followed by the old one, which takes its name again', async (t) => {
+for (const [when, wait] of [
+  ['at once', 0],
+  ['in the middle of its probation', 100],
+] as const) {
+  test(`a newcomer that goes ${when} is followed by the old one, which answers at its name again`, async (t) => {
+    const { newcomer, calls, line } = await scene(t)
+    const first = await newcomer()
+    await first.accepting([])
+    const fate = first.fate()
+    await new Promise((resolve) => setTimeout(resolve, wait))
+    first.abandon()
+    close(first)
+    t.deepEqual(await fate, { kind: 'withdrawn' })
+    await line(/has gone, \d+ ms after it came: this process accepts again/)
+    const second = await newcomer()
+    t.is(second.sockets.length, 1)
+    close(second)
+    second.abandon()
+    t.deepEqual(calls, ['yield  tcp 1,tcp 2', 'resume'])
+  })
+}
+
+test('a newcomer that hangs in its probation is noticed, the old one accepts again, and the newcomer learns of it', async (t) => {
   const { newcomer, calls, line } = await scene(t)
   const first = await newcomer()
-  for (const { close } of first.sockets) close()
-  await first.accepting()
-  first.abandon()
-  await line(/died \d+ ms after it came: this process accepts again/)
-  const second = await newcomer()
-  t.is(second.sockets.length, 1)
-  for (const { close } of second.sockets) close()
-  second.abandon()
-  t.deepEqual(calls, ['yield tcp 1', 'resume'])
+  await first.accepting([])
+  // It does not call fate(), and so says nothing, as a process that is stopped.
+  await line(/gave no sign of life for 3000 ms, \d+ ms after it came: this process accepts again/)
+  t.deepEqual(calls, ['yield  tcp 1,tcp 2', 'resume'])
+  t.deepEqual(await first.fate(), { kind: 'reclaimed', reason: 'gave no sign of life for 3000 ms' })
+  close(first)
 })
+
+test('a newcomer that is not waited for any longer learns of it when it comes back', async (t) => {
+  const { newcomer, calls, line } = await scene(t, { acceptMs: 50 })
+  const first = await newcomer()
+  await line(/has not taken over: it did not begin to accept \(silent\)/)
+  t.is(await first.accepting(keysOf(first)), 'it did not begin to accept (silent)')
+  t.deepEqual(calls, [])
+  first.abandon()
+  close(first)
+})
+
+test('the old one dies before it lets go, or in the probation: the newcomer stays', async (t) => {
+  const name = `spliceway-test-${process.pid}-${++scenes}`
+  const said: string[] = []
+  for (const last of ['accepting', 'beat']) {
+    const server = createServer((socket) => {
+      socket.on('data', (bytes) => {
+        for (const line of bytes.toString().trimEnd().split('\n')) {
+          const { kind } = JSON.parse(line)
+          said.push(kind)
+          if (kind === 'hello') socket.write(offerNothing(1))
+          else if (kind === last) socket.destroy()
+          else socket.write('{"handover":1,"kind":"released"}\n')
+        }
+      })
+    })
+    server.listen(`\0${name}`)
+    await once(server, 'listening')
+    const log = { info() {}, warn() {} }
+    const inheritance = await take({ name, libc, uid, program: 'new', doors: [], log })
+    t.is(await inheritance.accepting([]), null)
+    t.deepEqual(await inheritance.fate(), { kind: 'settled' })
+    server.close()
+    await once(server, 'close')
+  }
+  t.deepEqual(said.slice(0, 2), ['hello', 'accepting'])
+})
+
+test('of three in a row, the last one waits until the one in the middle is proven', async (t) => {
+  const proven = Promise.withResolvers<boolean>()
+  const { newcomer, line } = await scene(t, { settled: proven.promise })
+  const third = newcomer()
+  await line(/has just been taken over itself: waiting until that is settled/)
+  proven.resolve(true)
+  const inheritance = await third
+  t.is(inheritance.sockets.length, 1)
+  close(inheritance)
+  inheritance.abandon()
+})
+
+test('of three in a row, the one in the middle has to go: the last one gets its sockets from the first', async (t) => {
+  const proven = Promise.withResolvers<boolean>()
+  const { name, newcomer, line, giver, first } = await scene(t, { settled: proven.promise })
+  const third = newcomer()
+  await line(/waiting until that is settled/)
+  giver.close()
+  const again = first(name)
+  proven.resolve(false)
+  const inheritance = await third
+  t.is(inheritance.sockets.length, 1)
+  again.close()
+  close(inheritance)
+  inheritance.abandon()
+})
+
+test('the name goes over with the sockets: nobody can take it, and calls are answered by the newcomer', async (t) => {
+  const { name, newcomer, giver, first } = await scene(t)
+  const inheritance = await newcomer()
+  t.not(inheritance.name, null)
+  await inheritance.accepting([])
+  const taken = createServer().listen(`\0${name}`)
+  const [error] = await once(taken, 'error')
+  t.is(error.code, 'EADDRINUSE')
+  t.deepEqual(await inheritance.fate(), { kind: 'settled' })
+  giver.close()
+  const called = newcomer() // before anybody listens: it waits in the queue
+  const heir = first(name, inheritance.name)
+  const next = await called
+  t.is(next.sockets.length, 1)
+  close(next)
+  next.abandon()
+  heir.close()
+  for (const { close } of inheritance.sockets) close()
+})
+
+test('descriptors that are something else than what they are said to be are not used, and said to be so', async (t) => {
+  const { newcomer, line, held, address } = await scene(t)
+  const pipe = libc.pipe()
+  if (typeof pipe === 'number') throw new Error('no pipe')
+  const [there] = held
+  const own = there?.descriptors[0] ?? -1
+  held.push({ ...there, key: 'pipe', address, descriptors: [pipe.read.n], shared: false })
+  held.push({ ...there, key: 'port', address: { ...address, port: 1 }, descriptors: [own], shared: false })
+  held.push({
+    ...there,
+    key: 'host',
+    address: { ...address, host: '::1' },
+    descriptors: [own],
+    shared: false,
+  })
+  held.push({ ...there, key: 'good', address, descriptors: [own, own], shared: false })
+  const inheritance = await newcomer()
+  t.deepEqual(
+    inheritance.sockets.map(({ key, descriptors }) => [key, descriptors.length]),
+    [
+      [`127.0.0.1:${address.port}`, 1],
+      ['good', 2],
+    ],
+  )
+  await line(/a descriptor for 127\.0\.0\.1:\d+ is not used: it is no listening TCP socket/)
+  await line(/a descriptor for 127\.0\.0\.1:1 is not used: it is bound to 127\.0\.0\.1:\d+/)
+  await line(/a descriptor for \[::1\]:\d+ is not used: it is bound to 127\.0\.0\.1:\d+/)
+  close(inheritance)
+  inheritance.abandon()
+  libc.close(pipe.read)
+  libc.close(pipe.write)
+})
+
+test('one of the first programs takes over: it is told nothing that it does not know', async (t) => {
+  const { name, calls } = await scene(t)
+  const socket = connect(`\0${name}`)
+  const said: { kind: string; name?: boolean }[] = []
+  const heard = Promise.withResolvers<void>()
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    for (const line of text.trimEnd().split('\n')) said.push(JSON.parse(line))
+    if (said.at(-1)?.kind === 'released') heard.resolve()
+  })
+  socket.write(
+    '{"handover":1,"kind":"hello","pid":1,"program":"0.1.0","descriptors":true,"doors":["tcp 1"]}\n',
+  )
+  socket.write('{"handover":1,"kind":"accepting"}\n')
+  await heard.promise
+  t.deepEqual(
+    said.map(({ kind, name }) => [kind, name]),
+    [
+      ['sockets', false],
+      ['released', undefined],
+    ],
+  )
+  t.regex(calls.join(), /^yield 127\.0\.0\.1:\d+ tcp 1$/)
+  socket.write('{"handover":1,"kind":"settled"}\n')
+  await once(socket, 'close')
+  t.is(calls.at(-1), 'leave')
+})
+
+test('one of the first programs calls while this one has to prove itself: it is refused', async (t) => {
+  const { name } = await scene(t, { settled: new Promise(() => {}) })
+  const socket = connect(`\0${name}`)
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    answer += text
+  })
+  socket.write('{"handover":1,"kind":"hello","pid":1,"program":"0.1.0","descriptors":true,"doors":[]}\n')
+  await once(socket, 'close')
+  t.regex(answer, /"refused","reason":"this process has just taken over itself: try again"/)
+})
+
+test('one of the first programs hands over: it hears no beat, which it would take for the last word', async (t) => {
+  const name = `spliceway-test-${process.pid}-${++scenes}`
+  const said: string[] = []
+  const server = createServer((socket) => {
+    socket.on('data', (bytes) => {
+      for (const line of bytes.toString().trimEnd().split('\n')) {
+        const { kind } = JSON.parse(line)
+        said.push(kind)
+        if (kind === 'hello') socket.write(offerNothing(null))
+        else if (kind === 'accepting') socket.write('{"handover":1,"kind":"released"}\n')
+      }
+    })
+  })
+  server.listen(`\0${name}`)
+  await once(server, 'listening')
+  const log = { info() {}, warn() {} }
+  const inheritance = await take({
+    name,
+    libc,
+    uid,
+    program: 'new',
+    doors: ['tcp 1'],
+    log,
+    probationMs: 1_500,
+  })
+  t.deepEqual(inheritance.doors, ['tcp 1'], 'it does not say which it has')
+  t.is(await inheritance.accepting([]), null)
+  t.deepEqual(await inheritance.fate(), { kind: 'settled' })
+  server.close()
+  await once(server, 'close')
+  t.deepEqual(said, ['hello', 'accepting', 'settled'])
+})
+
+/** An answer without a socket; `revision` null: of one of the first programs. */
+function offerNothing(revision: number | null): string {
+  const message = { handover: 1, kind: 'sockets', pid: 1, program: 'old', listeners: [], more: false }
+  return `${JSON.stringify(revision === null ? message : { ...message, revision })}\n`
+}
 
 test('a second newcomer at the same time is refused with the reason', async (t) => {
   const { newcomer, line } = await scene(t)
@@ -116,7 +351,7 @@ test('a second newcomer at the same time is refused with the reason', async (t) 
   const second = await newcomer()
   t.deepEqual(second.sockets, [])
   await line(/nothing is taken over: @.*: a hand-over to pid \d+, uid \d+ is under way/)
-  for (const { close } of first.sockets) close()
+  close(first)
   first.abandon()
 })
 
@@ -163,7 +398,7 @@ asRoot(`a crowd of strangers does not keep a newcomer away${alone}`, async (t) =
   t.is(spawnSync('setpriv', stranger, { timeout: 10_000 }).status, 0)
   const inheritance = await newcomer()
   t.is(inheritance.sockets.length, 1)
-  for (const { close } of inheritance.sockets) close()
+  close(inheritance)
   inheritance.abandon()
 })
 

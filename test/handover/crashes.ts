@@ -38,7 +38,7 @@ export async function crashes(
     // Every other time at once, somewhere in its start, else when the sockets are on their way, where it is dangerous.
     if (random() < 0.4) await pause(random() * 200)
     else {
-      await serving.line(/"msg":"handing over to/, from)
+      await serving.line(/"msg":"handing over to/, from, 2 * patienceMs)
       await pause(random() * 150)
     }
     const [victim, survivor] = killed === 'old' ? [serving, next] : [next, serving]

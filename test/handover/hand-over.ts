@@ -12,6 +12,9 @@ export interface Season {
   readonly longLived: number
 }
 
+/** A process that has just taken over proves itself before it hands over. */
+const patienceMs = 30_000
+
 /** What a season of hand-overs cost. */
 export interface Toll extends Figures {
   readonly perSecond: number
@@ -37,7 +40,7 @@ export async function handOver(t: ExecutionContext, place: Succession, season: S
   let longLived = await LongLived.open(season.longLived, place.port)
   for (const role of others) {
     const next = await place.start(t, role)
-    const line: { ms: number } = JSON.parse(await next.line(/"msg":"took over from/))
+    const line: { ms: number } = JSON.parse(await next.line(/"msg":"took over from/, 0, patienceMs))
     handoverMs.push(line.ms)
     await serving.line(/"msg":"handed over to/)
     await longLived.ask()
@@ -50,6 +53,7 @@ export async function handOver(t: ExecutionContext, place: Succession, season: S
   }
   const figures = await load.stop()
   await longLived.close()
+  await serving.line(/"msg":"settled: /, 0, patienceMs) // until then the one before would serve again
   serving.tell('SIGINT')
   exits.push(serving.exit)
   for (const exit of await Promise.all(exits)) t.deepEqual(exit, { code: 0, signal: null })

@@ -2,13 +2,25 @@ import test from 'ava'
 import fc from 'fast-check'
 import { decode, encode, type Message } from '../../src/handover/message.ts'
 
-const offer = { key: '[::]:443', host: '::', port: 443, descriptors: 4 }
+const offer = { key: '[::]:443', host: '::', port: 443, descriptors: 4, shared: false }
+const given = { kind: 'sockets', pid: 7, program: '0.1.0', doors: ['tcp 9981'], revision: 1 } as const
 const messages: readonly Message[] = [
-  { kind: 'hello', pid: 12, program: '0.1.0', descriptors: true, doors: ['tcp 9981', 'unix 1:2 a.sock'] },
-  { kind: 'sockets', pid: 7, program: '0.1.0', listeners: [offer, { ...offer, key: 'x' }], more: true },
-  { kind: 'sockets', pid: 7, program: '0.1.0', listeners: [], more: false },
+  {
+    kind: 'hello',
+    pid: 12,
+    program: '0.1.0',
+    descriptors: true,
+    doors: ['tcp 9981', 'unix 1:2 a.sock'],
+    revision: 1,
+  },
+  { kind: 'wait', ms: 8_000 },
+  { ...given, listeners: [offer, { ...offer, key: 'x', shared: true }], more: true, name: false },
+  { ...given, listeners: [], more: false, name: true, doors: null },
   { kind: 'refused', reason: 'a hand-over to pid 9 is under way' },
-  { kind: 'accepting' },
+  { kind: 'accepting', keys: null },
+  { kind: 'accepting', keys: ['[::]:443'] },
+  { kind: 'beat' },
+  { kind: 'reclaimed', reason: 'gave no sign of life' },
   { kind: 'released' },
   { kind: 'settled' },
 ]
@@ -37,16 +49,26 @@ test('any message is read as it was written', (t) => {
       program: text,
       descriptors: fc.boolean(),
       doors: fc.array(text, { maxLength: 4 }),
+      revision: fc.nat(),
     }),
     fc.record({
       kind: fc.constant('sockets' as const),
       pid: fc.nat(),
       program: text,
       listeners: fc.array(
-        fc.record({ key: text, host: text, port: fc.nat(65_535), descriptors: fc.nat(253) }),
+        fc.record({
+          key: text,
+          host: text,
+          port: fc.nat(65_535),
+          descriptors: fc.nat(253),
+          shared: fc.boolean(),
+        }),
         { maxLength: 8 },
       ),
       more: fc.boolean(),
+      doors: fc.option(fc.array(text, { maxLength: 4 })),
+      name: fc.boolean(),
+      revision: fc.nat(),
     }),
     fc.record({ kind: fc.constant('refused' as const), reason: text }),
   )
@@ -58,6 +80,30 @@ test('any message is read as it was written', (t) => {
       t.is(JSON.stringify(decoded), JSON.stringify({ kind: 'message', message: given, bytes: bytes.length }))
     }),
   )
+})
+
+test('what the first programs say is read, with what they do not say filled in', (t) => {
+  const said = (line: string) => {
+    const decoded = decode(Buffer.from(`{"handover":1,${line}}\n`))
+    return decoded.kind === 'message' ? decoded.message : decoded
+  }
+  const hello = { kind: 'hello', pid: 1, program: '0.1.0', descriptors: true, doors: [] } as const
+  t.deepEqual(said('"kind":"hello","pid":1,"program":"0.1.0","descriptors":true,"doors":[]'), {
+    ...hello,
+    revision: 0,
+  })
+  const listener = '{"key":"a","host":"::","port":1,"descriptors":2}'
+  t.deepEqual(said(`"kind":"sockets","pid":1,"program":"0.1.0","more":false,"listeners":[${listener}]`), {
+    kind: 'sockets',
+    pid: 1,
+    program: '0.1.0',
+    listeners: [{ key: 'a', host: '::', port: 1, descriptors: 2, shared: false }],
+    more: false,
+    doors: null,
+    name: false,
+    revision: 0,
+  })
+  t.deepEqual(said('"kind":"accepting"'), { kind: 'accepting', keys: null })
 })
 
 test('no change of a single byte makes it throw', (t) => {

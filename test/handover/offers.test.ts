@@ -6,14 +6,14 @@ const address = { host: '::', port: 80 }
 
 test('a few sockets are one message', (t) => {
   const held = [
-    { key: 'a', address, descriptors: [3, 4] },
-    { key: 'b', address, descriptors: [5] },
+    { key: 'a', address, descriptors: [3, 4], shared: false },
+    { key: 'b', address, descriptors: [5], shared: false },
   ]
   t.deepEqual(offers(held, 253), [
     {
       listeners: [
-        { key: 'a', ...address, descriptors: 2 },
-        { key: 'b', ...address, descriptors: 1 },
+        { key: 'a', ...address, descriptors: 2, shared: false },
+        { key: 'b', ...address, descriptors: 1, shared: false },
       ],
       descriptors: [3, 4, 5],
     },
@@ -21,8 +21,8 @@ test('a few sockets are one message', (t) => {
 })
 
 test('without any descriptor every listener is offered all the same', (t) => {
-  t.deepEqual(offers([{ key: 'a', address, descriptors: [] }], 253), [
-    { listeners: [{ key: 'a', ...address, descriptors: 0 }], descriptors: [] },
+  t.deepEqual(offers([{ key: 'a', address, descriptors: [], shared: false }], 253), [
+    { listeners: [{ key: 'a', ...address, descriptors: 0, shared: false }], descriptors: [] },
   ])
   t.deepEqual(offers([], 253), [{ listeners: [], descriptors: [] }])
 })
@@ -34,6 +34,7 @@ test('whatever the numbers, every descriptor goes once, in order, under its key,
       key: `key ${i}`,
       address,
       descriptors: Array.from({ length: count }, () => next++),
+      shared: false,
     }))
   })
   fc.assert(

@@ -17,6 +17,9 @@ export interface Role {
   /** Where the program is installed; this checkout when left out. */
   readonly folder?: string
   readonly adminPort?: number
+  /** Path of the admin socket; the one in the common folder when left out. */
+  readonly adminSocket?: string
+  readonly notReadyDelay?: string
   /** More of the environment. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -84,6 +87,12 @@ export class Succession {
     return this.#namespace !== null
   }
 
+  /** The argv of a program of another uid in the same network; null: there is no root to make one. */
+  asStranger(...argv: readonly string[]): readonly string[] | null {
+    if (this.#namespace === null) return null
+    return this.#namespace.command('setpriv', `--reuid=${uid + 1}`, '--clear-groups', ...argv)
+  }
+
   /** Whether somebody waits for a successor. */
   get nameIsHeld(): boolean {
     return readFileSync('/proc/thread-self/net/unix', 'latin1')
@@ -91,15 +100,21 @@ export class Succession {
       .some((line) => line.endsWith(`@${this.name}`))
   }
 
-  #config({ workers, plane = 'auto', adminPort = 9981 }: Role): string {
+  #config({
+    workers,
+    plane = 'auto',
+    adminPort = 9981,
+    adminSocket = 'auto',
+    notReadyDelay = '10s',
+  }: Role): string {
     const listen = this.#namespace === null ? 'off' : `127.0.0.1:${adminPort}`
     return `listeners: [{ name: main, listen: "127.0.0.1:${this.port}", pool: echo }]
 pools: { echo: { endpoints: ["127.0.0.1:${this.backend.port}"], health: off } }
 workers: ${workers}
 plane: ${plane}
 handover: { socket: "@${this.name}" }
-drain: { notReadyDelay: 10s, window: 1s, deadline: 60s }
-admin: { listen: "${listen}" }
+drain: { notReadyDelay: ${notReadyDelay}, window: 1s, deadline: 60s }
+admin: { listen: "${listen}", socket: "${adminSocket}" }
 log: { access: none }
 `
   }

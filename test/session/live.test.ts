@@ -178,3 +178,31 @@ test('connections of endpoints are killed without a word to the others', (t) => 
   live.kill([1], 'endpoint-down')
   t.deepEqual(endings, [{ slot: 1, how: 'kill', cause: 'endpoint-down' }])
 })
+
+test('those who come within the window of a drain are retired too, when they fall silent', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  clock.advance(5_000)
+  live.retire(null, 1_000, 100, 'admin')
+  clock.advance(300)
+  for (let i = 0; i < 10; i++) open(0, clock.nowMs())
+  clock.advance(1_000)
+  t.is(finishedAt.length, 10)
+  t.true(
+    finishedAt.every((atMs) => atMs >= 5_400 && atMs <= 6_050),
+    finishedAt.join(),
+  )
+  t.is(clock.pending, 0)
+})
+
+test('who comes after the window, or while only some endpoints retire, is left alone', (t) => {
+  const { clock, live, open, finishedAt } = scene()
+  live.retire([1], 1_000, 0, 'admin')
+  open(0)
+  clock.advance(2_000)
+  live.retire(null, 1_000, 0, 'admin')
+  clock.advance(2_000)
+  open(0)
+  clock.advance(2_000)
+  t.is(finishedAt.length, 1)
+  t.is(clock.pending, 0)
+})

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import type { Listening, ListenSpec } from '../plane.ts'
 import type { Buffers } from './buffers.ts'
 import { type Tune, takeConnections } from './handle.ts'
@@ -18,7 +18,9 @@ export function listen(
   tune?.(typeof socket === 'number' ? socket : socket.fd()) // accepted sockets inherit it
   if (typeof socket === 'number') server.listen({ fd: socket, backlog })
   else server.listen(socket, backlog)
+  let accepted = 0
   takeConnections(server, (error, handle) => {
+    accepted++
     // Out of descriptors libuv closes connections with its reserve descriptor, most of them without a word.
     if (error !== 0 && error !== undefined) {
       refused()
@@ -28,5 +30,37 @@ export function listen(
     wire.attach(new NetSocket(buffers, wire, handle))
     accept(wire)
   })
-  return { close: () => void server.close(), pause: () => false, resume() {} }
+  return {
+    close(queue, closed = () => {}) {
+      if (queue === 'leave') end(server, closed)
+      else
+        whenEmpty(
+          backlog,
+          () => accepted,
+          () => end(server, closed),
+        )
+    },
+    pause: () => false,
+    resume() {},
+  }
+}
+
+/** Calls back after a whole turn of libuv's loop without a connection, or after `most` of them. libuv does not say more. */
+function whenEmpty(most: number, accepted: () => number, empty: () => void): void {
+  const first = accepted()
+  let before = -1
+  const look = (): void => {
+    if (accepted() === before || accepted() - first >= most) {
+      empty()
+      return
+    }
+    before = accepted()
+    setImmediate(look) // the loop polls between two of these
+  }
+  setImmediate(look)
+}
+
+function end(server: Server, closed: () => void): void {
+  server.close()
+  closed()
 }

@@ -5,7 +5,7 @@ import {
   TCP_NODELAY,
   TCP_NOTSENT_LOWAT,
 } from '../../linux/constants.ts'
-import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM } from '../../linux/errno.ts'
+import { EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOPROTOOPT, EOPNOTSUPP } from '../../linux/errno.ts'
 import { Fd } from '../../linux/fd.ts'
 import { must } from '../../linux/libc.ts'
 import type { Listening, ListenSpec } from '../plane.ts'
@@ -20,6 +20,13 @@ const pauseMs = 100
 /** Not the connection's fault: the next one would fare no better. */
 const shortages: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, ENOMEM])
 
+/** A listener that somebody else made may be MPTCP, which has no urgent data and, before Linux 5.16, fewer options. */
+const unknownOptions: ReadonlySet<number> = new Set([EOPNOTSUPP, ENOPROTOOPT])
+
+function inheritable(what: string, result: number): void {
+  if (!unknownOptions.has(result)) must(what, result)
+}
+
 /** Who is told of connections. */
 export interface Door {
   accept(downstream: SpliceWire): void
@@ -32,6 +39,7 @@ export class Listener implements Listening, Watcher {
   place = -1
   readonly #shared: Shared
   readonly #fd: Fd
+  readonly #backlog: number
   readonly #door: Door
   readonly #after: (ms: number, fire: () => void) => () => void
   #paused: (() => void) | null = null
@@ -48,11 +56,12 @@ export class Listener implements Listening, Watcher {
     this.#door = door
     this.#after = after
     this.#fd = new Fd(spec.socket)
+    this.#backlog = spec.backlog
     libc.adopt(this.#fd)
     // Accepted sockets inherit all three: no system call for each of them.
-    must('setsockopt(TCP_NODELAY)', libc.setOption(this.#fd, IPPROTO_TCP, TCP_NODELAY, 1))
-    must('setsockopt(SO_OOBINLINE)', libc.setOption(this.#fd, SOL_SOCKET, SO_OOBINLINE, 1))
-    must(
+    inheritable('setsockopt(TCP_NODELAY)', libc.setOption(this.#fd, IPPROTO_TCP, TCP_NODELAY, 1))
+    inheritable('setsockopt(SO_OOBINLINE)', libc.setOption(this.#fd, SOL_SOCKET, SO_OOBINLINE, 1))
+    inheritable(
       'setsockopt(TCP_NOTSENT_LOWAT)',
       libc.setOption(this.#fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, mostUnsent),
     )
@@ -61,8 +70,13 @@ export class Listener implements Listening, Watcher {
   }
 
   ready(): void {
+    this.#take(batch)
+  }
+
+  /** Accepts `most` connections, or as many as there are, or until somebody pauses it. */
+  #take(most: number): void {
     const { libc, poller, address } = this.#shared
-    for (let i = 0; i < batch && this.place !== -1; i++) {
+    for (let i = 0; i < most && this.place !== -1; i++) {
       const fd = libc.accept(this.#fd, address)
       if (typeof fd === 'number') {
         if (shortages.has(fd)) this.#pause()
@@ -91,11 +105,13 @@ export class Listener implements Listening, Watcher {
     if (this.#shared.poller.watchListener(this.#fd, this) < 0) this.#resumeLater()
   }
 
-  close(): void {
+  close(queue: 'empty' | 'leave', closed?: () => void): void {
+    if (queue === 'empty') this.#take(this.#backlog)
     this.#paused?.()
     // Not left to close(): the socket lives on in main's descriptor, maybe in another process, and so would its events.
     this.#shared.poller.mute(this.#fd, this)
     this.#shared.libc.close(this.#fd)
+    closed?.()
   }
 
   /** Level-triggered: without this the poller would spin on a queue that cannot be taken. */

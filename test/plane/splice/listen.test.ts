@@ -46,7 +46,7 @@ function scene(t: ExecutionContext, change: (libc: Libc) => Partial<Libc>) {
     },
   )
   t.teardown(() => {
-    listening.close()
+    listening.close('leave')
     plane.close()
   })
   return { port: port, events }

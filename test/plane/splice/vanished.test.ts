@@ -95,7 +95,7 @@ async function scene(t: ExecutionContext) {
   t.teardown(async () => {
     client.socket.destroy()
     await backend.close()
-    listening.close()
+    listening.close('leave')
     plane.close()
     leave()
     namespace.remove()
