@@ -3,7 +3,7 @@ import type { Outlier } from '../core/outlier.ts'
 import { fullShare, shareBits } from '../core/slow-start.ts'
 import type { EndpointId, EndpointSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus } from '../core/status.ts'
-import { healthBit, notUp } from '../core/tally.ts'
+import { healthBit, notUp, type Tally } from '../core/tally.ts'
 import type { ResolvedEndpoint } from './resolved-pool.ts'
 import { roughly } from './wording.ts'
 
@@ -24,6 +24,8 @@ export interface EndpointRecord {
   /** stateOf() as of the last change, and since when it is that. */
   state: ReturnType<typeof stateOf>
   sinceMs: number
+  /** Since when it is suspect, as of the last look; null: it is not. */
+  suspectSinceMs: number | null
   /** Cancels the end of the ejection under way; does nothing when there is none. */
   cancelReturn: () => void
   presence: Presence
@@ -44,6 +46,11 @@ export function healthWord(record: EndpointRecord): number {
 /** It gets connections: not down, ejected or draining. */
 export function isUp(record: EndpointRecord): boolean {
   return (healthWord(record) & notUp) === 0
+}
+
+/** It gets connections, and workers have marked it: a dial has no answer. */
+export function isSuspect(record: EndpointRecord, tally: Tally): boolean {
+  return isUp(record) && tally.suspected(record.slot)
 }
 
 /** What it gets now of the connections that are its due: 1, less in slow start, 0 when it is not up. */

@@ -117,6 +117,7 @@ export class Records {
       ejections: 0,
       state: 'unknown',
       sinceMs: nowMs,
+      suspectSinceMs: null,
       cancelReturn: () => {},
       presence: { kind: 'present' },
     }
@@ -134,6 +135,7 @@ export class Records {
     record.cancelReturn()
     record.outlier = blameless(nowMs)
     record.share = fullShare
+    record.suspectSinceMs = null
     this.#deps.tally.setHealth(record.slot, healthWord(record))
     this.#cancelSweep ??= this.#deps.after(sweepEveryMs, () => this.#sweep())
   }

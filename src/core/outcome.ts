@@ -16,8 +16,12 @@ export type Cause = (typeof causes)[number]
 export const phases = ['preface', 'queue', 'connect', 'data', 'half-closed'] as const
 export type Phase = (typeof phases)[number]
 
+/** Which limit of connections is reached: the program's or the listener's own. */
+export const limits = ['limit', 'listener-limit'] as const
+export type Limit = (typeof limits)[number]
+
 /** Why a connection was turned away at accept. `resource`: this host had no descriptor or no memory for it. */
-export const rejections = ['limit', 'listener-limit', 'resource'] as const
+export const rejections = [...limits, 'resource'] as const
 export type Rejection = (typeof rejections)[number]
 
 /** Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). */

@@ -12,7 +12,9 @@ export function listenAll<W extends Wire>(
     close() {
       for (const listening of listenings) listening.close()
     },
-    pause: () => listenings.map((listening) => listening.pause()).every((paused) => paused),
+    pause() {
+      for (const listening of listenings) listening.pause()
+    },
     resume() {
       for (const listening of listenings) listening.resume()
     },

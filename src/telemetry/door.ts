@@ -138,12 +138,17 @@ function tryListen(
   listen: { readonly host: string; readonly port: number },
 ): Promise<NodeJS.ErrnoException | null> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.ErrnoException | null>()
-  const failed = (error: NodeJS.ErrnoException) => resolve(error)
-  server.once('error', failed)
-  server.listen({ host: listen.host, port: listen.port }, () => {
+  const failed = (error: NodeJS.ErrnoException): void => {
+    server.off('listening', bound) // the next try brings its own
+    resolve(error)
+  }
+  const bound = (): void => {
     server.off('error', failed)
     resolve(null)
-  })
+  }
+  server.once('error', failed)
+  server.once('listening', bound)
+  server.listen({ host: listen.host, port: listen.port })
   return promise
 }
 

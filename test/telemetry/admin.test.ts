@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type AdminOptions, startAdmin } from '../../src/telemetry/admin.ts'
+import { TcpDoor } from '../../src/telemetry/door.ts'
 import { exampleApp, exampleStatus, memoryLog } from './example-app.ts'
 
 async function start(t: ExecutionContext, change: Partial<AdminOptions> = {}) {
@@ -224,27 +225,165 @@ test('a connection serves one request', async (t) => {
   t.is(answer.headers.connection, 'close')
 })
 
-test('at most 64 connections are held, and the rest cost nothing', async (t) => {
-  const { tcp } = await start(t)
+/** Connections that send `request` and read nothing. */
+function hold(t: ExecutionContext, tcp: string, count: number, request = ''): readonly Socket[] {
   const { hostname, port } = new URL(tcp)
-  const sockets: Socket[] = []
+  const sockets = Array.from({ length: count }, () => {
+    const socket = connect(Number(port), hostname).on('error', () => {})
+    if (request !== '') socket.write(request)
+    return socket
+  })
   t.teardown(() => {
     for (const socket of sockets) socket.destroy()
   })
-  let closed = 0
-  const enough = Promise.withResolvers<void>()
-  for (let n = 0; n < 80; n++) {
-    const socket = connect(Number(port), hostname).on('error', () => {})
-    socket.on('close', () => {
-      closed += 1
-      if (closed === 16) enough.resolve()
-    })
-    socket.resume()
-    sockets.push(socket)
+  return sockets
+}
+
+test('of more than 64 connections the oldest without a request gives way', async (t) => {
+  const { tcp } = await start(t)
+  const old = hold(t, tcp, 64)
+  await Promise.all(old.map((socket) => once(socket, 'connect')))
+  const [first, second] = old
+  if (first === undefined || second === undefined) throw new Error('there are 64')
+  second.write('GET /livez HTTP/1.1\r\nho') // not a whole request
+  first.resume()
+  const gone = once(first, 'close')
+  t.is((await ask(tcp, 'GET', '/livez')).body, 'ok\n')
+  await gone
+  second.write('st: x\r\n\r\n')
+  const [answer] = await once(second, 'data')
+  t.regex(String(answer), /^HTTP\/1\.1 200 /)
+})
+
+test('whoever asks is answered among 300 that come at the same time and are silent', async (t) => {
+  const { tcp } = await start(t)
+  const asked = ask(tcp, 'GET', '/readyz')
+  const silent = hold(t, tcp, 300)
+  t.is((await asked).status, 200)
+  for (let n = 0; n < 20; n++) t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+  await Promise.all(
+    silent.map((socket) => (socket.destroyed ? null : once(socket.resume(), 'close'))).slice(0, 200),
+  )
+})
+
+test('a page that many ask for is made once', async (t) => {
+  const { tcp, app } = await start(t)
+  let made = 0
+  const answer = Promise.withResolvers<{ contentType: string; text: string }>()
+  app.metrics = () => {
+    made++
+    return answer.promise
   }
-  await enough.promise
-  t.is(closed, 16)
-  for (const socket of sockets) socket.destroy()
+  const asked = Array.from({ length: 20 }, () => ask(tcp, 'GET', '/metrics'))
+  answer.resolve({ contentType: 'text/plain', text: 'metric 1\n' })
+  for (const { body } of await Promise.all(asked)) t.is(body, 'metric 1\n')
+  t.is(made, 1)
+})
+
+test('a page that failed is asked for again', async (t) => {
+  const { tcp, app } = await start(t)
+  const { metrics } = app
+  app.metrics = async () => {
+    throw new Error('no rows')
+  }
+  t.is((await ask(tcp, 'GET', '/metrics')).status, 500)
+  app.metrics = metrics
+  t.is((await ask(tcp, 'GET', '/metrics')).status, 200)
+})
+
+test('over the UNIX socket a page is made anew each time', async (t) => {
+  const { socketPath, app } = await start(t)
+  let made = 0
+  app.metrics = async () => ({ contentType: 'text/plain', text: `metric ${++made}\n` })
+  t.is((await ask(socketPath, 'GET', '/metrics')).body, 'metric 1\n')
+  t.is((await ask(socketPath, 'GET', '/metrics')).body, 'metric 2\n')
+})
+
+test('two that do not read a large page are cut, and whoever waits for it gets it', async (t) => {
+  const { tcp, app } = await start(t)
+  const text = 'x'.repeat(16 << 20) // more than a socket takes from one and holds for the other
+  app.metrics = async () => ({ contentType: 'text/plain', text })
+  const unread = hold(t, tcp, 3, 'GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
+  for (const socket of unread) socket.pause()
+  const asked = ask(tcp, 'GET', '/metrics')
+  t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+  t.is((await asked).body.length, text.length)
+})
+
+test('a second request on a connection ends it', async (t) => {
+  const { tcp, app } = await start(t)
+  const answer = Promise.withResolvers<{ contentType: string; text: string }>()
+  app.metrics = () => answer.promise
+  const request = 'GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'
+  const [socket] = hold(t, tcp, 1, request)
+  if (socket === undefined) throw new Error('there is one')
+  await once(socket, 'connect')
+  socket.write(request)
+  await once(socket.resume(), 'close')
+  answer.resolve({ contentType: 'text/plain', text: '' })
+  t.pass()
+})
+
+/** The first line of the answer to exactly these bytes. */
+async function statusLine(tcp: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(tcp)
+  const socket = connect(Number(port), hostname)
+  socket.write(text)
+  let answer = ''
+  for await (const chunk of socket) answer += chunk
+  return answer.slice(0, answer.indexOf('\r\n'))
+}
+
+test('a page of the web that points its own name at us learns nothing', async (t) => {
+  const { tcp } = await start(t)
+  const get = (path: string, host: string) => statusLine(tcp, `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+  for (const path of ['/', '/metrics', '/status', '/nothing'])
+    t.is(await get(path, 'rebound.example:9981'), 'HTTP/1.1 421 Misdirected Request', path)
+  t.is(await get('/status', '127.0.0.1.rebound.example'), 'HTTP/1.1 421 Misdirected Request')
+  for (const host of [
+    '127.0.0.1:9981',
+    '[::1]:9981',
+    '10.0.0.5',
+    'localhost',
+    'LOCALHOST:1',
+    'edge.example:9981',
+  ])
+    t.is(await get('/status', host), 'HTTP/1.1 200 OK', host)
+})
+
+test('checks of balancers come with any Host, or with none', async (t) => {
+  const { tcp } = await start(t)
+  for (const path of ['/livez', '/readyz']) {
+    t.is(await statusLine(tcp, `GET ${path} HTTP/1.1\r\nhost: whatever.example\r\n\r\n`), 'HTTP/1.1 200 OK')
+    t.is(await statusLine(tcp, `GET ${path} HTTP/1.0\r\n\r\n`), 'HTTP/1.1 200 OK')
+    t.is(await statusLine(tcp, `GET ${path} HTTP/1.1\r\n\r\n`), 'HTTP/1.1 200 OK')
+  }
+  t.is(await statusLine(tcp, 'GET /metrics HTTP/1.0\r\n\r\n'), 'HTTP/1.1 200 OK')
+})
+
+test('a door that tries again leaves no listeners behind', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = Object(taken.address())
+  const server = createServer()
+  const lines = memoryLog()
+  const door = new TcpDoor(
+    () => server as never,
+    { host: '127.0.0.1', port },
+    async () => undefined,
+    lines,
+  )
+  await door.open()
+  const awake = setInterval(() => {}, 1_000) // the door's own timer holds nobody
+  t.teardown(() => clearInterval(awake))
+  const waiting = server.listenerCount('listening')
+  await new Promise((resolve) => setTimeout(resolve, 2_200)) // two more tries
+  t.is(server.listenerCount('listening'), waiting)
+  t.is(server.listenerCount('error'), 0)
+  const open = lines.next('admin page open')
+  taken.close()
+  await open
+  server.close()
 })
 
 test('a client that leaves before its answer harms nobody', async (t) => {
@@ -257,7 +396,7 @@ test('a client that leaves before its answer harms nobody', async (t) => {
     return answer.promise
   }
   const socket = connect(Number(port), hostname)
-  socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n')
+  socket.write('GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
   await asked.promise
   socket.resetAndDestroy()
   answer.resolve({ contentType: 'text/plain', text: 'x'.repeat(1 << 20) })

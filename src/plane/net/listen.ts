@@ -26,5 +26,5 @@ export function listen(
     wire.attach(new NetSocket(buffers, wire, handle))
     accept(wire)
   })
-  return { close: () => void server.close(), pause: () => false, resume() {} }
+  return { close: () => void server.close(), pause() {}, resume() {} }
 }

@@ -21,6 +21,7 @@ export function createNetPlane(): Plane<NetWire> {
     relay: (downstream, upstream, options) => new NetRelay(context, downstream, upstream, options),
     after,
     now,
+    asksForRoom: false, // libuv has accepted before it tells
     wakeDescriptor: null,
     close() {}, // libuv's loop ends when nothing is left in it
   }

@@ -26,6 +26,7 @@ export class Listener implements Listening, Watcher {
   readonly #shared: Shared
   readonly #fd: Fd
   readonly #door: Door
+  readonly #hasRoom: () => boolean
   readonly #after: (ms: number, fire: () => void) => () => void
   #paused: (() => void) | null = null
 
@@ -39,6 +40,7 @@ export class Listener implements Listening, Watcher {
     const { libc, poller } = shared
     this.#shared = shared
     this.#door = door
+    this.#hasRoom = spec.hasRoom
     this.#after = after
     this.#fd = new Fd(spec.socket)
     libc.adopt(this.#fd)
@@ -51,7 +53,7 @@ export class Listener implements Listening, Watcher {
 
   ready(): void {
     const { libc, poller, address } = this.#shared
-    for (let i = 0; i < batch && this.place !== -1; i++) {
+    for (let i = 0; i < batch && this.place !== -1 && this.#hasRoom(); i++) {
       const fd = libc.accept(this.#fd, address)
       if (typeof fd === 'number') {
         if (shortages.has(fd)) this.#pause()
@@ -69,9 +71,8 @@ export class Listener implements Listening, Watcher {
     }
   }
 
-  pause(): boolean {
+  pause(): void {
     this.#shared.poller.mute(this.#fd, this)
-    return true
   }
 
   resume(): void {
