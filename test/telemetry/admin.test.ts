@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type AdminOptions, startAdmin } from '../../src/telemetry/admin.ts'
+import { sharedPages } from '../../src/telemetry/admin-pages.ts'
+import { AdminServer } from '../../src/telemetry/admin-server.ts'
 import { TcpDoor } from '../../src/telemetry/door.ts'
 import { exampleApp, exampleStatus, memoryLog } from './example-app.ts'
 
@@ -239,12 +241,12 @@ function hold(t: ExecutionContext, tcp: string, count: number, request = ''): re
   return sockets
 }
 
-test('of more than 64 connections the oldest without a request gives way', async (t) => {
+test('of more than 160 connections the oldest without a request gives way', async (t) => {
   const { tcp } = await start(t)
-  const old = hold(t, tcp, 64)
+  const old = hold(t, tcp, 160)
   await Promise.all(old.map((socket) => once(socket, 'connect')))
   const [first, second] = old
-  if (first === undefined || second === undefined) throw new Error('there are 64')
+  if (first === undefined || second === undefined) throw new Error('there are 160')
   second.write('GET /livez HTTP/1.1\r\nho') // not a whole request
   first.resume()
   const gone = once(first, 'close')
@@ -266,18 +268,18 @@ test('whoever asks is answered among 300 that come at the same time and are sile
   )
 })
 
-test('a page that many ask for is made once', async (t) => {
-  const { tcp, app } = await start(t)
+test('a page that many ask for is made once a second', async (t) => {
+  const app = exampleApp()
   let made = 0
-  const answer = Promise.withResolvers<{ contentType: string; text: string }>()
-  app.metrics = () => {
-    made++
-    return answer.promise
-  }
-  const asked = Array.from({ length: 20 }, () => ask(tcp, 'GET', '/metrics'))
-  answer.resolve({ contentType: 'text/plain', text: 'metric 1\n' })
-  for (const { body } of await Promise.all(asked)) t.is(body, 'metric 1\n')
-  t.is(made, 1)
+  app.metrics = async () => ({ contentType: 'text/plain', text: `metric ${++made}\n` })
+  let nowMs = 5_000
+  const pages = sharedPages(app, () => nowMs)
+  const all = await Promise.all([pages.metrics(), pages.metrics(), pages.metrics()])
+  t.is(new Set(all.map(({ body }) => body)).size, 1)
+  nowMs += 999
+  t.is(String((await pages.metrics()).body), 'metric 1\n')
+  nowMs += 1
+  t.is(String((await pages.metrics()).body), 'metric 2\n')
 })
 
 test('a page that failed is asked for again', async (t) => {
@@ -310,18 +312,36 @@ test('two that do not read a large page are cut, and whoever waits for it gets i
   t.is((await asked).body.length, text.length)
 })
 
-test('a second request on a connection ends it', async (t) => {
+test('of a pipeline the first request is answered, and the rest costs nothing', async (t) => {
   const { tcp, app } = await start(t)
-  const answer = Promise.withResolvers<{ contentType: string; text: string }>()
-  app.metrics = () => answer.promise
-  const request = 'GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n'
-  const [socket] = hold(t, tcp, 1, request)
-  if (socket === undefined) throw new Error('there is one')
-  await once(socket, 'connect')
-  socket.write(request)
-  await once(socket.resume(), 'close')
-  answer.resolve({ contentType: 'text/plain', text: '' })
-  t.pass()
+  let made = 0
+  app.live = () => {
+    made++
+    return { ok: true, reasons: [] }
+  }
+  t.is(await statusLine(tcp, 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(3_000)), 'HTTP/1.1 200 OK')
+  t.is(made, 1)
+})
+
+test('what is no request is answered by its status, and the next one is served', async (t) => {
+  const { tcp } = await start(t)
+  t.is(await statusLine(tcp, 'hello\r\n\r\n'), 'HTTP/1.1 400 Bad Request')
+  t.is(
+    await statusLine(tcp, `GET / HTTP/1.1\r\nx: ${'x'.repeat(9_000)}`),
+    'HTTP/1.1 431 Request Header Fields Too Large',
+  )
+  t.is(await statusLine(tcp, 'GET / HTTP/2.0\r\n\r\n'), 'HTTP/1.1 505 HTTP Version Not Supported')
+  t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+})
+
+test('a client that has closed its side still gets its answer', async (t) => {
+  const { tcp } = await start(t)
+  const { hostname, port } = new URL(tcp)
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
+  socket.end('GET /livez HTTP/1.0\r\n\r\n')
+  const [answer] = await once(socket, 'data')
+  t.regex(String(answer), /^HTTP\/1\.1 200 OK\r\n/)
+  socket.destroy()
 })
 
 /** The first line of the answer to exactly these bytes. */
@@ -365,10 +385,10 @@ test('a door that tries again leaves no listeners behind', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = Object(taken.address())
-  const server = createServer()
+  const server = new AdminServer(exampleApp(), 'tcp', () => {})
   const lines = memoryLog()
   const door = new TcpDoor(
-    () => server as never,
+    () => server,
     { host: '127.0.0.1', port },
     async () => undefined,
     lines,
