@@ -12,6 +12,15 @@ export const causes = [
 ] as const
 export type Cause = (typeof causes)[number]
 
+/** Ends that somebody should look at: no endpoint was reached, it failed in use, or this host or program did. */
+export const failures: ReadonlySet<Cause> = new Set([
+  'server',
+  'proxy',
+  'resource',
+  'endpoint-down',
+  'server-timeout',
+])
+
 /** How far the connection had come when it ended. HAProxy's termination letters, spelled out. */
 export const phases = ['preface', 'queue', 'connect', 'data', 'half-closed'] as const
 export type Phase = (typeof phases)[number]
