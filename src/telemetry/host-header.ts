@@ -7,10 +7,16 @@ import { isIP } from 'node:net'
  */
 export function isMeantForUs(host: string | undefined, names: readonly string[]): boolean {
   if (host === undefined || host === '') return true
-  const name = host
-    .replace(/:\d*$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
-    .replace(/\.$/, '')
-    .toLowerCase()
-  return isIP(name) !== 0 || name === 'localhost' || names.includes(name)
+  const name = withoutDot(
+    host
+      .replace(/:\d*$/, '')
+      .replace(/^\[(.*)\]$/, '$1')
+      .toLowerCase(),
+  )
+  return isIP(name) !== 0 || name === 'localhost' || names.map(withoutDot).includes(name)
+}
+
+/** `edge.example.` is the same name, written out. */
+function withoutDot(name: string): string {
+  return name.replace(/\.$/, '')
 }
