@@ -80,5 +80,5 @@ EXPOSE 80/tcp 443/tcp
 STOPSIGNAL SIGTERM
 HEALTHCHECK NONE
 # Node itself is process 1: a wrapper's exec would empty the capability sets under no_new_privs.
-ENTRYPOINT ["/usr/local/bin/spliceway-node", "/app/src/cli.mjs"]
+ENTRYPOINT ["/usr/local/bin/spliceway-node", "--disable-sigusr1", "/app/src/cli.mjs"]
 CMD ["run"]

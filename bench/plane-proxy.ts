@@ -22,5 +22,5 @@ const serve = (client: NetWire): void => {
     else client.reset()
   })
 }
-plane.listen({ socket, backlog: 4096 }, serve, () => {})
+plane.listen({ socket, backlog: 4096, hasRoom: () => true }, serve, () => {})
 serving(address)

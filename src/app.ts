@@ -5,7 +5,7 @@ import type { Config, LogLevel } from './config/config.ts'
 import type { ConfigSource } from './config/loaded.ts'
 import type { After } from './control/after.ts'
 import { bindErrorText } from './control/bind-error.ts'
-import { capacityWarning, connectionLimit } from './control/capacity.ts'
+import { capacityWarning, connectionLimit, limitedBy } from './control/capacity.ts'
 import { DataPlane } from './control/data-plane.ts'
 import { Endpoints } from './control/endpoints.ts'
 import type { Log } from './control/log.ts'
@@ -15,9 +15,10 @@ import { BindError } from './control/sockets.ts'
 import { WarmPools } from './control/warm-pools.ts'
 import { durationText } from './control/wording.ts'
 import type { Attempt } from './core/outcome.ts'
+import { liveness, readiness, type Verdict } from './core/readiness.ts'
 import type { PoolSnapshot } from './core/snapshot.ts'
 import type { Status } from './core/status.ts'
-import { Tally, workerCell } from './core/tally.ts'
+import { Tally } from './core/tally.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
 import {
@@ -35,7 +36,7 @@ import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits
 import { holderText } from './linux/port-holder.ts'
 import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
-import type { AdminActions, AdminSource, Answer, Verdict } from './telemetry/admin-source.ts'
+import type { AdminActions, AdminSource, Answer } from './telemetry/admin-source.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
 export type { ConfigSource, Loaded } from './config/loaded.ts'
@@ -62,10 +63,15 @@ export interface AppOptions {
 const mostWorkers = 4
 /** fs.nr_open by default; a limit may also say `unlimited`. */
 const mostDescriptors = 1_048_576
-/** `/livez` fails when a worker has not beaten for so long. */
-const heartbeatLimitMs = 10_000
 /** What only a restart can change: threads are born with it, and others find us by the admin pages and the hand-over's name. */
 const fixedKeys = ['workers', 'plane', 'admin', 'handover'] as const
+/** The part of a key that a restart is needed for. */
+const fixedPart = ({ workers, plane, admin: { socket, listen }, handover }: Config) => ({
+  workers,
+  plane,
+  admin: { socket, listen },
+  handover,
+})
 
 const after: After = (ms, fire) => {
   const timer = setTimeout(fire, ms)
@@ -204,10 +210,8 @@ export class App implements AdminSource, AdminActions {
     this.#shortage = watchShortage({
       log: this.#log,
       after,
-      rejected: () => this.#dataPlane.rejected('limit', 'listener-limit'),
+      limits: () => this.#dataPlane.limits(this.#limitedBy()),
       refused: () => this.#dataPlane.rejected('resource'),
-      waiting: () => this.#tally.sum(workerCell.heldListeners) > 0,
-      limit: () => this.#limit(),
       nameOf: (slot) => this.#nameOf(slot),
     })
     for (const { name, address, pool } of this.#dataPlane.listeners()) {
@@ -257,7 +261,7 @@ export class App implements AdminSource, AdminActions {
       plane: this.#plane,
       state: this.#state(),
       uptimeMs: nowMs() - this.#startedMs,
-      connections: { active: this.#dataPlane.active, limit: this.#limit() },
+      connections: { active: this.#dataPlane.active, limit: this.#limit(), limitedBy: this.#limitedBy() },
       listeners: this.#dataPlane.listeners(),
       pools: this.#endpoints.status(),
       workers: this.#dataPlane.workers(),
@@ -269,28 +273,17 @@ export class App implements AdminSource, AdminActions {
     }
   }
 
+  hosts(): readonly string[] {
+    return this.#config.admin.hosts
+  }
+
   live(): Verdict {
-    const reasons = this.#dataPlane
-      .workers()
-      .filter(({ heartbeatAgeMs }) => heartbeatAgeMs >= heartbeatLimitMs)
-      .map(
-        ({ index, heartbeatAgeMs }) =>
-          `worker ${index} gave no sign of life for ${Math.round(heartbeatAgeMs)} ms`,
-      )
-    return { ok: reasons.length === 0, reasons }
+    return liveness(this.#dataPlane.workers())
   }
 
   ready(): Verdict {
-    const reasons: string[] = []
-    const { state } = this.status()
-    if (state !== 'serving') reasons.push(state)
-    for (const { index, alive } of this.#dataPlane.workers()) {
-      if (!alive) reasons.push(`worker ${index} is being replaced`)
-    }
-    for (const pool of this.#config.admin.readyRequires) {
-      if (this.#endpoints.registry.usable(pool) === 0) reasons.push(`pool ${pool} has no usable endpoint`)
-    }
-    return { ok: reasons.length === 0, reasons }
+    const { readyRequires } = this.#config.admin
+    return readiness(this.status(), readyRequires, (pool) => this.#endpoints.registry.usable(pool))
   }
 
   async metrics(): Promise<{ contentType: string; text: string }> {
@@ -370,9 +363,8 @@ export class App implements AdminSource, AdminActions {
   /** null: applied; otherwise why not, and nothing has changed. */
   async #apply(config: Config): Promise<string | null> {
     if (this.status().state === 'draining') return 'the program is draining'
-    const changed = fixedKeys.filter(
-      (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
-    )
+    const [now, next] = [fixedPart(this.#config), fixedPart(config)]
+    const changed = fixedKeys.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(now[key]))
     if (changed.length > 0)
       return `only a restart can change ${changed.map((key) => `\`${key}\``).join(', ')}`
     const loop = selfForward(config, hostAddresses())
@@ -419,6 +411,10 @@ export class App implements AdminSource, AdminActions {
     return connectionLimit(this.#config.limits.connections, this.#machine, this.#warm.sockets(pools))
   }
 
+  #limitedBy(): string {
+    return limitedBy(this.#config.limits.connections, this.#machine, this.#warm.sockets())
+  }
+
   #nameOf(slot: number): string {
     const found = this.#endpoints.registry.endpoints().find((endpoint) => endpoint.slot === slot)
     return found === undefined ? 'an endpoint that left' : `pool ${found.pool}: endpoint ${found.endpoint}`
@@ -431,6 +427,8 @@ export class App implements AdminSource, AdminActions {
       tally: this.#tally,
       listeners: () => this.#dataPlane.slots.all(),
       endpoints: () => registry.endpoints(),
+      unresolved: () => registry.unresolved(),
+      connectionsLimit: () => this.#limit(),
       discovery: () =>
         this.#endpoints
           .status()

@@ -30,6 +30,10 @@ try {
   // No cache then: slower to start, nothing else.
 }
 
+// Node opens a debugger at SIGUSR1, to every local user. `--disable-sigusr1` is for whoever starts us, and not known to an old
+// Node; from here on the signal does nothing either way.
+process.on('SIGUSR1', () => {})
+
 // What ps, ss and pgrep show, and what a process that finds its port taken reads about us.
 process.title = 'spliceway'
 

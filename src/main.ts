@@ -5,6 +5,7 @@ import type { ConfigSource, Loaded } from './app.ts'
 import { exitCode } from './command/exit-code.ts'
 import type { renderProblem } from './config/problem.ts'
 import type { Parsed } from './config/resolve.ts'
+import { failureText } from './telemetry/journal.ts'
 
 const usage = `spliceway: carries TCP connections from 80 and 443 to gateways that are alive
 
@@ -18,6 +19,7 @@ usage:
 against a running process [--socket PATH]:
   spliceway status [--json]                  listeners, endpoints, workers
   spliceway ready                            exit code 0 when it serves
+  spliceway live                             exit code 0 while its main loop and every worker show signs of life
   spliceway reload                           read the configuration file again
   spliceway drain                            stop gracefully
   spliceway endpoint POOL ENDPOINT drain|ready
@@ -32,9 +34,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (args[0] === 'run' || args[0] === 'forward') await exitAtOnce(code)
     process.exit(code)
   } catch (error) {
-    process.stderr.write(
-      `spliceway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    )
+    complain(`spliceway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     process.exit(exitCode.failure)
   }
 }
@@ -71,6 +71,7 @@ async function dispatch([command = 'demo', ...rest]: readonly string[]): Promise
     case '-h':
       process.stdout.write(usage)
       return exitCode.ok
+    case 'live':
     case 'ready':
     case 'status':
     case 'reload':
@@ -123,18 +124,21 @@ async function check(args: readonly string[]): Promise<number> {
 }
 
 async function askRunning(
-  command: 'ready' | 'status' | 'reload' | 'drain' | 'endpoint',
+  command: 'live' | 'ready' | 'status' | 'reload' | 'drain' | 'endpoint',
   args: readonly string[],
 ): Promise<number> {
   const parsed = options(args, { socket: { type: 'string' }, json: { type: 'boolean' } })
   if (typeof parsed === 'string') return wrong(parsed)
-  const { adminSocketPath } = await import('./telemetry/admin-socket.ts')
-  const socket = text(parsed.values.socket) ?? adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
+  const { adminSocketPath, runningSocketPath } = await import('./telemetry/admin-socket.ts')
+  const own = adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
+  const socket = text(parsed.values.socket) ?? runningSocketPath(own)
   const asked = { socket, out: process.stdout, err: process.stderr }
   if (command !== 'endpoint' && parsed.positionals.length > 0) {
     return wrong(`${command} takes no \`${parsed.positionals[0]}\``)
   }
   switch (command) {
+    case 'live':
+      return (await import('./command/ready.ts')).live(asked)
     case 'ready':
       return (await import('./command/ready.ts')).ready(asked)
     case 'status':
@@ -196,11 +200,15 @@ function text(value: unknown): string | undefined {
 }
 
 function wrong(message: string): number {
-  process.stderr.write(`spliceway: ${message}\n\n${usage}`)
+  complain(`spliceway: ${message}\n\n${usage}`)
   return exitCode.usage
 }
 
 function refuse(message: string): number {
-  process.stderr.write(`${message}\n`)
+  complain(`${message}\n`)
   return exitCode.config
+}
+
+function complain(text: string): void {
+  process.stderr.write(failureText(text, process.env.JOURNAL_STREAM))
 }

@@ -11,7 +11,6 @@ import { type Libc, loadLibc } from './linux/libc.ts'
 import type { NetPlaneOptions } from './plane/net/net.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { mostUnsent } from './plane/unsent.ts'
-import { accept } from './session/accept.ts'
 import { type Route, routesOf, type SessionContext } from './session/context.ts'
 import { Gate } from './session/gate.ts'
 import { listenAll } from './session/listen-all.ts'
@@ -109,16 +108,13 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     warm.update(listenings.size === 0 ? [] : new Set(routes.values().map(({ pool }) => pool)))
   }
   const listen = (address: string, sockets: readonly unknown[], backlog: number): void => {
+    // Not before plane.listen() has returned: a connection is told of in a later turn.
+    const hasRoom = (): boolean => gate.hasRoom(address, listening)
     const specs = sockets.map((socket) => {
-      if (typeof socket === 'number' || socket instanceof BoundSocket) return { socket, backlog }
+      if (typeof socket === 'number' || socket instanceof BoundSocket) return { socket, backlog, hasRoom }
       throw new TypeError(`${address}: expected a bound socket, got ${typeof socket}`)
     })
-    const accepted = (downstream: W): void => {
-      const route = routes.get(address)
-      if (route === undefined) downstream.reset()
-      else accept(context, route, downstream)
-      gate.accepted(address, listening)
-    }
+    const accepted = (downstream: W): void => gate.admit(address, downstream)
     const refused = (): void => {
       const route = routes.get(address)
       if (route !== undefined) add(row, rejectedCell(route.listener.slot, 'resource'), 1)

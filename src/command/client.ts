@@ -84,7 +84,7 @@ function unreachable(socket: string, code: string | undefined): string {
       return `nothing runs at ${socket} (left behind by a process that died)\n  start it with "spliceway run"; if it runs, ${other}`
     case 'EACCES':
     case 'EPERM':
-      return `no permission for ${socket}\n  use the user that runs the process, or root`
+      return `no permission for ${socket}\n  try as root, or as the user that runs the process`
     case 'ETIMEDOUT':
       return `no answer in time from the process at ${socket}\n  its log may say why`
     default:

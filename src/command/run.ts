@@ -13,8 +13,9 @@ import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
 import type { Admin } from '../telemetry/admin.ts'
-import { adminSocketPath, prepareSocketFolder } from '../telemetry/admin-socket.ts'
+import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../telemetry/admin-socket.ts'
 import { socketDoorName, tcpDoorName } from '../telemetry/door-name.ts'
+import { failureText } from '../telemetry/journal.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
 import { checkUnix } from '../telemetry/unix-listen.ts'
@@ -54,8 +55,11 @@ type Closing = () => Promise<void> | void
 export async function run(options: RunOptions): Promise<number> {
   const { loaded, source } = options
   const { config } = loaded
-  const sink = openSink({ destination: 1, maxBufferedBytes: maxLogBytes })
+  const journalStream = process.env.JOURNAL_STREAM
+  const sink = openSink({ destination: 1, maxBufferedBytes: maxLogBytes, journalStream })
   const log = createLog(config.log.level, sink)
+  const running = { version: version(), node: process.version, pid: process.pid, config: source.name }
+  log.info(running, `spliceway ${running.version} begins, configured by ${source.name}`)
   const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
   for (const warning of loaded.warnings) log.warn({}, warning)
   const manager = findManager(log)
@@ -118,7 +122,7 @@ function findManager(log: Log): ServiceManager | null {
 /** Says why the program cannot run here. Throws what is not expected. */
 async function refuse(error: unknown): Promise<number> {
   if (error instanceof ConfigError) {
-    process.stderr.write(`${error.message}\n`)
+    process.stderr.write(failureText(`${error.message}\n`, process.env.JOURNAL_STREAM))
     return exitCode.config
   }
   if (error instanceof NotHere || error instanceof WorkersFailed) {
@@ -126,7 +130,8 @@ async function refuse(error: unknown): Promise<number> {
     return exitCode.failure
   }
   if (!(error instanceof BindError)) throw error
-  process.stderr.write(`spliceway: ${await bindErrorText(error, process.getuid?.() ?? 0, holderText)}\n`)
+  const text = await bindErrorText(error, process.getuid?.() ?? 0, holderText)
+  process.stderr.write(failureText(`spliceway: ${text}\n`, process.env.JOURNAL_STREAM))
   return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
 }
 
@@ -253,9 +258,22 @@ async function checkAdmin({ socket }: AdminConfig, held: readonly string[]): Pro
 
 async function openAdmin(app: App, { socket, listen }: AdminConfig, log: Log): Promise<Admin> {
   const socketPath = adminPath(socket)
-  if (socket.kind === 'auto' && socketPath !== null) prepareSocketFolder(socketPath, process.getuid?.() ?? 0)
+  const uid = process.getuid?.() ?? 0
+  if (socket.kind === 'auto' && socketPath !== null) prepareSocketFolder(socketPath, uid)
+  if (socket.kind === 'path') warnOfFolder(socket.path, uid, log)
   const { startAdmin } = await import('../telemetry/admin.ts')
   return startAdmin({ app, socketPath, listen, holder: holderText, log })
+}
+
+/** An emptyDir of a Pod can be written to by all, and is seen by nobody but the Pod. */
+function warnOfFolder(path: string, uid: number, log: Log): void {
+  const { KUBERNETES_SERVICE_HOST: pod = '' } = process.env
+  const risk = pod === '' ? socketFolderRisk(path, uid) : null
+  if (risk === null) return
+  log.warn(
+    { socket: path },
+    `the admin socket is not safe: ${risk}, who can put one of theirs in its place; use a folder of mode 0700`,
+  )
 }
 
 function adminPath(socket: AdminConfig['socket']): string | null {

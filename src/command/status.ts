@@ -1,3 +1,4 @@
+import { hungMs } from '../core/readiness.ts'
 import type { DiscoveryStatus, Status } from '../core/status.ts'
 import { ask, type CommandOptions, complain } from './client.ts'
 import { shortDuration } from './duration.ts'
@@ -63,7 +64,17 @@ function program(status: Status): string {
 }
 
 function listeners(status: Status): string {
-  return table(
+  const { limit, limitedBy } = status.connections
+  const full = status.listeners.flatMap((each) => {
+    if (each.full === 'listener-limit')
+      return [
+        `full: listener ${each.name} is at its limit of ${each.maxConnections} connections (maxConnections)\n`,
+      ]
+    return []
+  })
+  if (status.listeners.some((each) => each.full === 'limit'))
+    full.push(`full: the program is at its limit of ${limit} connections (${limitedBy})\n`)
+  const rows = table(
     ['listener', 'address', 'pool', 'active', 'accepted', 'limit'],
     status.listeners.map((each) => [
       each.name,
@@ -74,6 +85,7 @@ function listeners(status: Status): string {
       each.maxConnections === null ? '' : String(each.maxConnections),
     ]),
   )
+  return rows + full.join('')
 }
 
 function endpoints(status: Status): string {
@@ -121,7 +133,7 @@ function workers(status: Status): string {
     ['worker', 'state', 'last-seen', 'active', 'restarts'],
     status.workers.map((each) => [
       String(each.index),
-      each.alive ? 'alive' : 'dead',
+      each.alive ? (each.heartbeatAgeMs < hungMs ? 'alive' : 'hung') : 'dead',
       shortDuration(each.heartbeatAgeMs),
       String(each.active),
       String(each.restarts),

@@ -205,6 +205,8 @@ export interface AdminConfig {
   /** null: no TCP admin page. */
   readonly listen: { readonly host: string; readonly port: number } | null
   readonly readyRequires: readonly string[]
+  /** In lower case. */
+  readonly hosts: readonly string[]
 }
 
 export interface LogConfig {

@@ -324,6 +324,13 @@ const admin = mapping({
     .array(name())
     .prefault([])
     .describe('Pools that need a usable endpoint for /readyz to say ready.'),
+  // None: addresses and localhost are enough for probes and collectors, and a page of the web has neither.
+  hosts: z
+    .array(host())
+    .prefault([])
+    .describe(
+      'Names by which `listen` may be asked for anything but /livez and /readyz, beside addresses and localhost.',
+    ),
 })
 
 const handover = mapping({

@@ -32,6 +32,14 @@ export function connectionLimit(
   return Math.max(1, Math.floor(Math.min(wanted, byDescriptors(machine, warm))))
 }
 
+/** What that limit comes from, in the words of whoever would raise it. */
+export function limitedBy(connections: Config['limits']['connections'], machine: Machine, warm = 0): string {
+  const byMemory = machine.memoryBytes / 2 / bytesPerConnection
+  const wanted = connections === 'auto' ? byMemory : connections
+  if (byDescriptors(machine, warm) < wanted) return `open files: ${machine.openFiles}`
+  return connections === 'auto' ? 'half of the memory' : 'limits.connections'
+}
+
 /** Descriptors that warm connections may have: a quarter. Clients need the rest, two each. */
 export function warmRoom({ openFiles }: Machine): number {
   return Math.max(0, Math.floor((openFiles - spareDescriptors) / 4))

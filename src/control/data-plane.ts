@@ -8,6 +8,7 @@ import type { ListenerStatus, WorkerStatus } from '../core/status.ts'
 import {
   add,
   closedCell,
+  heldCell,
   listenerCell,
   listenerField,
   rejectedCell,
@@ -20,6 +21,7 @@ import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
 import type { Log } from './log.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
+import type { LimitNow } from './shortage.ts'
 import type { Duplicate } from './sockets.ts'
 import { Threads } from './threads.ts'
 
@@ -266,24 +268,54 @@ export class DataPlane {
 
   /** The listeners of the latest snapshot. */
   listeners(): readonly ListenerStatus[] {
-    const listeners = this.#publisher.latest?.listeners ?? []
-    return listeners.map(({ name, address, slot, pool, maxConnections }) => ({
-      name,
-      address: this.#listeners.address(address) ?? 'closed',
-      pool,
-      active: this.#tally.sum(listenerCell(slot) + listenerField.active),
-      accepted: this.#tally.sum(listenerCell(slot) + listenerField.accepted),
-      maxConnections,
-    }))
+    const { listeners = [], maxConnections: most = Infinity } = this.#publisher.latest ?? {}
+    const full = this.active >= most
+    return listeners.map(({ name, address, slot, pool, maxConnections }) => {
+      const active = this.#tally.sum(listenerCell(slot) + listenerField.active)
+      const ownFull = maxConnections !== null && active >= maxConnections
+      return {
+        name,
+        address: this.#listeners.address(address) ?? 'closed',
+        pool,
+        active,
+        accepted: this.#tally.sum(listenerCell(slot) + listenerField.accepted),
+        maxConnections,
+        full: full ? 'limit' : ownFull ? 'listener-limit' : null,
+      }
+    })
   }
 
-  /** Connections turned away at accept so far for one of these reasons. */
-  rejected(...reasons: readonly Rejection[]): number {
-    let total = 0
-    for (const { slot } of this.slots.all()) {
-      for (const reason of reasons) total += this.#tally.sum(rejectedCell(slot, reason))
+  /** Connections turned away at accept so far for this reason. */
+  rejected(reason: Rejection): number {
+    return this.#sum((slot) => rejectedCell(slot, reason))
+  }
+
+  /** The limit of the program, which comes from `limitedBy`, and those of listeners that have one. */
+  limits(limitedBy: string): readonly LimitNow[] {
+    const { listeners = [], maxConnections: connections = 0 } = this.#publisher.latest ?? {}
+    const program = {
+      whose: 'the program',
+      connections,
+      limitedBy,
+      rejected: this.rejected('limit'),
+      waiting: this.#sum((slot) => heldCell(slot, 'limit')) > 0,
     }
-    return total
+    const own = listeners.flatMap(({ name, slot, maxConnections }) => {
+      if (maxConnections === null) return []
+      return {
+        whose: `listener ${name}`,
+        connections: maxConnections,
+        limitedBy: 'maxConnections',
+        rejected: this.#tally.sum(rejectedCell(slot, 'listener-limit')),
+        waiting: this.#tally.sum(heldCell(slot, 'listener-limit')) > 0,
+      }
+    })
+    return [program, ...own]
+  }
+
+  /** A cell of each listener, summed over all. */
+  #sum(cell: (slot: number) => number): number {
+    return this.slots.all().reduce((total, { slot }) => total + this.#tally.sum(cell(slot)), 0)
   }
 
   /** Gives a new worker all it needs. */

@@ -5,7 +5,7 @@ import type { Outlier } from '../core/outlier.ts'
 import { fullShare, shareBits } from '../core/slow-start.ts'
 import type { EndpointId, EndpointSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus } from '../core/status.ts'
-import { healthBit } from '../core/tally.ts'
+import { healthBit, type Tally } from '../core/tally.ts'
 import type { ResolvedEndpoint } from './resolved-pool.ts'
 import { roughly } from './wording.ts'
 
@@ -34,6 +34,8 @@ export interface EndpointRecord {
   /** It is down, and not for a fault of the probe: `onDown` may act. */
   condemned: boolean
   parting: Parting
+  /** Since when it is suspect, as of the last look; null: it is not. */
+  suspectSinceMs: number | null
   /** Cancels the end of the ejection under way; does nothing when there is none. */
   cancelReturn: () => void
   /** Cancels the next client that asks a silent endpoint; does nothing when it is not silent. */
@@ -78,6 +80,11 @@ export function healthWord(record: EndpointRecord): number {
 /** It gets connections: not down, ejected or draining. */
 export function isUp(record: EndpointRecord): boolean {
   return record.health.kind !== 'down' && record.outlier.kind !== 'ejected' && !record.draining
+}
+
+/** It gets connections, and workers have marked it: a dial has no answer. */
+export function isSuspect(record: EndpointRecord, tally: Tally): boolean {
+  return isUp(record) && tally.suspected(record.slot)
 }
 
 /** What it gets now of the connections that are its due: 1, less in slow start, 0 when it is not up. */

@@ -17,6 +17,9 @@ import { LoopGuard } from './self-forward.ts'
 /** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
 const firstMs = 1_000
 
+/** How often it is looked which endpoints workers have marked as suspect: a blink shorter than this is no news. */
+const lookMs = 500
+
 /** The part of a configuration that says who the endpoints are, and who they must not be. */
 export type PoolsConfig = Pick<Config, 'pools' | 'kubernetes' | 'listeners'>
 
@@ -44,6 +47,7 @@ export class Endpoints {
   readonly #discovered: Discovered
   readonly #loops: LoopGuard
   #listeners: PoolsConfig['listeners'] = []
+  #cancelLook = (): void => {}
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
@@ -71,6 +75,7 @@ export class Endpoints {
     await Promise.race([Promise.all([this.#names.resolved(), this.#discovered.first()]), promise])
     cancel()
     this.#refresh()
+    this.#lookLater()
   }
 
   /** Takes a new configuration. */
@@ -107,10 +112,18 @@ export class Endpoints {
   }
 
   stop(): void {
+    this.#cancelLook()
     this.#prober?.prober.stop()
     this.#discovered.stop()
     this.#names.stop()
     this.registry.stop()
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.#deps.after(lookMs, () => {
+      this.registry.look()
+      this.#lookLater()
+    })
   }
 
   #refresh(): void {

@@ -2,7 +2,7 @@ import type { PoolConfig } from '../config/config.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import type { EndpointStatus, PoolStatus } from '../core/status.ts'
 import { endpointCell, endpointField, type Tally } from '../core/tally.ts'
-import { type EndpointRecord, isUp, reasonOf, shareNow, snapshotOf, stateOf } from './endpoint-record.ts'
+import { type EndpointRecord, isSuspect, reasonOf, shareNow, snapshotOf, stateOf } from './endpoint-record.ts'
 import type { ResolvedPool, UnresolvedName } from './resolved-pool.ts'
 import { type Standing, standingOf } from './standing.ts'
 
@@ -55,7 +55,7 @@ function endpointStatus(
 ): EndpointStatus {
   const { name, priority, weight } = record.resolved
   const reason = reasonOf(record, probes, nowMs)
-  const suspect = isUp(record) && tally.suspected(record.slot)
+  const suspect = isSuspect(record, tally)
   return {
     endpoint: record.id,
     name,
@@ -64,7 +64,7 @@ function endpointStatus(
     share: shareNow(record),
     state: suspect ? 'suspect' : stateOf(record),
     reason: suspect ? `a dial has no answer; ${reason}` : reason,
-    forMs: nowMs - record.sinceMs,
+    forMs: nowMs - (suspect ? (record.suspectSinceMs ?? nowMs) : record.sinceMs),
     active: tally.sum(endpointCell(record.slot) + endpointField.active),
   }
 }

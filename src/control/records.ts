@@ -126,6 +126,7 @@ export class Records {
       parting: { kind: 'keep' },
       state: 'unknown',
       sinceMs: nowMs,
+      suspectSinceMs: null,
       cancelReturn: () => {},
       cancelAsk: () => {},
       presence: { kind: 'present' },
@@ -149,6 +150,7 @@ export class Records {
     record.share = fullShare
     record.condemned = false
     record.answers = noAnswers
+    record.suspectSinceMs = null
     this.#deps.tally.setHealth(record.slot, healthWord(record))
     this.#cancelSweep ??= this.#deps.after(sweepEveryMs, () => this.#sweep())
   }

@@ -14,6 +14,7 @@ import {
 } from '../core/outlier.ts'
 import type { Sign } from '../core/sign.ts'
 import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
+import type { KnownState } from '../core/status.ts'
 import { endpointCell, endpointField, healthBit } from '../core/tally.ts'
 import { announce, announceMembership } from './announce.ts'
 import {
@@ -22,6 +23,7 @@ import {
   type EndpointRecord,
   ejectionReason,
   healthWord,
+  isSuspect,
   isUp,
   noAnswers,
   shareNow,
@@ -34,6 +36,7 @@ import type { ResolvedPool } from './resolved-pool.ts'
 import { Silences } from './silences.ts'
 import { SlowStarts } from './slow-starts.ts'
 import { type Standing, standingOf } from './standing.ts'
+import { lookAtSuspects } from './suspicion.ts'
 import { roughly } from './wording.ts'
 
 export interface RegistryDeps extends RecordsDeps, PartingDeps {
@@ -50,12 +53,24 @@ export interface EndpointNumbers {
   readonly pool: string
   readonly endpoint: EndpointId
   readonly slot: number
-  /** It gets connections: not down, ejected, draining or departed. */
+  /** Ejections since the endpoint is known. */
+  readonly ejections: number
+  /** null: it has left, and only what was counted of it is still told. */
+  readonly now: EndpointNow | null
+}
+
+export interface EndpointNow {
+  readonly state: KnownState
+  /** It gets connections: not down, ejected or draining. */
   readonly up: boolean
   /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
   readonly share: number
-  /** Ejections since the endpoint is known. */
-  readonly ejections: number
+}
+
+/** A name that does not resolve: it is in the configuration and has no address, and so no numbers. */
+export interface UnresolvedNumbers {
+  readonly pool: string
+  readonly endpoint: string
 }
 
 export type AdminResult =
@@ -245,6 +260,7 @@ export class Registry {
   }
 
   status(): readonly PoolHealth[] {
+    this.look()
     const nowMs = this.#deps.nowMs()
     return [...this.#pools.values()].map((pool) => poolHealth(pool, this.#deps.tally, nowMs))
   }
@@ -255,10 +271,22 @@ export class Registry {
       pool: record.pool,
       endpoint: record.id,
       slot: record.slot,
-      up: record.presence.kind === 'present' && isUp(record),
-      share: record.presence.kind === 'present' ? shareNow(record) : 0,
       ejections: record.ejections,
+      now: record.presence.kind === 'present' ? this.#now(record) : null,
     }))
+  }
+
+  /** Names of present pools that have no address so far. */
+  unresolved(): readonly UnresolvedNumbers[] {
+    return [...this.#pools.values()].flatMap(({ config, unresolved }) =>
+      unresolved.map(({ endpoint }) => ({ pool: config.name, endpoint })),
+    )
+  }
+
+  /** Notices what workers have marked, and logs it. Called from time to time. */
+  look(): void {
+    const { tally, log, nowMs } = this.#deps
+    for (const pool of this.#pools.values()) lookAtSuspects(pool, tally, log, nowMs())
   }
 
   /** Probes answered since the start. Those that this machine could not even begin are in neither number. */
@@ -270,6 +298,11 @@ export class Registry {
   stop(): void {
     this.#slowStarts.stop()
     this.#records.stop()
+  }
+
+  #now(record: EndpointRecord): EndpointNow {
+    const suspect = isSuspect(record, this.#deps.tally)
+    return { state: suspect ? 'suspect' : stateOf(record), up: isUp(record), share: shareNow(record) }
   }
 
   /** `reason`: an errno name. `fail`: its state after one more failure. */

@@ -12,16 +12,26 @@ export interface Shortage {
   stop(): void
 }
 
+/** A limit of connections, and what it does to new ones. */
+export interface LimitNow {
+  /** `the program`, `listener https`: what has the limit. */
+  readonly whose: string
+  readonly connections: number
+  /** The key, or the resource, that it comes from. */
+  readonly limitedBy: string
+  /** Connections turned away at accept so far because of it. */
+  readonly rejected: number
+  /** Connections wait in the kernel's backlog because of it. */
+  readonly waiting: boolean
+}
+
 export interface ShortageOptions {
   readonly log: Log
   readonly after: After
-  /** Connections turned away at accept so far because of a limit, over all listeners. */
-  readonly rejected: () => number
-  /** The same because this host had no descriptor or no memory for them. */
+  /** The limits that there are now. */
+  readonly limits: () => readonly LimitNow[]
+  /** Connections turned away so far because this host had no descriptor or no memory for them. */
   readonly refused: () => number
-  /** Connections wait in the kernel's backlog, because a limit is reached. */
-  readonly waiting: () => boolean
-  readonly limit: () => number
   /** `pool web: endpoint 10.0.0.5:9443` of a slot. */
   readonly nameOf: (slot: number) => string
 }
@@ -38,25 +48,47 @@ interface Watch {
 
 /** What this machine ran out of, connections, local ports, descriptors: said once with what to change, and once when over. */
 export function watchShortage(options: ShortageOptions): Shortage {
-  const { log, after, rejected, refused, waiting, limit, nameOf } = options
+  const { log, after, limits, refused, nameOf } = options
   const watches = new Map<string, Watch>()
-  let turnedAway = rejected()
+  const rejectedBy = (): Map<string, number> =>
+    new Map(limits().map(({ whose, rejected }) => [whose, rejected]))
+  let turnedAway = rejectedBy()
   let cutOff = refused()
 
-  const note = (key: string, begin: string, over: Watch['over'], count: number): void => {
+  const note = (
+    key: string,
+    begin: string,
+    over: Watch['over'],
+    count: number,
+    fields: object = {},
+  ): void => {
     const watch = watches.get(key) ?? { begin, over, count: 0, seen: 0, quietIn: 0 }
     watches.set(key, watch)
     watch.count += count
-    if (watch.quietIn === 0) log.error({}, begin)
+    if (watch.quietIn === 0) log.error(fields, begin)
     watch.quietIn = quietLooks
   }
+  const lookAt = (limit: LimitNow): void => {
+    const { whose, rejected, waiting, connections, limitedBy } = limit
+    const more = rejected - (turnedAway.get(whose) ?? 0)
+    const fields = { limit: whose, connections, limitedBy }
+    if (more > 0)
+      note(`reset ${whose}`, limitText(limit, 'are reset'), (n) => resetText(whose, n), more, fields)
+    if (waiting)
+      note(
+        `waiting ${whose}`,
+        limitText(limit, 'wait in the backlog'),
+        (n) => waitedText(whose, n),
+        1,
+        fields,
+      )
+  }
   const look = (): void => {
-    const [now, nowRefused] = [rejected(), refused()]
-    if (now > turnedAway) note('limit', limitText(limit()), resetText, now - turnedAway)
-    if (nowRefused > cutOff) note('refused', refusedText, takenText, nowRefused - cutOff)
-    turnedAway = now
-    cutOff = nowRefused
-    if (waiting()) note('waiting', waitText(limit()), waitedText, 1)
+    for (const limit of limits()) lookAt(limit)
+    turnedAway = rejectedBy()
+    const now = refused()
+    if (now > cutOff) note('refused', refusedText, takenText, now - cutOff)
+    cutOff = now
     for (const [key, watch] of watches) {
       if (watch.count > watch.seen) watch.quietIn = quietLooks
       else watch.quietIn--
@@ -91,11 +123,12 @@ export function watchShortage(options: ShortageOptions): Shortage {
   }
 }
 
-function limitText(limit: number): string {
-  return `a connection limit is reached: new connections are reset (program: ${limit}). ${raise}`
+function limitText({ whose, connections, limitedBy }: LimitNow, what: string): string {
+  return `${whose}: its connection limit is reached: new connections ${what} (limit ${connections}, by ${limitedBy}). ${raise}`
 }
 
-const resetText = (count: number) => `below the connection limit again (${count} connections were reset)`
+const resetText = (whose: string, count: number) =>
+  `${whose}: below its connection limit again (${count} connections were reset)`
 
 const refusedText =
   'this host has no descriptor or no memory for new connections: they are reset. Look at its free memory, ' +
@@ -103,12 +136,8 @@ const refusedText =
 const takenText = (count: number) => `connections are taken again (${count} were reset)`
 
 /** It is looked once a second whether connections wait. */
-const waitedText = (count: number) =>
-  `below the connection limit again (connections waited for about ${count} s)`
-
-function waitText(limit: number): string {
-  return `a connection limit is reached: new connections wait in the backlog (program: ${limit}). ${raise}`
-}
+const waitedText = (whose: string, count: number) =>
+  `${whose}: below its connection limit again (connections waited for about ${count} s)`
 
 const raise =
   "Raise limits.connections or the listener's maxConnections, LimitNOFILE= or the memory limit, or add a node"

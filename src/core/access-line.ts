@@ -1,4 +1,4 @@
-import type { Outcome } from './outcome.ts'
+import { failures, type Outcome } from './outcome.ts'
 
 /**
  * Makes the access log's JSON lines: of a connection that ended at `timeMs` (Unix) one line, newline included, with the
@@ -20,7 +20,7 @@ function line(outcome: Outcome, time: string): string {
   const { id, client, endpoint, connectMs, durationMs, bytesUp, bytesDown, cause, phase, closed } = outcome
   // Of these texts only the listener's name comes from outside; the others are addresses and words of our own.
   return (
-    `{"level":"info","time":"${time}","msg":"connection","id":"${id}",` +
+    `{"level":"${failures.has(cause) ? 'warn' : 'info'}","time":"${time}","msg":"connection","id":"${id}",` +
     `"listener":${JSON.stringify(outcome.listener)},"client":"${client}","endpoint":${quoted(endpoint)},` +
     `"attempts":[${attempts(outcome)}],"connectMs":${connectMs === null ? 'null' : rounded(connectMs)},` +
     `"durationMs":${rounded(durationMs)},"bytesUp":${bytesUp},"bytesDown":${bytesDown},"cause":"${cause}",` +

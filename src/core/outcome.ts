@@ -14,12 +14,25 @@ export type Cause = (typeof causes)[number]
 /** Why we end a connection ourselves: by the admin's hand or configuration, or because probes call its endpoint down. */
 export type EndedBy = Extract<Cause, 'admin' | 'endpoint-down'>
 
+/** Ends that somebody should look at: no endpoint was reached, it failed in use, or this host or program did. */
+export const failures: ReadonlySet<Cause> = new Set([
+  'server',
+  'proxy',
+  'resource',
+  'endpoint-down',
+  'server-timeout',
+])
+
 /** How far the connection had come when it ended. HAProxy's termination letters, spelled out. */
 export const phases = ['preface', 'queue', 'connect', 'data', 'half-closed'] as const
 export type Phase = (typeof phases)[number]
 
+/** Which limit of connections is reached: the program's or the listener's own. */
+export const limits = ['limit', 'listener-limit'] as const
+export type Limit = (typeof limits)[number]
+
 /** Why a connection was turned away at accept. `resource`: this host had no descriptor or no memory for it. */
-export const rejections = ['limit', 'listener-limit', 'resource'] as const
+export const rejections = [...limits, 'resource'] as const
 export type Rejection = (typeof rejections)[number]
 
 /** Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). */

@@ -1,3 +1,5 @@
+import type { Limit } from './outcome.ts'
+
 /** What `/status` and `spliceway status` show: one plain picture of the program, made when asked for. */
 export interface Status {
   readonly version: string
@@ -6,7 +8,8 @@ export interface Status {
   readonly plane: { readonly name: 'net' | 'splice'; readonly why: string }
   readonly state: 'starting' | 'serving' | 'draining'
   readonly uptimeMs: number
-  readonly connections: { readonly active: number; readonly limit: number }
+  /** `limitedBy`: what to change for a higher limit. */
+  readonly connections: { readonly active: number; readonly limit: number; readonly limitedBy: string }
   readonly listeners: readonly ListenerStatus[]
   readonly pools: readonly PoolStatus[]
   readonly workers: readonly WorkerStatus[]
@@ -21,6 +24,8 @@ export interface ListenerStatus {
   readonly active: number
   readonly accepted: number
   readonly maxConnections: number | null
+  /** The limit that leaves no room for one more connection; null: there is room. */
+  readonly full: Limit | null
 }
 
 export interface PoolStatus {
@@ -53,6 +58,11 @@ export interface DiscoveryStatus {
   readonly endpoints: number
 }
 
+/** What an endpoint that has an address can be. */
+export const knownStates = ['up', 'down', 'unknown', 'suspect', 'silent', 'ejected', 'draining'] as const
+export type KnownState = (typeof knownStates)[number]
+export type EndpointState = KnownState | 'unresolved'
+
 export interface EndpointStatus {
   /** `10.0.0.5:9443`, or the name that does not resolve. */
   readonly endpoint: string
@@ -66,7 +76,7 @@ export interface EndpointStatus {
    * unknown: no probe has answered yet, used like up. suspect: a dial has no answer, used last. silent: it accepts and says
    * nothing, used last. unresolved: a name without any answer so far.
    */
-  readonly state: 'up' | 'down' | 'unknown' | 'suspect' | 'silent' | 'ejected' | 'draining' | 'unresolved'
+  readonly state: EndpointState
   /** Why it is not up; the last probe's answer when it is. */
   readonly reason: string
   /** Time in this state. */

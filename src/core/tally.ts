@@ -3,6 +3,8 @@ import {
   causes,
   type DialFailure,
   dialFailures,
+  type Limit,
+  limits,
   type Phase,
   phases,
   type Rejection,
@@ -47,10 +49,8 @@ export const workerCell = {
   /** Pipes of the splice plane. Gauges. */
   pipesUsed: 3,
   pipesIdle: 4,
-  /** Listeners that leave connections in the kernel's backlog because a limit is reached. A gauge. */
-  heldListeners: 5,
   /** Connections that wait for a place at an endpoint. A gauge. */
-  queued: 6,
+  queued: 5,
 } as const
 const histogramsAt = 8
 export const connectHistogram: HistogramCells = { at: histogramsAt, bounds: connectBuckets }
@@ -62,7 +62,9 @@ const listenersAt = histogramsAt + histogramSize(connectBuckets) + histogramSize
 
 /** Cells of a listener, relative to listenerCell(slot). */
 export const listenerField = { accepted: 0, active: 1, bytesUp: 2, bytesDown: 3 } as const
-const rejectedAt = 4
+/** Whether the worker leaves connections in the kernel's backlog, because of which limit. Gauges. */
+const heldAt = 4
+const rejectedAt = heldAt + limits.length
 const closedAt = rejectedAt + rejections.length
 const listenerSize = closedAt + causes.length * phases.length
 
@@ -111,6 +113,11 @@ export function listenerCell(slot: number): number {
 /** Cell of `connections_rejected_total` of a listener. */
 export function rejectedCell(slot: number, reason: Rejection): number {
   return listenerCell(slot) + rejectedAt + rejections.indexOf(reason)
+}
+
+/** Cell that is 1 while a worker leaves a listener's connections in the kernel's backlog because of this limit. */
+export function heldCell(slot: number, limit: Limit): number {
+  return listenerCell(slot) + heldAt + limits.indexOf(limit)
 }
 
 /** Cell of `connections_closed_total` of a listener. */
@@ -314,7 +321,10 @@ export class Tally {
     const dead = this.row(index)
     const base = this.row(0)
     const gauges = new Set<number>(Object.values(workerCell))
-    for (let slot = 0; slot < maxListeners; slot++) gauges.add(listenerCell(slot) + listenerField.active)
+    for (let slot = 0; slot < maxListeners; slot++) {
+      gauges.add(listenerCell(slot) + listenerField.active)
+      for (const limit of limits) gauges.add(heldCell(slot, limit))
+    }
     for (let slot = 0; slot < maxEndpoints; slot++) {
       for (const field of endpointGauges) gauges.add(endpointCell(slot) + field)
       this.endTrial(slot) // the trial may have been the dead worker's

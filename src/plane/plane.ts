@@ -24,6 +24,8 @@ export interface Plane<W extends Wire> {
   after(ms: number, fire: () => void): Cancel
   /** Monotonic milliseconds, the time base of idleMs(). */
   now(): number
+  /** `hasRoom` of a ListenSpec is asked before each accept; false: whoever has a limit finds more accepted than it has room for. */
+  readonly asksForRoom: boolean
   /** What main writes to after it has sent a message to this plane's thread; null: a message wakes it by itself. */
   readonly wakeDescriptor: number | null
   /** Lets the thread end: nothing moves any more. */
@@ -37,6 +39,8 @@ export interface ListenSpec {
   /** A bound TCP socket, as a descriptor or as Node's object; it belongs to the plane from now on. */
   readonly socket: number | BoundSocket
   readonly backlog: number
+  /** False: accept none now. Then pause() was called, and resume() will be when there is room. Only if `asksForRoom`. */
+  readonly hasRoom: () => boolean
 }
 
 export interface Listening {
@@ -46,8 +50,8 @@ export interface Listening {
    * holds the socket too. Connections live on.
    */
   close(queue: 'empty' | 'leave', closed?: () => void): void
-  /** Leaves connections in the kernel's backlog until resume(). False: this plane cannot. */
-  pause(): boolean
+  /** Leaves connections in the kernel's backlog until resume(). Does nothing on a plane that does not ask for room. */
+  pause(): void
   resume(): void
 }
 

@@ -13,7 +13,9 @@ export function listenAll<W extends Wire>(
       let open = listenings.length
       for (const listening of listenings) listening.close(queue, () => --open === 0 && closed())
     },
-    pause: () => listenings.map((listening) => listening.pause()).every((paused) => paused),
+    pause() {
+      for (const listening of listenings) listening.pause()
+    },
     resume() {
       for (const listening of listenings) listening.resume()
     },

@@ -1,15 +1,26 @@
+import type { AdminPages } from './admin-pages.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './admin-source.ts'
+import { isMeantForUs } from './host-header.ts'
 
 export interface Reply {
   readonly status: number
   readonly contentType: string
-  readonly body: string
+  readonly body: string | Buffer
   /** Set with status 405: the methods that would do. */
   readonly allow?: string
 }
 
 /** Where a request came in: everything that changes something goes over the UNIX socket. */
 export type Door = 'tcp' | 'socket'
+
+export interface Asked {
+  readonly door: Door
+  readonly method: string
+  /** Without a query. */
+  readonly path: string
+  /** The Host header. */
+  readonly host: string | undefined
+}
 
 const text = 'text/plain; charset=utf-8'
 const json = 'application/json; charset=utf-8'
@@ -32,19 +43,26 @@ interface Route {
   readonly handle: Handler
 }
 
-/** Answers one admin request. `path` has no query. Rejects only when `app` does. */
+/** Balancers' checks ask these with whatever Host they are set to; they tell nobody anything. */
+const openToAll: readonly string[] = ['/livez', '/readyz']
+
+/** Answers one admin request. `turn` is awaited before a large page is made. Rejects only when `app` does. */
 export async function answer(
   app: AdminSource & AdminActions,
-  door: Door,
-  method: string,
-  path: string,
+  pages: AdminPages,
+  { door, method, path, host }: Asked,
+  turn: () => Promise<void>,
 ): Promise<Reply> {
   const reading = method === 'GET' || method === 'HEAD'
   if (door === 'tcp' && !reading) {
     const body = 'this page only shows; changes go over the UNIX socket, for example "spliceway reload"\n'
     return { status: 405, contentType: text, body, allow: 'GET, HEAD' }
   }
-  const route = find(app, path)
+  if (door === 'tcp' && !openToAll.includes(path) && !isMeantForUs(host, app.hosts())) {
+    const body = 'this page answers to addresses, localhost, and the names in admin.hosts\n'
+    return { status: 421, contentType: text, body }
+  }
+  const route = find(app, pages, turn, path)
   if (route === undefined) {
     return { status: 404, contentType: text, body: 'not found; / lists what is here\n' }
   }
@@ -53,7 +71,12 @@ export async function answer(
   return route.handle()
 }
 
-function find(app: AdminSource & AdminActions, path: string): Route | undefined {
+function find(
+  app: AdminSource & AdminActions,
+  pages: AdminPages,
+  turn: () => Promise<void>,
+  path: string,
+): Route | undefined {
   const get = (handle: Handler): Route => ({ method: 'GET', handle })
   const post = (handle: Handler): Route => ({ method: 'POST', handle })
   switch (path) {
@@ -64,12 +87,11 @@ function find(app: AdminSource & AdminActions, path: string): Route | undefined 
     case '/readyz':
       return get(() => verdict(app.ready()))
     case '/metrics':
-      return get(async () => {
-        const metrics = await app.metrics()
-        return { status: 200, contentType: metrics.contentType, body: metrics.text }
-      })
     case '/status':
-      return get(() => ({ status: 200, contentType: json, body: `${JSON.stringify(app.status())}\n` }))
+      return get(async () => {
+        await turn()
+        return { status: 200, ...(await (path === '/metrics' ? pages.metrics() : pages.status())) }
+      })
     case '/reload':
       return post(async () => answered(await app.reload(), 422))
     case '/drain':
@@ -98,7 +120,11 @@ function decoded(part: string | undefined): string | undefined {
 }
 
 function verdict({ ok, reasons }: Verdict): Reply {
-  return { status: ok ? 200 : 503, contentType: text, body: `${ok ? 'ok' : reasons.join('\n')}\n` }
+  return {
+    status: ok ? 200 : 503,
+    contentType: text,
+    body: `${[...(ok ? ['ok'] : []), ...reasons].join('\n')}\n`,
+  }
 }
 
 function answered(result: Answer, failure: number): Reply {

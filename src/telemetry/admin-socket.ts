@@ -1,7 +1,9 @@
-import { lstatSync, mkdirSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 
 const fileName = 'spliceway.sock'
+/** Where a service, or root, has it. */
+const systemFolder = '/run/spliceway'
 
 /**
  * Where the admin socket is when nobody says so: in $RUNTIME_DIRECTORY (systemd), as root in /run/spliceway, in
@@ -15,10 +17,19 @@ export function adminSocketPath(
 ): string {
   const [runtime] = (env.RUNTIME_DIRECTORY ?? '').split(':') // systemd lists several with colons
   if (runtime && isAbsolute(runtime)) return join(runtime, fileName)
-  if (uid === 0) return join('/run/spliceway', fileName)
+  if (uid === 0) return join(systemFolder, fileName)
   const session = env.XDG_RUNTIME_DIR
   if (session && isAbsolute(session)) return join(session, fileName)
   return join(tmpdir, `spliceway-${uid}`, fileName)
+}
+
+/**
+ * Where a command of this user looks for a running process: his own, or else the system's. That one he may not open, and the
+ * kernel's answer says so; at a place of his own there would seem to run nothing.
+ */
+export function runningSocketPath(own: string, folder = systemFolder): string {
+  const isThere = (path: string) => statSync(path, { throwIfNoEntry: false }) !== undefined
+  return !isThere(own) && isThere(folder) ? join(folder, fileName) : own
 }
 
 /**
@@ -28,18 +39,38 @@ export function adminSocketPath(
 export function prepareSocketFolder(socketPath: string, uid: number): void {
   const folder = dirname(socketPath)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const wrong = faultOf(folder, uid)
+  if (wrong === null) return
+  // Never "remove it": the folder of a service is there as long as the service runs.
+  const owner = existsSync(socketPath) ? ' (another spliceway has its admin socket there)' : ''
+  throw new Error(
+    `the folder of the admin socket, ${folder}, must be a folder of uid ${uid} that nobody else may write to: ${wrong}${owner}; ` +
+      'name another place with "admin: { socket: PATH }"',
+  )
+}
+
+/**
+ * Why others could put a socket of theirs in the place of one in the folder that somebody has chosen; null: they cannot, or
+ * there is no such folder. With the sticky bit they can only come first, and then binding fails.
+ */
+export function socketFolderRisk(socketPath: string, uid: number): string | null {
+  const folder = dirname(socketPath)
+  const found = statSync(folder, { throwIfNoEntry: false })
+  if (found === undefined) return null
+  const sticky = (found.mode & 0o1000) !== 0
+  if (found.uid !== uid && found.uid !== 0) return `${folder} belongs to uid ${found.uid}`
+  return (found.mode & 0o022) !== 0 && !sticky
+    ? `${folder} may be written to by others (${modeText(found.mode)})`
+    : null
+}
+
+function faultOf(folder: string, uid: number): string | null {
   const found = lstatSync(folder)
-  const wrong = !found.isDirectory()
-    ? 'it is not a folder'
-    : found.uid !== uid
-      ? `it belongs to uid ${found.uid}`
-      : found.mode & 0o022
-        ? `others may write to it (mode ${(found.mode & 0o777).toString(8)})`
-        : undefined
-  if (wrong !== undefined) {
-    throw new Error(
-      `the folder of the admin socket, ${folder}, must be a folder of uid ${uid} that nobody else may write to: ${wrong}; ` +
-        'remove it, or name another place with "admin: { socket: PATH }"',
-    )
-  }
+  if (!found.isDirectory()) return 'it is not a folder'
+  if (found.uid !== uid) return `it belongs to uid ${found.uid}`
+  return found.mode & 0o022 ? `others may write to it (${modeText(found.mode)})` : null
+}
+
+function modeText(mode: number): string {
+  return `mode ${(mode & 0o777).toString(8)}`
 }

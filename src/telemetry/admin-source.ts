@@ -1,12 +1,17 @@
+import type { Verdict } from '../core/readiness.ts'
 import type { Status } from '../core/status.ts'
+
+export type { Verdict } from '../core/readiness.ts'
 
 /** What the admin pages show. */
 export interface AdminSource {
   /** The main loop runs (or nobody would ask) and every worker shows signs of life. */
   live(): Verdict
-  /** Listeners bound, workers alive, not draining, one usable endpoint in each required pool. */
+  /** New connections are welcome: core/readiness.ts. */
   ready(): Verdict
   status(): Status
+  /** Names, in lower case, by which the page on TCP may be asked beside addresses and `localhost`. */
+  hosts(): readonly string[]
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
 }
 
@@ -20,12 +25,6 @@ export interface AdminActions {
 }
 
 export type EndpointAction = 'drain' | 'ready'
-
-export interface Verdict {
-  readonly ok: boolean
-  /** One line each; empty when ok. */
-  readonly reasons: readonly string[]
-}
 
 export interface Answer {
   readonly ok: boolean

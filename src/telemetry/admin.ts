@@ -1,4 +1,4 @@
-import { adminServer } from './admin-server.ts'
+import { AdminServer } from './admin-server.ts'
 import type { AdminActions, AdminSource } from './admin-source.ts'
 import { type Door, type DoorLog, type HolderOf, SocketDoor, TcpDoor } from './door.ts'
 
@@ -38,10 +38,10 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { app, socketPath, listen, holder, log } = options
   const failed = (err: unknown, path: string) => log.warn({ err, path }, 'an admin page failed')
   const socketDoor =
-    socketPath === null ? null : new SocketDoor(() => adminServer(app, 'socket', failed), socketPath, log)
+    socketPath === null ? null : new SocketDoor(() => new AdminServer(app, 'socket', failed), socketPath, log)
   await socketDoor?.open()
   const tcpDoor =
-    listen === null ? null : new TcpDoor(() => adminServer(app, 'tcp', failed), listen, holder, log)
+    listen === null ? null : new TcpDoor(() => new AdminServer(app, 'tcp', failed), listen, holder, log)
   await tcpDoor?.open()
   const doors: readonly Door[] = [socketDoor, tcpDoor].filter((door) => door !== null)
   const warned = new Set<Door>()

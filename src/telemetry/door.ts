@@ -1,5 +1,5 @@
-import type { Server } from 'node:http'
 import { joinHostPort } from '../core/address.ts'
+import type { AdminServer } from './admin-server.ts'
 import { socketDoorName, tcpDoorName } from './door-name.ts'
 import { listenUnix } from './unix-listen.ts'
 
@@ -26,12 +26,12 @@ export interface Door {
 /** The UNIX socket. */
 export class SocketDoor implements Door {
   readonly name: string | null
-  readonly #create: () => Server
+  readonly #create: () => AdminServer
   readonly #path: string
   readonly #log: DoorLog
-  #server: Server | null = null
+  #server: AdminServer | null = null
 
-  constructor(create: () => Server, path: string, log: DoorLog) {
+  constructor(create: () => AdminServer, path: string, log: DoorLog) {
     this.name = socketDoorName(path)
     this.#create = create
     this.#path = path
@@ -60,16 +60,16 @@ export class SocketDoor implements Door {
 /** The TCP page. */
 export class TcpDoor implements Door {
   readonly name: string
-  readonly #create: () => Server
+  readonly #create: () => AdminServer
   readonly #listen: { readonly host: string; readonly port: number }
   readonly #holder: HolderOf
   readonly #log: DoorLog
-  #server: Server | null = null
+  #server: AdminServer | null = null
   #warned = false
   #retry: NodeJS.Timeout | null = null
 
   constructor(
-    create: () => Server,
+    create: () => AdminServer,
     listen: { readonly host: string; readonly port: number },
     holder: HolderOf,
     log: DoorLog,
@@ -106,7 +106,7 @@ export class TcpDoor implements Door {
     if (server !== null) await closed(server)
   }
 
-  async #try(server: Server): Promise<void> {
+  async #try(server: AdminServer): Promise<void> {
     const error = await tryListen(server, this.#listen)
     if (server !== this.#server) return closed(server) // closed meanwhile
     if (error === null) {
@@ -134,21 +134,26 @@ export class TcpDoor implements Door {
 
 /** null: bound. */
 function tryListen(
-  server: Server,
+  server: AdminServer,
   listen: { readonly host: string; readonly port: number },
 ): Promise<NodeJS.ErrnoException | null> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.ErrnoException | null>()
-  const failed = (error: NodeJS.ErrnoException) => resolve(error)
-  server.once('error', failed)
-  server.listen({ host: listen.host, port: listen.port }, () => {
+  const failed = (error: NodeJS.ErrnoException): void => {
+    server.off('listening', bound) // the next try brings its own
+    resolve(error)
+  }
+  const bound = (): void => {
     server.off('error', failed)
     resolve(null)
-  })
+  }
+  server.once('error', failed)
+  server.once('listening', bound)
+  server.listen({ host: listen.host, port: listen.port })
   return promise
 }
 
 /** Cuts connections, then waits for the end. Does nothing to a server that does not listen. */
-function closed(server: Server): Promise<void> {
+function closed(server: AdminServer): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   server.close(() => resolve())
   server.closeAllConnections()

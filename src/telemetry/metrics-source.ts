@@ -1,3 +1,4 @@
+import type { KnownState } from '../core/status.ts'
 import type { Tally } from '../core/tally.ts'
 
 /** What the metrics are made from. Read at each scrape, on the main thread; nothing here may wait for a worker. */
@@ -5,8 +6,12 @@ export interface MetricsSource {
   readonly tally: Tally
   /** Names are unique. */
   listeners(): readonly { readonly name: string; readonly slot: number }[]
-  /** A pair of pool and endpoint is unique. Endpoints that left are listed for ten minutes more, with `up: false`. */
+  /** A pair of pool and endpoint is unique. Endpoints that left are listed for ten minutes more. */
   endpoints(): readonly EndpointSource[]
+  /** Names that have no address so far. */
+  unresolved(): readonly { readonly pool: string; readonly endpoint: string }[]
+  /** Connections that the program takes at most. */
+  connectionsLimit(): number
   /** Pools whose endpoints are discovered. */
   discovery(): readonly DiscoverySource[]
   /** Probes answered since the start. */
@@ -24,12 +29,16 @@ export interface EndpointSource {
   readonly pool: string
   readonly endpoint: string
   readonly slot: number
-  /** It gets connections: not down, ejected or drained. */
-  readonly up: boolean
-  /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
-  readonly share: number
   /** Ejections since it exists. */
   readonly ejections: number
+  /** null: it has left, and only what was counted of it is still told. */
+  readonly now: {
+    readonly state: KnownState
+    /** It gets connections: not down, ejected or drained. */
+    readonly up: boolean
+    /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
+    readonly share: number
+  } | null
 }
 
 export interface DiscoverySource {

@@ -1,6 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { isatty } from 'node:tty'
+import { isJournal, withPriorities } from './journal.ts'
+import { readable } from './readable.ts'
 
 /** Where log lines go. Nothing here blocks, throws, or keeps more than the agreed number of bytes. */
 export interface Sink {
@@ -8,7 +10,8 @@ export interface Sink {
   readonly terminal: boolean
   /**
    * Takes `lines` whole lines, newline included. They are written now; or kept while the reader is slow; or, when the
-   * limit is reached, dropped and counted. Lines of several writers never mix.
+   * limit is reached, dropped and counted. From then on all are dropped until half of the room is free again, and a line in
+   * their place says how many: one gap that shows, not many that do not. Lines of several writers never mix.
    */
   write(text: string, lines?: number): void
   /** Lines dropped since the sink was opened. */
@@ -24,6 +27,8 @@ export interface SinkOptions {
   readonly destination: number | string
   /** Kept for a reader that is slow; more is dropped. */
   readonly maxBufferedBytes: number
+  /** $JOURNAL_STREAM: where the destination is the journal, lines carry their priority. */
+  readonly journalStream?: string | undefined
 }
 
 const shortestRetryMs = 1
@@ -39,7 +44,8 @@ export function openSink(options: SinkOptions): Sink {
   const { destination, maxBufferedBytes } = options
   const target =
     typeof destination === 'string' ? { fd: appendTo(destination), owned: true } : nonBlocking(destination)
-  return new BoundedSink(target.fd, target.owned, maxBufferedBytes)
+  const journal = typeof destination === 'number' && isJournal(destination, options.journalStream)
+  return new BoundedSink(target.fd, target.owned, maxBufferedBytes, journal)
 }
 
 interface Pending {
@@ -52,29 +58,40 @@ class BoundedSink implements Sink {
   readonly #fd: number
   readonly #owned: boolean
   readonly #maxBytes: number
+  readonly #journal: boolean
   /** Not empty: the reader is slow, and everything queues so that the order is kept. */
   #pending: Pending[] = []
   #pendingBytes = 0
   #dropped = 0
+  /** Lines dropped since the last line that said so. */
+  #gap = 0
   #retryMs = shortestRetryMs
   #timer: NodeJS.Timeout | null = null
   #closed = false
 
-  constructor(fd: number, owned: boolean, maxBytes: number) {
+  constructor(fd: number, owned: boolean, maxBytes: number, journal: boolean) {
     this.terminal = isatty(fd)
     this.#fd = fd
     this.#owned = owned
     this.#maxBytes = maxBytes
+    this.#journal = journal
   }
 
   write(text: string, lines = 1): void {
-    const bytes = Buffer.from(text)
+    if (this.#gap > 0 && !this.#closed) {
+      if (this.#pendingBytes > this.#maxBytes / 2) {
+        this.#drop(lines)
+        return
+      }
+      this.#mark()
+    }
+    const bytes = Buffer.from(this.#journal ? withPriorities(text) : text)
     const written = this.#closed || this.#pending.length > 0 ? 0 : this.#tryWrite(bytes)
     if (written === bytes.length) return
     const rest = bytes.length - written
     // What was begun is kept whatever its size: a line that stops in the middle spoils the next one too.
     if (this.#closed || (written === 0 && this.#pendingBytes + rest > this.#maxBytes)) {
-      this.#dropped += lines
+      this.#drop(lines)
       return
     }
     this.#pending.push({ bytes: bytes.subarray(written), lines })
@@ -103,8 +120,28 @@ class BoundedSink implements Sink {
     if (this.#owned) closeSync(this.#fd)
   }
 
+  #drop(lines: number): void {
+    this.#dropped += lines
+    this.#gap += lines
+  }
+
+  /** The line in the place of those that were dropped. */
+  #mark(): void {
+    const count = this.#gap
+    this.#gap = 0
+    const msg = `${count} log line${count === 1 ? '' : 's'} dropped here: the reader is too slow`
+    const line = `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg, dropped: count })}\n`
+    const text = this.terminal ? readable(line) : line
+    const bytes = Buffer.from(this.#journal ? withPriorities(text) : text)
+    this.#pending.push({ bytes, lines: 0 })
+    this.#pendingBytes += bytes.length
+    this.#retryLater()
+  }
+
   /** True when nothing is kept any more. */
   #drain(): boolean {
+    if (this.#gap > 0 && this.#pendingBytes <= this.#maxBytes / 2) this.#mark()
+
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
       const written = this.#tryWrite(next.bytes)
       this.#pendingBytes -= written
@@ -115,7 +152,9 @@ class BoundedSink implements Sink {
       }
       this.#pending.shift()
     }
-    return true
+    if (this.#gap === 0) return true
+    this.#mark()
+    return false
   }
 
   #retryLater(): void {

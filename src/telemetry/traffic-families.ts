@@ -2,11 +2,13 @@ import {
   type Cause,
   causes,
   dialFailures,
+  limits,
   type Phase,
   phases,
   rejections,
   staleWhens,
 } from '../core/outcome.ts'
+import { knownStates } from '../core/status.ts'
 import {
   closedCell,
   connectHistogram,
@@ -15,6 +17,7 @@ import {
   endpointField,
   failureCell,
   type HistogramCells,
+  heldCell,
   listenerCell,
   listenerField,
   rejectedCell,
@@ -68,6 +71,19 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
   const field = (name: keyof typeof listenerField) =>
     each((listener, slot) => [sample(tally.sum(listenerCell(slot) + listenerField[name]), { listener })])
   return [
+    gauge('connections_limit', 'Connections that the program takes at most.', () => [
+      sample(source.connectionsLimit()),
+    ]),
+    gauge(
+      'listeners_held',
+      'Workers that leave connections of the listener in the backlog because a limit is reached.',
+      each((listener, slot) => [
+        sample(
+          limits.reduce((sum, limit) => sum + tally.sum(heldCell(slot, limit)), 0),
+          { listener },
+        ),
+      ]),
+    ),
     counter('connections_accepted_total', 'Connections accepted.', field('accepted')),
     gauge('connections_active', 'Connections between accept and end.', field('active')),
     counter(
@@ -111,6 +127,9 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
   type Labels = { readonly pool: string; readonly endpoint: string }
   const each = (samples: (endpoint: EndpointSource, labels: Labels) => readonly Sample[]) => () =>
     source.endpoints().flatMap((row) => samples(row, { pool: row.pool, endpoint: row.endpoint }))
+  /** Of endpoints that are in the configuration now: one that has left is neither up nor down. */
+  const present = (samples: (now: NonNullable<EndpointSource['now']>, labels: Labels) => readonly Sample[]) =>
+    each(({ now }, labels) => (now === null ? [] : samples(now, labels)))
   return [
     counter(
       'upstream_connect_attempts_total',
@@ -144,7 +163,7 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
     gauge(
       'endpoint_suspect',
       '1: a dial has no answer, so other endpoints are asked first until one is answered.',
-      each(({ slot }, labels) => [sample(Number(tally.suspected(slot)), labels)]),
+      present(({ state }, labels) => [sample(Number(state === 'suspect'), labels)]),
     ),
     gauge(
       'endpoint_silent',
@@ -153,23 +172,37 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
     ),
     gauge(
       'endpoint_up',
-      '1: the endpoint gets connections. 0: it is down, ejected or drained.',
-      each(({ up }, labels) => [sample(Number(up), labels)]),
+      '1: the endpoint gets connections. 0: it is down, ejected, drained, or a name without address.',
+      () => [
+        ...present(({ up }, labels) => [sample(Number(up), labels)])(),
+        ...source.unresolved().map(({ pool, endpoint }) => sample(0, { pool, endpoint })),
+      ],
     ),
+    gauge('endpoint_state', '1 for the state that the endpoint is in, 0 for the others.', () => [
+      ...present(({ state }, labels) =>
+        knownStates.map((each) => sample(Number(each === state), { ...labels, state: each })),
+      )(),
+      ...source.unresolved().map(({ pool, endpoint }) => sample(1, { pool, endpoint, state: 'unresolved' })),
+    ]),
     gauge(
       'endpoint_share',
       'What the endpoint gets of the connections that are its due: 1, less in slow start, 0 when it is not up.',
-      each(({ share }, labels) => [sample(share, labels)]),
+      present(({ share }, labels) => [sample(share, labels)]),
     ),
     gauge(
       'endpoint_connections_active',
-      'Connections relayed to the endpoint.',
-      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.active), labels)]),
+      'Connections relayed to the endpoint. Of one that has left as long as there are any.',
+      each(({ slot, now }, labels) => {
+        const active = tally.sum(endpointCell(slot) + endpointField.active)
+        return now === null && active === 0 ? [] : [sample(active, labels)]
+      }),
     ),
     gauge(
       'warm_pool_connections',
       'Connections to the endpoint that wait for a client.',
-      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.warm), labels)]),
+      each(({ slot, now }, labels) =>
+        now === null ? [] : [sample(tally.sum(endpointCell(slot) + endpointField.warm), labels)],
+      ),
     ),
     counter(
       'warm_pool_hit_total',

@@ -45,14 +45,19 @@ function checkLength(path: string): void {
 /** null: bound. */
 function tryListen(server: Server, path: string): Promise<NodeJS.ErrnoException | null> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.ErrnoException | null>()
-  const failed = (error: NodeJS.ErrnoException) => resolve(error)
+  const failed = (error: NodeJS.ErrnoException): void => {
+    server.off('listening', bound) // the next try brings its own
+    resolve(error)
+  }
+  const bound = (): void => {
+    server.off('error', failed)
+    resolve(null)
+  }
   server.once('error', failed)
+  server.once('listening', bound)
   const before = process.umask(0o177)
   try {
-    server.listen(path, () => {
-      server.off('error', failed)
-      resolve(null)
-    }) // bind(2) happens inside this call, so under our umask
+    server.listen(path) // bind(2) happens inside this call, so under our umask
   } finally {
     process.umask(before)
   }

@@ -81,6 +81,19 @@ test('what only a restart can change is refused by name, and nothing else is app
   t.is(await talk(forwarder.port), 'hi')
 })
 
+test('of `admin`, `hosts` and `readyRequires` are applied, and the places need a restart', async (t) => {
+  const { forwarder, config, reload } = await scene(t)
+  const { admin } = config
+  t.true((await reload({ admin: { ...admin, hosts: ['edge.example'], readyRequires: ['none'] } })).ok)
+  t.deepEqual(forwarder.app.hosts(), ['edge.example'])
+  t.deepEqual(forwarder.app.ready(), { ok: false, reasons: ['pool none has no usable endpoint'] })
+  const listen = { host: '127.0.0.1', port: 1 }
+  for (const change of [{ listen }, { socket: { kind: 'path', path: '/run/other.sock' } as const }]) {
+    const answer = await reload({ admin: { ...admin, ...change } })
+    t.deepEqual(answer, { ok: false, message: 'only a restart can change `admin`' })
+  }
+})
+
 test('when one new listener cannot be bound, none is, and nothing changes', async (t) => {
   const { forwarder, config, reload } = await scene(t)
   const [main] = config.listeners

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava'
 import { ask } from '../../src/command/client.ts'
 import { drain } from '../../src/command/drain.ts'
 import { endpoint } from '../../src/command/endpoint.ts'
-import { ready } from '../../src/command/ready.ts'
+import { live, ready } from '../../src/command/ready.ts'
 import { reload } from '../../src/command/reload.ts'
 import { status } from '../../src/command/status.ts'
 import { startAdmin } from '../../src/telemetry/admin.ts'
@@ -59,6 +59,44 @@ test('ready gives the reasons and exits with 1', async (t) => {
   t.is(await ready(at), 1)
   t.is(String(at.err), 'not ready\ndraining\n')
   t.is(String(at.out), '')
+})
+
+test('live says so, or gives the reasons and exits with 1', async (t) => {
+  const { app, at } = await running(t)
+  t.is(await live(at), 0)
+  t.is(String(at.out), 'live\n')
+  app.live = () => ({ ok: false, reasons: ['worker 2 gave no sign of life for 12000 ms'] })
+  t.is(await live(at), 1)
+  t.is(String(at.err), 'not live\nworker 2 gave no sign of life for 12000 ms\n')
+})
+
+test('ready tells what is worth knowing nevertheless', async (t) => {
+  const { app, at } = await running(t)
+  app.ready = () => ({
+    ok: true,
+    reasons: ['listener https is at its limit of 5 connections (maxConnections)'],
+  })
+  t.is(await ready(at), 0)
+  t.is(String(at.out), 'ready\nlistener https is at its limit of 5 connections (maxConnections)\n')
+})
+
+test('status names the limit that is reached, and a worker that is silent', async (t) => {
+  const { app, at } = await running(t)
+  const [http, https] = exampleStatus.listeners
+  const [worker] = exampleStatus.workers
+  if (http === undefined || https === undefined || worker === undefined) throw new Error('unreachable')
+  app.status = () => ({
+    ...exampleStatus,
+    listeners: [
+      { ...http, full: 'limit' },
+      { ...https, full: 'listener-limit' },
+    ],
+    workers: [{ ...worker, heartbeatAgeMs: 6_000 }],
+  })
+  t.is(await status({ ...at, json: false }), 0)
+  t.regex(String(at.out), /^full: listener https is at its limit of 20000 connections \(maxConnections\)$/m)
+  t.regex(String(at.out), /^full: the program is at its limit of 9872 connections \(half of the memory\)$/m)
+  t.regex(String(at.out), /^1 +hung +6s /m)
 })
 
 test('status is a table', async (t) => {

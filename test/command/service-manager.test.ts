@@ -9,9 +9,17 @@ const serving: Status = {
   plane: { name: 'net', why: '' },
   state: 'serving',
   uptimeMs: 0,
-  connections: { active: 7, limit: 10 },
+  connections: { active: 7, limit: 10, limitedBy: 'limits.connections' },
   listeners: [
-    { name: 'http', address: '[::]:80', pool: 'web', active: 7, accepted: 9, maxConnections: null },
+    {
+      name: 'http',
+      address: '[::]:80',
+      pool: 'web',
+      active: 7,
+      accepted: 9,
+      maxConnections: null,
+      full: null,
+    },
   ],
   pools: [
     {

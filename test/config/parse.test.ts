@@ -124,7 +124,7 @@ test('onDown without probes is allowed, and said to have no effect', (t) => {
 test('passive ejection and the admin page can be off', (t) => {
   t.is(ok(pool('outlier: off')).pools[0]?.outlier, null)
   const { admin } = ok('forward: { 80: 10.0.0.5:1 }\nadmin: { socket: off, listen: off }')
-  t.deepEqual(admin, { socket: { kind: 'off' }, listen: null, readyRequires: [] })
+  t.deepEqual(admin, { socket: { kind: 'off' }, listen: null, readyRequires: [], hosts: [] })
 })
 
 test('anchors and merge keys save repetition, and own keys win', (t) => {

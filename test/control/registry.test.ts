@@ -316,7 +316,7 @@ test('probes and ejections are counted', (t) => {
   bench.dial(b, 5)
   t.deepEqual(bench.registry.healthChecks(), { success: 1, failure: 2 })
   t.deepEqual(
-    bench.registry.endpoints().map(({ endpoint, up, ejections }) => ({ endpoint, up, ejections })),
+    bench.registry.endpoints().map(({ endpoint, now, ejections }) => ({ endpoint, up: now?.up, ejections })),
     [
       { endpoint: a, up: true, ejections: 0 },
       { endpoint: b, up: false, ejections: 1 },
@@ -375,13 +375,13 @@ test('a late dial to a slot that was freed is ignored', (t) => {
   t.is(bench.tally.health(slot), 0)
 })
 
-test('the series of an endpoint that left stay for ten minutes, not up', (t) => {
+test('what was counted of an endpoint that left is told for ten minutes more, and nothing of how it is', (t) => {
   const bench = new Bench(resolvedPool(two))
   bench.update(resolvedPool(['10.0.0.5']))
   bench.clock.advance(10 * minuteMs - 1)
   t.deepEqual(
-    bench.registry.endpoints().map(({ up }) => up),
-    [true, false],
+    bench.registry.endpoints().map(({ now }) => now?.state ?? null),
+    ['unknown', null],
   )
   bench.clock.advance(1)
   t.deepEqual(
@@ -781,4 +781,36 @@ test('the prober hears of a doubt at once, but not of an endpoint that is out of
   bench.probe(b, bad)
   bench.dial(b, 1)
   t.deepEqual(bench.doubted, [a])
+})
+
+test('a suspicion is logged when it begins and when it ends, and is as old as the first look at it', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  const first = () => bench.registry.status()[0]?.endpoints[0]
+  bench.clock.advance(60_000)
+  bench.tally.suspect(bench.slot(a))
+  bench.registry.look()
+  bench.registry.look()
+  t.deepEqual(bench.log.take(), [
+    `warn pool web: endpoint ${a} is suspect: a dial has no answer after 250ms or longer, so others are asked first`,
+  ])
+  bench.clock.advance(3_000)
+  t.like(first(), { state: 'suspect', forMs: 3_000 })
+  t.is(bench.registry.endpoints()[0]?.now?.state, 'suspect')
+  bench.tally.trust(bench.slot(a))
+  bench.registry.look()
+  t.deepEqual(bench.log.take(), [
+    `info pool web: endpoint ${a} is suspect no more: it has answered, after 3s`,
+  ])
+  t.like(first(), { state: 'unknown', forMs: 63_000 })
+})
+
+test('a suspect endpoint that probes call down is down, and one that comes back begins anew', (t) => {
+  const bench = new Bench(resolvedPool(two))
+  bench.tally.suspect(bench.slot(a))
+  bench.registry.look()
+  bench.probe(a, bad, bad, bad)
+  bench.log.take()
+  bench.registry.look()
+  t.deepEqual(bench.log.take(), [])
+  t.is(bench.registry.status()[0]?.endpoints[0]?.state, 'down')
 })

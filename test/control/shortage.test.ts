@@ -5,14 +5,21 @@ import { FakeClock, RecordedLog } from './fixture.ts'
 function scene() {
   const clock = new FakeClock()
   const log = new RecordedLog()
-  const state = { rejected: 0, refused: 0, waiting: false }
+  const state = { rejected: 0, refused: 0, waiting: false, own: { rejected: 0, waiting: false } }
   const shortage = watchShortage({
     log,
     after: clock.after,
-    rejected: () => state.rejected,
+    limits: () => [
+      {
+        whose: 'the program',
+        connections: 100,
+        limitedBy: 'limits.connections',
+        rejected: state.rejected,
+        waiting: state.waiting,
+      },
+      { whose: 'listener https', connections: 20, limitedBy: 'maxConnections', ...state.own },
+    ],
     refused: () => state.refused,
-    waiting: () => state.waiting,
-    limit: () => 100,
     nameOf: (slot) => `pool web: endpoint ${slot}`,
   })
   return { clock, log, state, shortage }
@@ -25,10 +32,13 @@ test('a limit is said once, and once more when it is over, with how many were tu
     clock.advance(1_000)
   }
   const [said, ...more] = log.take()
-  t.regex(said ?? '', /^error a connection limit is reached: .*program: 100.*limits\.connections/)
+  t.regex(
+    said ?? '',
+    /^error the program: its connection limit is reached: .*reset \(limit 100, by limits\.connections\)/,
+  )
   t.deepEqual(more, [])
   clock.advance(20_000)
-  t.deepEqual(log.take(), ['info below the connection limit again (50 connections were reset)'])
+  t.deepEqual(log.take(), ['info the program: below its connection limit again (50 connections were reset)'])
 })
 
 test('connections that this host had no room for are not put down to a limit', (t) => {
@@ -74,8 +84,28 @@ test('a plane that leaves connections in the backlog says so once', (t) => {
   clock.advance(3_000)
   const lines = log.take()
   t.is(lines.length, 1)
-  t.regex(lines[0] ?? '', /new connections wait in the backlog \(program: 100\)/)
+  t.regex(lines[0] ?? '', /^error the program: .*: new connections wait in the backlog \(limit 100, /)
   state.waiting = false
   clock.advance(20_000)
-  t.regex(log.take()[0] ?? '', /below the connection limit again \(connections waited for about 3 s\)/)
+  t.regex(log.take()[0] ?? '', /below its connection limit again \(connections waited for about 3 s\)/)
+})
+
+test('the limit of a listener is told by its name, beside that of the program', (t) => {
+  const { clock, log, state } = scene()
+  state.own = { rejected: 3, waiting: false }
+  state.waiting = true
+  clock.advance(1_000)
+  const lines = log.take()
+  t.is(lines.length, 2)
+  t.regex(lines[0] ?? '', /^error the program: its connection limit is reached: new connections wait/)
+  t.regex(
+    lines[1] ?? '',
+    /^error listener https: .*: new connections are reset \(limit 20, by maxConnections\)/,
+  )
+  state.waiting = false
+  clock.advance(20_000)
+  t.deepEqual(log.take().toSorted(), [
+    'info listener https: below its connection limit again (3 connections were reset)',
+    'info the program: below its connection limit again (connections waited for about 1 s)',
+  ])
 })

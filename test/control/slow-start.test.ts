@@ -172,7 +172,7 @@ test('an endpoint in slow start is usable, and status and metrics say how far it
     reason: 'slow start, 34 % of its share; tcp: connected in 1.0 ms',
   })
   t.deepEqual(
-    registry.endpoints().map(({ up, share }) => ({ up, share })),
+    registry.endpoints().map(({ now }) => ({ up: now?.up, share: now?.share })),
     [
       { up: true, share: 0.34 },
       { up: true, share: 1 },

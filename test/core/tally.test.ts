@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
-import { causes, dialFailures, phases, rejections, staleWhens } from '../../src/core/outcome.ts'
+import { causes, dialFailures, limits, phases, rejections, staleWhens } from '../../src/core/outcome.ts'
 import {
   add,
   closedCell,
@@ -12,6 +12,7 @@ import {
   failureCell,
   type HistogramCells,
   healthBit,
+  heldCell,
   listenerCell,
   listenerField,
   maxEndpoints,
@@ -30,6 +31,7 @@ function histogramCells({ at, bounds }: HistogramCells): number[] {
 function listenerCells(slot: number): number[] {
   return [
     ...Object.values(listenerField).map((field) => listenerCell(slot) + field),
+    ...limits.map((limit) => heldCell(slot, limit)),
     ...rejections.map((reason) => rejectedCell(slot, reason)),
     ...causes.flatMap((cause) => phases.map((phase) => closedCell(slot, cause, phase))),
   ]
@@ -55,7 +57,10 @@ function allCells(): number[] {
 
 const gauges = new Set([
   ...Object.values(workerCell),
-  ...Array.from({ length: maxListeners }, (_, slot) => listenerCell(slot) + listenerField.active),
+  ...Array.from({ length: maxListeners }, (_, slot) => [
+    listenerCell(slot) + listenerField.active,
+    ...limits.map((limit) => heldCell(slot, limit)),
+  ]).flat(),
   ...Array.from({ length: maxEndpoints }, (_, slot) => [
     endpointCell(slot) + endpointField.active,
     endpointCell(slot) + endpointField.pending,

@@ -212,7 +212,7 @@ export function configOf(options: ForwarderOptions): Config {
     workers: options.workers ?? 1,
     plane: options.plane,
     kubernetes: { apiServer: null, kubeconfig: null, node: null, zone: null, snapshots: null },
-    admin: { socket: { kind: 'off' }, listen: null, readyRequires: [] },
+    admin: { socket: { kind: 'off' }, listen: null, readyRequires: [], hosts: [] },
     handover: { socket: null },
     log: { level: 'info', access: 'all' },
     ...options.config,

@@ -34,7 +34,11 @@ test('the program runs as a user of its own, by number, so that Kubernetes can c
 
 test('Node is process 1: no shell and no wrapper before it', (t) => {
   const [entrypoint = ''] = all(last, 'ENTRYPOINT')
-  t.deepEqual(execForm(entrypoint), ['/usr/local/bin/spliceway-node', '/app/src/cli.mjs'])
+  t.deepEqual(execForm(entrypoint), [
+    '/usr/local/bin/spliceway-node',
+    '--disable-sigusr1',
+    '/app/src/cli.mjs',
+  ])
   const [command = ''] = all(last, 'CMD')
   t.deepEqual(execForm(command), ['run'])
 })

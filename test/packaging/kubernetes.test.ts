@@ -352,11 +352,11 @@ test('readiness and startup ask the Pod’s own socket, on a volume that can be 
   }
 })
 
-test('liveness asks the admin page that the configuration opens', (t) => {
-  for (const { container, config } of overlays) {
-    const { host, port, path } = Object(at(container, 'livenessProbe', 'httpGet'))
-    t.deepEqual(config.admin.listen, { host, port })
-    t.is(`${host}:${port}${path}`, '127.0.0.1:9981/livez')
+test('liveness asks the Pod’s own socket too, seldom and patiently: each time is a start of Node', (t) => {
+  for (const { container } of overlays) {
+    t.deepEqual(at(container, 'livenessProbe', 'exec', 'command'), ['spliceway', 'live', '--socket', socket])
+    t.is(at(container, 'livenessProbe', 'periodSeconds'), 30)
+    t.is(at(container, 'livenessProbe', 'timeoutSeconds'), 10)
   }
 })
 

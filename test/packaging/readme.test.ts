@@ -75,6 +75,8 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
     tally: new Tally(1),
     listeners: () => [],
     endpoints: () => [],
+    unresolved: () => [],
+    connectionsLimit: () => 0,
     discovery: () => [],
     healthChecks: () => ({ success: 0, failure: 0 }),
     draining: () => false,

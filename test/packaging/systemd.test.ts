@@ -45,8 +45,9 @@ test('the drop-in for systemd 253 changes how a reload is told and nothing else'
 })
 
 test('the program that is started is the one of the checkout', (t) => {
-  const [node = '', cli = '', ...rest] = (service('ExecStart') ?? '').split(' ')
+  const [node = '', flag = '', cli = '', ...rest] = (service('ExecStart') ?? '').split(' ')
   t.is(node, '/opt/spliceway/node_modules/.bin/node')
+  t.is(flag, '--disable-sigusr1')
   t.true(existsSync(cli.replace('/opt/spliceway', checkout)), cli)
   t.deepEqual(rest, ['run'])
 })

@@ -44,7 +44,11 @@ function scene<W extends Wire>(t: ExecutionContext, plane: Plane<W>) {
     plane.close()
   })
   const taken: W[] = []
-  const listening = plane.listen({ socket: socket.n, backlog: 4096 }, (wire) => taken.push(wire), t.fail)
+  const listening = plane.listen(
+    { socket: socket.n, backlog: 4096, hasRoom: () => true },
+    (wire) => taken.push(wire),
+    t.fail,
+  )
   for (let i = 0; i < count; i++) connected(t, libc, port)
   t.teardown(() => {
     for (const wire of taken) wire.reset()

@@ -42,7 +42,8 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
   const tally = new Tally(1)
   const dials: FakeDial[] = []
   const plane: Plane<FakeWire> = {
-    listen: () => ({ close() {}, pause: () => false, resume() {} }),
+    listen: () => ({ close() {}, pause() {}, resume() {} }),
+    asksForRoom: false,
     relay: () => ({ idleMs: () => 0, finish() {}, kill() {} }),
     dial({ bytes }, _options, done) {
       const dial = { atMs: clock.nowMs(), slot: bytes.at(-1) ?? -1, cancelled: false, done }

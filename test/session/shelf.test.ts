@@ -44,7 +44,7 @@ function scene(share: number, maxConnections: number | null = null) {
   const errors: (string | null)[] = []
   const spoken: number[] = []
   const plane: Plane<FakeWire> = {
-    listen: () => ({ close() {}, pause: () => false, resume() {} }),
+    listen: () => ({ close() {}, pause() {}, resume() {} }),
     relay: () => ({ idleMs: () => 0, finish() {}, kill() {} }),
     dial(_endpoint, _options, done) {
       const dial = { done, cancelled: false }
@@ -55,6 +55,7 @@ function scene(share: number, maxConnections: number | null = null) {
     },
     after: clock.after,
     now: clock.nowMs,
+    asksForRoom: true,
     wakeDescriptor: null,
     close() {},
   }

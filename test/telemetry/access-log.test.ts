@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { accessLines } from '../../src/core/access-line.ts'
-import type { Outcome } from '../../src/core/outcome.ts'
+import { causes, type Outcome } from '../../src/core/outcome.ts'
 import { type AccessLog, createAccessLog } from '../../src/telemetry/access-log.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { openSink } from '../../src/telemetry/sink.ts'
@@ -52,6 +52,16 @@ test('a line has the documented fields in the documented order', (t) => {
       '{"endpoint":"10.0.0.6:9443","ms":1,"error":null}],"connectMs":1,"durationMs":12.346,"bytesUp":120,' +
       '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"}}\n',
   )
+})
+
+test('a connection that failed for a reason on our side of it is a warning', (t) => {
+  const lineOf = accessLines()
+  const levels = causes.map((cause) => JSON.parse(lineOf({ ...outcome, cause }, 0)).level)
+  t.deepEqual(
+    causes.filter((_, at) => levels[at] === 'warn'),
+    ['server', 'proxy', 'resource', 'endpoint-down', 'server-timeout'],
+  )
+  t.is(levels.filter((level) => level === 'info').length, causes.length - 5)
 })
 
 test('a connection that reached no endpoint says null', (t) => {

@@ -1,8 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { adminSocketPath, prepareSocketFolder } from '../../src/telemetry/admin-socket.ts'
+import {
+  adminSocketPath,
+  prepareSocketFolder,
+  runningSocketPath,
+  socketFolderRisk,
+} from '../../src/telemetry/admin-socket.ts'
 
 const uid = process.getuid?.() ?? -1
 
@@ -38,6 +43,37 @@ test('a folder of another user is refused by name', (t) => {
   const error = t.throws(() => prepareSocketFolder(join(made, 'spliceway.sock'), uid + 1))
   t.true(error?.message.includes(made))
   t.true(error?.message.includes(`belongs to uid ${uid}`))
+  t.notRegex(error?.message ?? '', /remove|another spliceway/)
+})
+
+test('nobody is told to remove the folder of one that runs', (t) => {
+  const path = join(folder(t), 'spliceway.sock')
+  writeFileSync(path, '')
+  const error = t.throws(() => prepareSocketFolder(path, uid + 1))
+  t.notRegex(error?.message ?? '', /remove/)
+  t.regex(error?.message ?? '', /another spliceway has its admin socket there.*name another place/)
+})
+
+test('a command looks at the place of the system where there is nothing at its user’s own', (t) => {
+  const made = folder(t)
+  const own = join(made, 'own.sock')
+  t.is(runningSocketPath(own, join(made, 'none')), own)
+  t.is(runningSocketPath(own, made), join(made, 'spliceway.sock'))
+  writeFileSync(own, '')
+  t.is(runningSocketPath(own, made), own)
+})
+
+test('a chosen folder is a risk when others may write to it, and not below a sticky one', (t) => {
+  const made = folder(t)
+  const path = join(made, 'admin.sock')
+  t.is(socketFolderRisk(path, uid), null)
+  chmodSync(made, 0o770)
+  t.regex(socketFolderRisk(path, uid) ?? '', /may be written to by others \(mode 770\)/)
+  chmodSync(made, 0o1777)
+  t.is(socketFolderRisk(path, uid), null)
+  chmodSync(made, 0o755)
+  if (uid !== 0) t.regex(socketFolderRisk(path, uid + 1) ?? '', new RegExp(`belongs to uid ${uid}`))
+  t.is(socketFolderRisk(join(made, 'none', 'admin.sock'), uid), null)
 })
 
 test('a folder that others may write to is refused', (t) => {

@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type AdminOptions, startAdmin } from '../../src/telemetry/admin.ts'
+import { sharedPages } from '../../src/telemetry/admin-pages.ts'
+import { AdminServer } from '../../src/telemetry/admin-server.ts'
+import { TcpDoor } from '../../src/telemetry/door.ts'
 import { exampleApp, exampleStatus, memoryLog } from './example-app.ts'
 
 async function start(t: ExecutionContext, change: Partial<AdminOptions> = {}) {
@@ -224,27 +227,185 @@ test('a connection serves one request', async (t) => {
   t.is(answer.headers.connection, 'close')
 })
 
-test('at most 64 connections are held, and the rest cost nothing', async (t) => {
-  const { tcp } = await start(t)
+/** Connections that send `request` and read nothing. */
+function hold(t: ExecutionContext, tcp: string, count: number, request = ''): readonly Socket[] {
   const { hostname, port } = new URL(tcp)
-  const sockets: Socket[] = []
+  const sockets = Array.from({ length: count }, () => {
+    const socket = connect(Number(port), hostname).on('error', () => {})
+    if (request !== '') socket.write(request)
+    return socket
+  })
   t.teardown(() => {
     for (const socket of sockets) socket.destroy()
   })
-  let closed = 0
-  const enough = Promise.withResolvers<void>()
-  for (let n = 0; n < 80; n++) {
-    const socket = connect(Number(port), hostname).on('error', () => {})
-    socket.on('close', () => {
-      closed += 1
-      if (closed === 16) enough.resolve()
-    })
-    socket.resume()
-    sockets.push(socket)
+  return sockets
+}
+
+test('of more than 160 connections the oldest without a request gives way', async (t) => {
+  const { tcp } = await start(t)
+  const [first] = hold(t, tcp, 1)
+  if (first === undefined) throw new Error('there is one')
+  await once(first, 'connect')
+  const others = hold(t, tcp, 159)
+  await Promise.all(others.map((socket) => once(socket, 'connect')))
+  const gone = once(first.resume(), 'close')
+  const youngest = others.at(-1)
+  youngest?.write('GET /livez HTTP/1.1\r\nho') // not a whole request
+  t.is((await ask(tcp, 'GET', '/livez')).body, 'ok\n')
+  youngest?.write('st: x\r\n\r\n')
+  let answer = ''
+  for await (const chunk of youngest ?? []) answer += chunk
+  t.regex(answer, /^HTTP\/1\.1 200 /)
+  await gone
+})
+
+test('whoever asks is answered among 300 that come at the same time and are silent', async (t) => {
+  const { tcp } = await start(t)
+  const asked = ask(tcp, 'GET', '/readyz')
+  const silent = hold(t, tcp, 300)
+  t.is((await asked).status, 200)
+  for (let n = 0; n < 20; n++) t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+  await Promise.all(
+    silent.map((socket) => (socket.destroyed ? null : once(socket.resume(), 'close'))).slice(0, 200),
+  )
+})
+
+test('a page that many ask for is made once a second', async (t) => {
+  const app = exampleApp()
+  let made = 0
+  app.metrics = async () => ({ contentType: 'text/plain', text: `metric ${++made}\n` })
+  let nowMs = 5_000
+  const pages = sharedPages(app, () => nowMs)
+  const all = await Promise.all([pages.metrics(), pages.metrics(), pages.metrics()])
+  t.is(new Set(all.map(({ body }) => body)).size, 1)
+  nowMs += 999
+  t.is(String((await pages.metrics()).body), 'metric 1\n')
+  nowMs += 1
+  t.is(String((await pages.metrics()).body), 'metric 2\n')
+})
+
+test('a page that failed is asked for again', async (t) => {
+  const { tcp, app } = await start(t)
+  const { metrics } = app
+  app.metrics = async () => {
+    throw new Error('no rows')
   }
-  await enough.promise
-  t.is(closed, 16)
-  for (const socket of sockets) socket.destroy()
+  t.is((await ask(tcp, 'GET', '/metrics')).status, 500)
+  app.metrics = metrics
+  t.is((await ask(tcp, 'GET', '/metrics')).status, 200)
+})
+
+test('over the UNIX socket a page is made anew each time', async (t) => {
+  const { socketPath, app } = await start(t)
+  let made = 0
+  app.metrics = async () => ({ contentType: 'text/plain', text: `metric ${++made}\n` })
+  t.is((await ask(socketPath, 'GET', '/metrics')).body, 'metric 1\n')
+  t.is((await ask(socketPath, 'GET', '/metrics')).body, 'metric 2\n')
+})
+
+test('two that do not read a large page are cut, and whoever waits for it gets it', async (t) => {
+  const { tcp, app } = await start(t)
+  const text = 'x'.repeat(16 << 20) // more than a socket takes from one and holds for the other
+  app.metrics = async () => ({ contentType: 'text/plain', text })
+  const unread = hold(t, tcp, 3, 'GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
+  for (const socket of unread) socket.pause()
+  const asked = ask(tcp, 'GET', '/metrics')
+  t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+  t.is((await asked).body.length, text.length)
+})
+
+test('of a pipeline the first request is answered, and the rest costs nothing', async (t) => {
+  const { tcp, app } = await start(t)
+  let made = 0
+  app.live = () => {
+    made++
+    return { ok: true, reasons: [] }
+  }
+  t.is(await statusLine(tcp, 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n'.repeat(3_000)), 'HTTP/1.1 200 OK')
+  t.is(made, 1)
+})
+
+test('what is no request is answered by its status, and the next one is served', async (t) => {
+  const { tcp } = await start(t)
+  t.is(await statusLine(tcp, 'hello\r\n\r\n'), 'HTTP/1.1 400 Bad Request')
+  t.is(
+    await statusLine(tcp, `GET / HTTP/1.1\r\nx: ${'x'.repeat(9_000)}`),
+    'HTTP/1.1 431 Request Header Fields Too Large',
+  )
+  t.is(await statusLine(tcp, 'GET / HTTP/2.0\r\n\r\n'), 'HTTP/1.1 505 HTTP Version Not Supported')
+  t.is((await ask(tcp, 'GET', '/livez')).status, 200)
+})
+
+test('a client that has closed its side still gets its answer', async (t) => {
+  const { tcp } = await start(t)
+  const { hostname, port } = new URL(tcp)
+  const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
+  socket.end('GET /livez HTTP/1.0\r\n\r\n')
+  const [answer] = await once(socket, 'data')
+  t.regex(String(answer), /^HTTP\/1\.1 200 OK\r\n/)
+  socket.destroy()
+})
+
+/** The first line of the answer to exactly these bytes. */
+async function statusLine(tcp: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(tcp)
+  const socket = connect(Number(port), hostname)
+  socket.write(text)
+  let answer = ''
+  for await (const chunk of socket) answer += chunk
+  return answer.slice(0, answer.indexOf('\r\n'))
+}
+
+test('a page of the web that points its own name at us learns nothing', async (t) => {
+  const { tcp } = await start(t)
+  const get = (path: string, host: string) => statusLine(tcp, `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n\r\n`)
+  for (const path of ['/', '/metrics', '/status', '/nothing'])
+    t.is(await get(path, 'rebound.example:9981'), 'HTTP/1.1 421 Misdirected Request', path)
+  t.is(await get('/status', '127.0.0.1.rebound.example'), 'HTTP/1.1 421 Misdirected Request')
+  for (const host of [
+    '127.0.0.1:9981',
+    '[::1]:9981',
+    '10.0.0.5',
+    'localhost',
+    'LOCALHOST:1',
+    'edge.example:9981',
+  ])
+    t.is(await get('/status', host), 'HTTP/1.1 200 OK', host)
+})
+
+test('checks of balancers come with any Host, or with none', async (t) => {
+  const { tcp } = await start(t)
+  for (const path of ['/livez', '/readyz']) {
+    t.is(await statusLine(tcp, `GET ${path} HTTP/1.1\r\nhost: whatever.example\r\n\r\n`), 'HTTP/1.1 200 OK')
+    t.is(await statusLine(tcp, `GET ${path} HTTP/1.0\r\n\r\n`), 'HTTP/1.1 200 OK')
+    t.is(await statusLine(tcp, `GET ${path} HTTP/1.1\r\n\r\n`), 'HTTP/1.1 200 OK')
+  }
+  t.is(await statusLine(tcp, 'GET /metrics HTTP/1.0\r\n\r\n'), 'HTTP/1.1 200 OK')
+})
+
+test('a door that tries again leaves no listeners behind', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const { port } = Object(taken.address())
+  const server = new AdminServer(exampleApp(), 'tcp', () => {})
+  const lines = memoryLog()
+  const door = new TcpDoor(
+    () => server,
+    { host: '127.0.0.1', port },
+    async () => undefined,
+    lines,
+  )
+  await door.open()
+  const awake = setInterval(() => {}, 1_000) // the door's own timer holds nobody
+  t.teardown(() => clearInterval(awake))
+  const waiting = server.listenerCount('listening')
+  await new Promise((resolve) => setTimeout(resolve, 2_200)) // two more tries
+  t.is(server.listenerCount('listening'), waiting)
+  t.is(server.listenerCount('error'), 0)
+  const open = lines.next('admin page open')
+  taken.close()
+  await open
+  server.close()
 })
 
 test('a client that leaves before its answer harms nobody', async (t) => {
@@ -257,7 +418,7 @@ test('a client that leaves before its answer harms nobody', async (t) => {
     return answer.promise
   }
   const socket = connect(Number(port), hostname)
-  socket.write('GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n')
+  socket.write('GET /metrics HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
   await asked.promise
   socket.resetAndDestroy()
   answer.resolve({ contentType: 'text/plain', text: 'x'.repeat(1 << 20) })

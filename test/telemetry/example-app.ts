@@ -9,10 +9,26 @@ export const exampleStatus: Status = {
   plane: { name: 'net', why: '' },
   state: 'serving',
   uptimeMs: 312_500,
-  connections: { active: 12, limit: 9872 },
+  connections: { active: 12, limit: 9872, limitedBy: 'half of the memory' },
   listeners: [
-    { name: 'http', address: '[::]:80', pool: 'web', active: 3, accepted: 120, maxConnections: null },
-    { name: 'https', address: '[::]:443', pool: 'web-tls', active: 9, accepted: 4321, maxConnections: 20000 },
+    {
+      name: 'http',
+      address: '[::]:80',
+      pool: 'web',
+      active: 3,
+      accepted: 120,
+      maxConnections: null,
+      full: null,
+    },
+    {
+      name: 'https',
+      address: '[::]:443',
+      pool: 'web-tls',
+      active: 9,
+      accepted: 4321,
+      maxConnections: 20000,
+      full: null,
+    },
   ],
   pools: [
     {
@@ -84,6 +100,7 @@ export function exampleApp() {
       return { ok: this.reasons.length === 0, reasons: this.reasons }
     },
     status: () => exampleStatus,
+    hosts: () => ['edge.example'],
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', text: 'metric 1\n' }),
     async reload() {
       done.push('reload')

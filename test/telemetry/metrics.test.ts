@@ -7,6 +7,7 @@ import {
   endpointCell,
   endpointField,
   failureCell,
+  heldCell,
   listenerCell,
   listenerField,
   observe,
@@ -21,10 +22,25 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
     tally,
     listeners: () => [{ name: 'https', slot: 1 }],
     endpoints: () => [
-      { pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, up: true, share: 0.34, ejections: 2 },
-      { pool: 'web', endpoint: '[2001:db8::6]:9443', slot: 4, up: false, share: 0, ejections: 0 },
+      {
+        pool: 'web',
+        endpoint: '10.0.0.5:9443',
+        slot: 3,
+        ejections: 2,
+        now: { state: 'up', up: true, share: 0.34 },
+      },
+      {
+        pool: 'web',
+        endpoint: '[2001:db8::6]:9443',
+        slot: 4,
+        ejections: 0,
+        now: { state: 'ejected', up: false, share: 0 },
+      },
+      { pool: 'web', endpoint: '10.0.0.9:9443', slot: 5, ejections: 1, now: null },
     ],
     discovery: () => [{ pool: 'web', ageMs: 1500, endpoints: 3, failures: { lookup: 4, malformed: 0 } }],
+    unresolved: () => [{ pool: 'web', endpoint: 'node.example:9443' }],
+    connectionsLimit: () => 500,
     healthChecks: () => ({ success: 41, failure: 2 }),
     draining: () => false,
     lastReloadSuccessful: () => true,
@@ -96,6 +112,7 @@ test('the numbers of all workers are shown, summed, under their documented names
     add(row, failureCell(3, 'refused'), 1)
     add(row, failureCell(3, 'ports-exhausted'), 3)
     add(row, workerCell.bufferedBytes, 512)
+    add(row, heldCell(1, 'limit'), 1)
   }
   const { samples } = parse(t, await createMetrics(sourceOf(tally)).render())
   const endpoint = 'pool="web",endpoint="10.0.0.5:9443"'
@@ -122,6 +139,14 @@ test('the numbers of all workers are shown, summed, under their documented names
     'discovery_failures_total{pool="web",kind="malformed"}': 0,
     'health_checks_total{result="success"}': 41,
     'health_checks_total{result="failure"}': 2,
+    [`endpoint_state{${endpoint},state="up"}`]: 1,
+    [`endpoint_state{${endpoint},state="ejected"}`]: 0,
+    'endpoint_state{pool="web",endpoint="[2001:db8::6]:9443",state="ejected"}': 1,
+    'endpoint_state{pool="web",endpoint="[2001:db8::6]:9443",state="down"}': 0,
+    'endpoint_up{pool="web",endpoint="node.example:9443"}': 0,
+    'endpoint_state{pool="web",endpoint="node.example:9443",state="unresolved"}': 1,
+    connections_limit: 500,
+    'listeners_held{listener="https"}': 2,
     buffered_bytes: 1_024,
     draining: 0,
     config_last_reload_successful: 1,
@@ -173,7 +198,8 @@ test('label values are escaped', async (t) => {
 })
 
 test('an endpoint that the source lists no more is gone from the next scrape', async (t) => {
-  let endpoints = [{ pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, up: true, share: 1, ejections: 0 }]
+  const now = { state: 'up', up: true, share: 1 } as const
+  let endpoints = [{ pool: 'web', endpoint: '10.0.0.5:9443', slot: 3, ejections: 0, now }]
   const metrics = createMetrics(sourceOf(new Tally(1), { endpoints: () => endpoints }))
   t.regex(await metrics.render(), /10\.0\.0\.5/)
   endpoints = []
@@ -194,4 +220,21 @@ test('the process is described under the conventional names', async (t) => {
 
 test('the content type is that of the text format', (t) => {
   t.is(createMetrics(sourceOf(new Tally(1))).contentType, 'text/plain; version=0.0.4; charset=utf-8')
+})
+
+test('an endpoint that has left keeps what was counted of it, and is neither up nor down', async (t) => {
+  const tally = new Tally(1)
+  add(tally.row(1), endpointCell(5) + endpointField.attempts, 9)
+  const metrics = createMetrics(sourceOf(tally))
+  const series = async () =>
+    [...parse(t, await metrics.render()).samples.keys()].filter((each) => each.includes('"10.0.0.9:9443"'))
+  const names = new Set((await series()).map((each) => each.slice('spliceway_'.length, each.indexOf('{'))))
+  t.true(names.has('upstream_connect_attempts_total'))
+  t.true(names.has('endpoint_ejections_total'))
+  t.deepEqual(
+    [...names].filter((name) => !name.endsWith('_total')),
+    [],
+  )
+  add(tally.row(1), endpointCell(5) + endpointField.active, 1)
+  t.true((await series()).some((each) => each.startsWith('spliceway_endpoint_connections_active{')))
 })

@@ -61,12 +61,43 @@ test('a reader that stalls blocks nothing, bounds memory, and costs exactly the 
   t.true(kept * 100 <= 65_536 + 50_000 + 100, `${kept} lines kept`)
   t.true(kept * 100 >= 65_536, `${kept} lines kept`)
 
-  const text = await readUntil(read, (all) => all.length >= kept * 100)
-  t.is(text, Array.from({ length: kept }, (_, n) => line(n)).join(''))
-
+  const text = await readUntil(read, (all) => all.includes('dropped here'))
   sink.write('after\n')
-  t.is(await readUntil(read, (all) => all.includes('after')), 'after\n')
+  const rest = await readUntil(read, (all) => all.includes('after\n'))
+  const lines = `${text}${rest}`.trimEnd().split('\n')
+  t.is(lines.pop(), 'after')
+  const mark = JSON.parse(lines.pop() ?? '')
+  t.like(mark, {
+    level: 'warn',
+    msg: `${total - kept} log lines dropped here: the reader is too slow`,
+    dropped: total - kept,
+  })
+  t.is(`${lines.join('\n')}\n`, Array.from({ length: kept }, (_, n) => line(n)).join(''))
   t.is(sink.dropped(), total - kept)
+  sink.close()
+})
+
+test('each gap is marked where it is, with as many lines as are missing there', async (t) => {
+  const { writer, read } = pipe(t)
+  const sink = openSink({ destination: writer, maxBufferedBytes: 50_000 })
+  let text = ''
+  for (let n = 0; n < 6_000; n++) {
+    sink.write(line(n))
+    if (n % 2_000 === 1_999) text += await readUntil(read, (all) => all.includes('dropped here'))
+  }
+  sink.write('last\n')
+  text += await readUntil(read, (all) => all.includes('last\n'))
+  let next = 0
+  let gaps = 0
+  for (const each of text.trimEnd().split('\n')) {
+    if (each === 'last') continue
+    if (each.startsWith('{')) {
+      next += JSON.parse(each).dropped
+      gaps++
+    } else t.is(Number(each.slice(0, 6)), next++)
+  }
+  t.is(next, 6_000)
+  t.is(gaps, 3)
   sink.close()
 })
 

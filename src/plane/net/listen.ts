@@ -40,7 +40,7 @@ export function listen(
           () => end(server, closed),
         )
     },
-    pause: () => false,
+    pause() {},
     resume() {},
   }
 }

@@ -25,6 +25,7 @@ export function createNetPlane({ sight, tune }: NetPlaneOptions): Plane<NetWire>
     relay: (downstream, upstream, options) => new NetRelay(context, downstream, upstream, options),
     after,
     now,
+    asksForRoom: false, // libuv has accepted before it tells
     wakeDescriptor: null,
     close() {}, // libuv's loop ends when nothing is left in it
   }

@@ -41,6 +41,7 @@ export class Listener implements Listening, Watcher {
   readonly #fd: Fd
   readonly #backlog: number
   readonly #door: Door
+  readonly #hasRoom: () => boolean
   readonly #after: (ms: number, fire: () => void) => () => void
   #paused: (() => void) | null = null
 
@@ -54,6 +55,7 @@ export class Listener implements Listening, Watcher {
     const { libc, poller } = shared
     this.#shared = shared
     this.#door = door
+    this.#hasRoom = spec.hasRoom
     this.#after = after
     this.#fd = new Fd(spec.socket)
     this.#backlog = spec.backlog
@@ -76,7 +78,7 @@ export class Listener implements Listening, Watcher {
   /** Accepts `most` connections, or as many as there are, or until somebody pauses it. */
   #take(most: number): void {
     const { libc, poller, address } = this.#shared
-    for (let i = 0; i < most && this.place !== -1; i++) {
+    for (let i = 0; i < most && this.place !== -1 && this.#hasRoom(); i++) {
       const fd = libc.accept(this.#fd, address)
       if (typeof fd === 'number') {
         if (shortages.has(fd)) this.#pause()
@@ -94,9 +96,8 @@ export class Listener implements Listening, Watcher {
     }
   }
 
-  pause(): boolean {
+  pause(): void {
     this.#shared.poller.mute(this.#fd, this)
-    return true
   }
 
   resume(): void {

@@ -50,6 +50,7 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
     relay: (downstream, upstream, options) => new SpliceRelay(context, downstream, upstream, options),
     after,
     now,
+    asksForRoom: true,
     wakeDescriptor: poller.wakeFd.n,
     close: () => poller.stop(),
   }

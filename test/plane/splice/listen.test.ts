@@ -36,7 +36,7 @@ function scene(t: ExecutionContext, change: (libc: Libc) => Partial<Libc>) {
   })
   const { socket, port } = boundSocket(libc)
   const listening = plane.listen(
-    { socket: socket.n, backlog: 64 },
+    { socket: socket.n, backlog: 64, hasRoom: () => true },
     (wire) => {
       events.accepted++
       wire.close()

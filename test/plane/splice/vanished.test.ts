@@ -78,7 +78,7 @@ async function scene(t: ExecutionContext) {
   if (endpoint === undefined) throw new Error('unreachable')
   const { promise: ended, resolve, reject } = Promise.withResolvers<RelayEnd & { readonly atMs: number }>()
   const listening = plane.listen(
-    { socket: socket.n, backlog: 8 },
+    { socket: socket.n, backlog: 8, hasRoom: () => true },
     (downstream) =>
       plane.dial(endpoint, { source: null, group: 'main' }, (dialed) => {
         if (dialed.kind === 'failed') {

@@ -1,0 +1,41 @@
+/** The head of an HTTP/1 request (RFC 9112), as far as the admin pages need it. */
+export type RequestHead =
+  | {
+      readonly kind: 'request'
+      readonly method: string
+      /** Without a query. */
+      readonly path: string
+      /** The host that is asked for; undefined: none is named, which no browser does. */
+      readonly host: string | undefined
+    }
+  | { readonly kind: 'incomplete' }
+  | { readonly kind: 'bad'; readonly status: 400 | 431 | 505 }
+
+/** No request of ours needs more than a few hundred. */
+export const maxHeadBytes = 8 * 1024
+
+const line = /^([!#$%&'*+.^_`|~\w-]+) ([!-~]+) HTTP\/(\d)\.\d$/
+const field = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([^\0\r\n]*?)[ \t]*$/
+
+/** Reads what has arrived of a connection, one byte a character. What follows the head is left alone. */
+export function readRequestHead(text: string): RequestHead {
+  const start = /^(?:\r?\n)*/.exec(text)?.[0].length ?? 0 // section 2.2: empty lines before a request are ignored
+  const end = text.slice(start).search(/\r?\n\r?\n/)
+  if (end > maxHeadBytes || (end === -1 && text.length > maxHeadBytes)) return { kind: 'bad', status: 431 }
+  if (end === -1) return { kind: 'incomplete' }
+  const [first = '', ...fields] = text.slice(start, start + end).split(/\r?\n/)
+  const [, method, target, version] = line.exec(first) ?? []
+  if (method === undefined || target === undefined) return { kind: 'bad', status: 400 }
+  if (version !== '1') return { kind: 'bad', status: 505 }
+  const hosts: string[] = []
+  for (const each of fields) {
+    const [, name, value = ''] = field.exec(each) ?? []
+    if (name === undefined) return { kind: 'bad', status: 400 }
+    if (name.toLowerCase() === 'host') hosts.push(value)
+  }
+  if (hosts.length > 1) return { kind: 'bad', status: 400 } // section 3.2: two hosts are an attack on somebody
+  // Section 3.2.2: with a whole URI its authority counts, not the Host field.
+  const [, authority, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? []
+  const [path = ''] = (rest ?? target).split('?', 1)
+  return { kind: 'request', method, path: path === '' ? '/' : path, host: authority ?? hosts[0] }
+}
