@@ -5,8 +5,8 @@ import type { After } from './after.ts'
 import { Discovered } from './discovery/discovered.ts'
 import { openSource } from './discovery/open-source.ts'
 import type { LetGo } from './failback.ts'
-import { getaddrinfo } from './host-lookup.ts'
 import type { Log } from './log.ts'
+import { systemLookup } from './name-lookup.ts'
 import { Names } from './names.ts'
 import type { Prober } from './prober.ts'
 import { Registry } from './registry.ts'
@@ -51,7 +51,8 @@ export class Endpoints {
       this.#refresh()
       deps.changed()
     }
-    this.#names = new Names({ lookup: getaddrinfo, log, after, nowMs, random, changed })
+    const lookup = systemLookup({ after, nowMs })
+    this.#names = new Names({ lookup, log, after, nowMs, random, changed })
     this.#discovered = new Discovered(openSource, { log, after, nowMs, random, changed })
   }
 

@@ -11,7 +11,7 @@ import type { SourceDeps } from './source-deps.ts'
  */
 export function openKubernetes(
   pool: string,
-  { namespace, service, port, locality, allowSpecial }: KubernetesPoolConfig,
+  { namespace, service, port, locality }: KubernetesPoolConfig,
   { apiServer, kubeconfig, node, zone, snapshots }: KubernetesConfig,
   deps: SourceDeps,
 ): Source {
@@ -24,7 +24,6 @@ export function openKubernetes(
       service: { namespace, name: service },
       port,
       locality,
-      allowSpecial,
       snapshotPath: snapshots === null ? null : join(snapshots, `kubernetes-${pool}.json`),
     },
     { ...deps, api, node: { name: node, zone }, wallMs: Date.now },

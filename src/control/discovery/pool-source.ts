@@ -1,16 +1,21 @@
 import { formatAddress } from '../../core/address.ts'
 import type { EndpointId } from '../../core/snapshot.ts'
+import { specialOf } from '../../core/special-address.ts'
 import type { DiscoveryStatus } from '../../core/status.ts'
 import type { ResolvedEndpoint, UnresolvedName } from '../resolved-pool.ts'
-import { errorText } from '../wording.ts'
+import { errorText, someOf } from '../wording.ts'
 import type { OpenSource, SourceRequest } from './open-source.ts'
 import type { FoundEndpoint, Source } from './source.ts'
 import type { SourceDeps } from './source-deps.ts'
 import { sourceName } from './source-name.ts'
-import { specialOf } from './special-address.ts'
 
 /** Whoever can write a record can write many; a log that repeats itself helps nobody. */
 const maxRefusalsTold = 100
+
+interface Unusable {
+  readonly reason: string
+  readonly sinceMs: number
+}
 
 /** The source of one pool, and what the pool takes of its answers. */
 export class PoolSource {
@@ -24,6 +29,10 @@ export class PoolSource {
   #source: Source | null = null
   #failure = 'is being asked'
   #endpoints: readonly ResolvedEndpoint[]
+  /** The source has said something that #endpoints do not show yet. */
+  #behind = false
+  /** Why nothing of a known answer can be used; null: something can, or it is validly empty. */
+  #unusable: Unusable | null = null
   #stopped = false
   /** Addresses whose refusal was logged. */
   readonly #told = new Set<EndpointId>()
@@ -43,26 +52,28 @@ export class PoolSource {
     this.first = this.#open(open)
   }
 
-  /** Each address once. */
+  /** Each address once. Made when somebody asks: of a burst of answers only the last one costs anything. */
   get endpoints(): readonly ResolvedEndpoint[] {
+    if (this.#behind) this.#take()
     return this.#endpoints
   }
 
   /** What stands for the endpoints while nothing is known. */
   get unresolved(): readonly UnresolvedName[] {
-    const answer = this.#source?.answer
-    if (answer?.kind === 'known') return []
-    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
-    return [{ endpoint: this.#name, name: this.#name, priority: 0, weight: 1, reason, sinceMs }]
+    const nothing = this.#nothing()
+    if (nothing === null || (nothing === this.#unusable && this.#endpoints.length > 0)) return []
+    return [{ endpoint: this.#name, name: this.#name, priority: 0, weight: 1, ...nothing }]
   }
 
   status(): DiscoveryStatus {
+    const common = { source: this.#name, endpoints: this.endpoints.length }
     const answer = this.#source?.answer
-    const common = { source: this.#name, endpoints: this.#endpoints.length }
+    const nothing = this.#nothing()
     if (answer?.kind === 'known') {
-      return { ...common, state: 'known', reason: '', ageMs: this.#deps.nowMs() - answer.confirmedMs }
+      const reason = nothing?.reason ?? ''
+      return { ...common, state: 'known', reason, ageMs: this.#deps.nowMs() - answer.confirmedMs }
     }
-    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
+    const { reason, sinceMs } = nothing ?? { reason: this.#failure, sinceMs: this.#startedMs }
     return { ...common, state: 'none', reason, ageMs: this.#deps.nowMs() - sinceMs }
   }
 
@@ -73,13 +84,13 @@ export class PoolSource {
 
   async #open(open: OpenSource): Promise<void> {
     const changed = (): void => {
-      if (!this.#stopped) this.#take()
+      if (!this.#stopped) this.#notice()
     }
     try {
       const source = await open(this.#request, { ...this.#deps, changed })
       if (this.#stopped) return source.stop()
       this.#source = source
-      this.#take() // what it said while nobody listened
+      this.#notice() // what it said while nobody listened
       await source.first
     } catch (error) {
       const { pool } = this.#request
@@ -88,21 +99,42 @@ export class PoolSource {
     }
   }
 
+  #notice(): void {
+    if (this.#source?.answer.kind !== 'known') return
+    this.#behind = true
+    this.#deps.changed()
+  }
+
+  /** Why there is nothing to use, or null. */
+  #nothing(): Unusable | null {
+    if (this.#behind) this.#take()
+    const answer = this.#source?.answer
+    if (answer?.kind === 'known') return this.#unusable
+    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
+    return { reason, sinceMs }
+  }
+
   /** Makes the source's answer the pool's, if something in it can be used or it is validly empty. */
   #take(): void {
+    this.#behind = false
     const answer = this.#source?.answer
     if (answer?.kind !== 'known') return
     const { pool } = this.#request
     const endpoints = eachOnce(answer.endpoints.filter((found) => this.#admits(found)))
     // Name servers that block a name say 0.0.0.0: an answer without anything usable is no reason to lose what there is.
-    if (endpoints.length === 0 && answer.endpoints.length > 0) return
+    if (endpoints.length === 0 && answer.endpoints.length > 0) {
+      const sinceMs = this.#unusable?.sinceMs ?? this.#deps.nowMs()
+      const reason = 'all that it says is refused: these addresses are special (see `allowSpecial`)'
+      this.#unusable = { reason, sinceMs }
+      return
+    }
+    this.#unusable = null
     if (endpoints.length === 0 && this.#endpoints.length > 0) {
-      const replaced = this.#endpoints.map(({ id }) => id)
-      const message = `pool ${pool}: ${this.#name} says that there is no endpoint; that replaces ${replaced.join(', ')}`
+      const replaced = this.#endpoints.slice(0, maxRefusalsTold).map(({ id }) => id)
+      const message = `pool ${pool}: ${this.#name} says that there is no endpoint; that replaces ${someOf(this.#endpoints.map(({ id }) => id))}`
       this.#deps.log.warn({ pool, replaced }, message)
     }
     this.#endpoints = endpoints
-    this.#deps.changed()
   }
 
   #admits({ address }: FoundEndpoint): boolean {

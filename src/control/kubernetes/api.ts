@@ -1,4 +1,8 @@
+import type { LookupFunction } from 'node:net'
 import type { buildConnector, Pool } from 'undici'
+import type { After } from '../after.ts'
+import { connectLookup } from '../connect-lookup.ts'
+import { systemLookup } from '../name-lookup.ts'
 import { type Cluster, CredentialsError, readMaterial } from './cluster.ts'
 
 /** The API server of a cluster, shared by everything that asks it. */
@@ -32,6 +36,7 @@ export function connectCluster(cluster: Cluster, userAgent: string): Api {
   const prefix = pathname.replace(/\/$/, '')
   let pool: Promise<Pool> | null = null
   let closed = false
+  const names = systemLookup({ after, nowMs: () => performance.now() })
   return {
     server: cluster.server,
     async get(path, query, signal) {
@@ -45,7 +50,7 @@ export function connectCluster(cluster: Cluster, userAgent: string): Api {
         headers.authorization = `Bearer ${readToken(await readMaterial(cluster.token))}`
       signal.throwIfAborted()
       if (closed) throw new Error('the connection to the API server is closed')
-      pool ??= openPool(origin, cluster)
+      pool ??= openPool(origin, cluster, connectLookup(names))
       const answer = await (await pool).request({
         method: 'GET',
         path: `${prefix}${path}?${new URLSearchParams(query)}`,
@@ -57,9 +62,15 @@ export function connectCluster(cluster: Cluster, userAgent: string): Api {
     },
     async close() {
       closed = true
+      names.stop()
       await (await pool?.catch(() => null))?.destroy()
     },
   }
+}
+
+const after: After = (ms, fire) => {
+  const timer = setTimeout(fire, ms)
+  return () => clearTimeout(timer)
 }
 
 /** Throws CredentialsError for what no token has: in a header it could become another header. */
@@ -71,14 +82,14 @@ function readToken(text: string): string {
 }
 
 /** undici is loaded when the first pool needs it: it takes 55 ms, and most configurations have no use for it. */
-async function openPool(origin: string, cluster: Cluster): Promise<Pool> {
+async function openPool(origin: string, cluster: Cluster, lookup: LookupFunction): Promise<Pool> {
   const { Pool, buildConnector } = await import('undici')
   return new Pool(origin, {
     // A connection for each watch and one for lists. HTTP/2 would need one in all, but undici calls its own experimental.
     allowH2: false,
     connect: (options, callback) => {
       connectOptions(cluster)
-        .then((settings) => buildConnector(settings)(options, callback))
+        .then((settings) => buildConnector({ ...settings, lookup })(options, callback))
         .catch((error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null))
     },
     headersTimeout: 0,

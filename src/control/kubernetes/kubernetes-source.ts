@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util'
 import { formatAddress } from '../../core/address.ts'
 import type { After } from '../after.ts'
 import type { Answer, FoundEndpoint, Source } from '../discovery/source.ts'
-import { specialOf } from '../discovery/special-address.ts'
 import type { Log } from '../log.ts'
 import { roughly } from '../wording.ts'
 import type { Api } from './api.ts'
@@ -18,8 +17,6 @@ export interface KubernetesOptions {
   /** The name of the Service's port; empty where it has one port without a name. */
   readonly port: string
   readonly locality: Locality
-  /** Whether loopback, link-local, multicast and unspecified addresses are used. */
-  readonly allowSpecial: boolean
   /** Where the last answer is kept for a start without API server, one file for each pool; null: nowhere. */
   readonly snapshotPath: string | null
 }
@@ -66,9 +63,8 @@ export class KubernetesSource implements Source {
   /** By the API server, in this process. */
   #confirmedMs: number | null = null
   #trouble: Trouble = { kind: 'none' }
-  /** What was said last, and is not said again: why there are no endpoints, and which ones are refused. */
+  /** Why there are no endpoints, as it was said last, and is not said again. */
   #emptiness: string | null = null
-  #refused = ''
 
   constructor(options: KubernetesOptions, deps: KubernetesDeps) {
     const { pool, service, locality } = options
@@ -161,19 +157,8 @@ export class KubernetesSource implements Source {
   }
 
   #choose(slices: readonly EndpointSlice[]): readonly FoundEndpoint[] {
-    const { port, locality, allowSpecial } = this.#options
-    const endpoints = endpointsOf(slices, { port, locality, node: this.#deps.node })
-    if (allowSpecial) return endpoints
-    const refused = endpoints.flatMap(({ address }) => {
-      const kind = specialOf(address)
-      return kind === null ? [] : [`${formatAddress(address)} (${kind})`]
-    })
-    const text = refused.join(', ')
-    if (text !== this.#refused && text !== '') {
-      this.#warn(`refuses ${text}: it would lead into this host; \`allowSpecial: true\` permits it`)
-    }
-    this.#refused = text
-    return endpoints.filter(({ address }) => specialOf(address) === null)
+    const { port, locality } = this.#options
+    return endpointsOf(slices, { port, locality, node: this.#deps.node })
   }
 
   /** Only what the pool's own log lines cannot say: that endpoints are there at last, or that a valid answer has none. */
@@ -207,7 +192,6 @@ export class KubernetesSource implements Source {
       const there = names.length === 0 ? 'none at all' : `only ${names.map(quoted).join(', ')}`
       return `it has no TCP port named ${quoted(port)}, ${there}`
     }
-    if (this.#refused !== '') return 'the addresses it has are refused'
     return locality === 'node-only' ? `none is ready on node ${this.#deps.node.name}` : 'none is ready'
   }
 

@@ -277,7 +277,6 @@ function follow(t: ExecutionContext, server: ApiServer): KubernetesSource {
     service: { namespace: 'default', name: 'kong' },
     port: 'http',
     locality: 'any',
-    allowSpecial: true,
     snapshotPath: null,
   } as const
   const source = kubernetesSource(options, {
