@@ -61,7 +61,7 @@ export class PoolSource {
   /** What stands for the endpoints while nothing is known. */
   get unresolved(): readonly UnresolvedName[] {
     const nothing = this.#nothing()
-    if (nothing === null || (nothing === this.#unusable && this.#endpoints.length > 0)) return []
+    if (nothing === null || nothing === this.#unusable) return []
     return [{ endpoint: this.#name, name: this.#name, priority: 0, weight: 1, ...nothing }]
   }
 
