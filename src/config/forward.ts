@@ -1,6 +1,6 @@
 import type { Problem } from './problem.ts'
 import { type Parsed, resolve } from './resolve.ts'
-import { problemAt, type Source, type Span } from './source.ts'
+import { lineSource, problemAt, type Span } from './source.ts'
 import type { Entry, Tree } from './tree.ts'
 
 /**
@@ -8,7 +8,7 @@ import type { Entry, Tree } from './tree.ts'
  * endpoints. Everything else has its default. Never throws.
  */
 export function parseForwards(args: readonly string[]): Parsed {
-  const source: Source = { file: 'command line', text: args.join(' '), numbered: false }
+  const source = lineSource('command line', args.join(' '))
   const all: Span = { start: 0, end: source.text.length }
   if (args.length === 0) {
     const problem = problemAt(

@@ -20,13 +20,20 @@ export interface Explained {
   readonly field: { readonly path: Path; readonly is: 'missing' | 'misspelt' } | null
 }
 
+/** Looking for the word that was meant takes time, and more than the first hundred problems are not shown. */
+const maxSuggestions = 1000
+
 /** Puts the schema's issues with `root` into words. */
 export function explain(root: Tree, issues: readonly z.core.$ZodIssue[]): Explained[] {
+  let unknown = 0
   const all = issues
     .flatMap((issue) => flatten(root, issue, []))
     .flatMap(({ issue, path }) =>
       issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => unknownKey(root, [...path, key], issue.message.split(' ')))
+        ? issue.keys.map((key) => {
+            const known = unknown++ < maxSuggestions ? issue.message.split(' ') : []
+            return unknownKey(root, [...path, key], known)
+          })
         : [badValue(root, path, issue)],
     )
   const misspelt = new Set(

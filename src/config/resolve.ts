@@ -2,7 +2,7 @@ import { build } from './build.ts'
 import { check, warn } from './check.ts'
 import type { Config } from './config.ts'
 import { explain, type Finding } from './issue.ts'
-import type { Problem } from './problem.ts'
+import { firstOf, type Problem } from './problem.ts'
 import { type Document, schema } from './schema.ts'
 import { problemAt, type Source } from './source.ts'
 import { type Mapping, type Path, plain, prune, type Tree } from './tree.ts'
@@ -19,7 +19,7 @@ export function resolve(source: Source, written: Mapping, earlier: readonly Prob
   const problemOf = ({ span, message, hint }: Finding) => problemAt(source, span, message, hint)
   const all = draft === undefined ? findings : [...findings, ...check({ draft, tree, written })]
   const problems = sorted([...earlier, ...all.map(problemOf)])
-  if (draft === undefined || problems.length > 0) return { kind: 'invalid', problems }
+  if (draft === undefined || problems.length > 0) return { kind: 'invalid', problems: firstOf(problems) }
   return { kind: 'ok', config: draft.config, warnings: sorted(warn({ draft, tree, written }).map(problemOf)) }
 }
 
@@ -53,7 +53,7 @@ function read(written: Mapping): Read {
 }
 
 function sorted(problems: readonly Problem[]): Problem[] {
-  const position = ({ line, column }: Problem) => (line ?? 0) * 1e6 + (column ?? 0)
-  const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]))
+  const position = ({ line, column }: Problem) => (line ?? 0) * 1e7 + (column ?? 0)
+  const unique = new Map(problems.map((problem) => [`${position(problem)} ${problem.message}`, problem]))
   return [...unique.values()].sort((a, b) => position(a) - position(b))
 }
