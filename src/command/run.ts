@@ -134,7 +134,7 @@ async function serveUntilDrained(
   }
   manager?.ready(app)
   void app.draining.then(({ deadlineMs }) => manager?.stopping(deadlineMs))
-  if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload()))
+  if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload(), log))
   if (sink.terminal) await showStart(app, sink)
   started?.()
   flushCompileCache() // Node writes it at the end otherwise, and a process that is killed has no end

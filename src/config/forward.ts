@@ -50,6 +50,7 @@ export function parseForwards(args: readonly string[]): Parsed {
       entries.set(key, { key: keySpan, value: endpoints(arg.slice(equals + 1), keySpan.end + 1) })
     }
   }
+  if (entries.size === 0) return { kind: 'invalid', problems }
   const forward: Tree = { kind: 'mapping', span: all, entries }
   const root: Tree = {
     kind: 'mapping',
