@@ -46,9 +46,13 @@ export function parseLiteral(text: string): Accepted<string> | Refusal {
   const ip = parseIp(text)
   if (ip === undefined)
     return refuse('must be an IP address', 'without brackets or port; a name is not possible here')
-  // A SocketAddress has no room for one.
-  if (text.includes('%'))
-    return refuse('cannot have a zone', `leave out \`${text.slice(text.indexOf('%'))}\``)
+  // fe80::/10: the kernel wants to know on which network, and a SocketAddress has no room for that.
+  const [a = 0, b = 0] = ip.bytes
+  if (ip.family === 6 && a === 0xfe && (b & 0xc0) === 0x80) {
+    const hint = 'zones such as `%eth0` are not supported: give another address of that host, global or from fd00::/8'
+    return refuse('is link-local, which only works with a zone', hint)
+  }
+  if (text.includes('%')) return refuse('cannot have a zone', `leave out \`${text.slice(text.indexOf('%'))}\``)
   return accept(formatIp(ip))
 }
 

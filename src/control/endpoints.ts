@@ -11,6 +11,7 @@ import { Names } from './names.ts'
 import type { Prober } from './prober.ts'
 import { Registry } from './registry.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
+import { Rest } from './rest.ts'
 import { LoopGuard } from './self-forward.ts'
 
 /** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
@@ -38,19 +39,22 @@ export class Endpoints {
   readonly #names: Names
   readonly #discovered: Discovered
   readonly #loops: LoopGuard
+  /** A source may change its answer hundreds of times a second, and each costs as much as all endpoints. */
+  readonly #news: Rest
   #listeners: PoolsConfig['listeners'] = []
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
     const { tally, log, after, nowMs, letGo } = deps
+    this.#news = new Rest(() => {
+      this.#refresh()
+      deps.changed()
+    }, deps)
+    const changed = (): void => this.#news.ask()
     const random = Math.random
     this.#deps = deps
     this.#loops = new LoopGuard(deps.hostAddresses, log)
-    this.registry = new Registry({ tally, log, nowMs, random, after, letGo })
-    const changed = (): void => {
-      this.#refresh()
-      deps.changed()
-    }
+    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, room: changed })
     const lookup = systemLookup({ after, nowMs })
     this.#names = new Names({ lookup, log, after, nowMs, random, changed })
     this.#discovered = new Discovered(openSource, { log, after, nowMs, random, changed })
@@ -101,6 +105,7 @@ export class Endpoints {
   }
 
   stop(): void {
+    this.#news.stop()
     this.#prober?.prober.stop()
     this.#discovered.stop()
     this.#names.stop()

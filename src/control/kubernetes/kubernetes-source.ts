@@ -3,6 +3,7 @@ import { formatAddress } from '../../core/address.ts'
 import type { After } from '../after.ts'
 import type { Answer, FoundEndpoint, Source } from '../discovery/source.ts'
 import type { Log } from '../log.ts'
+import { Rest } from '../rest.ts'
 import { roughly } from '../wording.ts'
 import type { Api } from './api.ts'
 import { type EndpointSlice, endpointsOf, type Locality, type OurNode, portNames } from './endpoint-slice.ts'
@@ -65,8 +66,12 @@ export class KubernetesSource implements Source {
   #trouble: Trouble = { kind: 'none' }
   /** Why there are no endpoints, as it was said last, and is not said again. */
   #emptiness: string | null = null
+  /** The last ones; a rollout of a large Service changes them hundreds of times a second. */
+  #slices: ReadonlyMap<string, EndpointSlice> = new Map()
+  readonly #news: Rest
 
   constructor(options: KubernetesOptions, deps: KubernetesDeps) {
+    this.#news = new Rest(() => this.#take([...this.#slices.values()]), deps)
     const { pool, service, locality } = options
     this.#options = options
     this.#deps = deps
@@ -91,6 +96,7 @@ export class KubernetesSource implements Source {
   }
 
   stop(): void {
+    this.#news.stop()
     this.#listWatch?.stop()
     this.#lastKnown?.stop()
     this.#settled()
@@ -109,7 +115,10 @@ export class KubernetesSource implements Source {
       after,
       nowMs,
       random,
-      slices: (slices) => this.#take([...slices.values()]),
+      slices: (slices) => {
+        this.#slices = slices
+        this.#news.ask()
+      },
       confirmed: () => this.#confirm(),
       failed: (failure) => this.#fail(failure),
     })
