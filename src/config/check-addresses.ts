@@ -74,16 +74,24 @@ function checkSources({ tree }: Checked, { config, at, endpointsAt }: PoolDraft)
     const family = parseIp(host)?.family
     return family !== undefined && !families.has(family)
   })
-  if (wrong === -1) return []
+  const { discovery } = config
+  if (
+    wrong === -1 &&
+    (discovery?.kind !== 'dns' || discovery.families.some((type) => families.has(type === 'A' ? 4 : 6)))
+  )
+    return []
   const [given, needed] = families.has(4) ? ['IPv4', 'IPv6'] : ['IPv6', 'IPv4']
-  const endpoint = shown(find(tree, endpointPath(tree, endpointsAt, wrong)))
+  const who =
+    wrong === -1
+      ? '`dns` is asked for'
+      : `endpoint \`${shown(find(tree, endpointPath(tree, endpointsAt, wrong)))}\` is`
   const found = find(tree, [...at, 'connect', 'source', 0])
-  const message = `${pathText([...at, 'connect', 'source'])} is ${given} alone, and endpoint \`${endpoint}\` is ${needed}`
+  const message = `${pathText([...at, 'connect', 'source'])} is ${given} alone, and ${who} ${needed}`
   return [
     findingAt(
       found,
       message,
-      `add an ${needed} address of this machine, or give the endpoint a pool of its own`,
+      `add an ${needed} address of this machine, or another pool for what is ${needed}`,
     ),
   ]
 }

@@ -102,9 +102,17 @@ function badValue(root: Tree, path: Path, issue: z.core.$ZodIssue): Explained {
       field: null,
     }
   }
-  const { message, hint } = phrase(issue)
+  const { message, hint } = isDashed(tree, issue) ? dashed : phrase(issue)
   return { finding: findingAt(found, `${name} ${message}`, hint), drop, field: null }
 }
+
+/** `-a` on each line of what should be a list is one text to YAML. */
+function isDashed(tree: Tree, issue: z.core.$ZodIssue): boolean {
+  const wantsList = issue.code === 'invalid_type' && issue.expected === 'array'
+  return wantsList && tree.kind === 'scalar' && /^-\S/.test(String(tree.value))
+}
+
+const dashed = { message: 'must be a list', hint: 'a blank is missing after each `-`' }
 
 function phrase(issue: z.core.$ZodIssue): { message: string; hint: string | null } {
   if (issue.code === 'too_small') return { message: 'is empty', hint: 'give at least one' }
