@@ -2,6 +2,8 @@ import type { After } from './after.ts'
 
 /** Nine times what the work took: it gets at most a tenth of a core. */
 const restFactor = 9
+/** A machine that has no time for us makes work look long; what has changed must be in use all the same. */
+const longestRestMs = 1_000
 
 type State =
   | { readonly kind: 'idle' }
@@ -39,7 +41,7 @@ export class Rest {
   #begin(): void {
     const startMs = this.#nowMs()
     this.#work()
-    const restMs = restFactor * (this.#nowMs() - startMs)
+    const restMs = Math.min(longestRestMs, restFactor * (this.#nowMs() - startMs))
     if (restMs < 1) return // timers are no finer
     const cancel = this.#after(restMs, () => {
       const { again } = { again: false, ...this.#state }

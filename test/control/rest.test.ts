@@ -41,6 +41,15 @@ test('work takes a tenth of the time at most', (t) => {
   t.true(done() >= 10)
 })
 
+test('it never rests for longer than a second', (t) => {
+  const { clock, rest, done } = bench(5000)
+  rest.ask()
+  rest.ask()
+  clock.advance(1000)
+  t.is(done(), 2)
+  rest.stop()
+})
+
 test('what costs nothing never rests', (t) => {
   const { rest, done, clock } = bench(0)
   for (let i = 0; i < 10; i++) rest.ask()
