@@ -25,6 +25,9 @@ export function resolve(source: Source, written: Mapping, earlier: readonly Prob
   return { kind: 'ok', config: draft.config, warnings: sorted(warn({ draft, tree, written }).map(problemOf)) }
 }
 
+/** Each copies the mappings above it, and of more than a hundred problems the rest is not shown. */
+const maxStandIns = 200
+
 interface Read {
   /** undefined: nothing could be read. */
   readonly document: Document | undefined
@@ -51,8 +54,8 @@ function read(written: Mapping): Read {
     findings ??= explained.flatMap(({ finding }) => finding ?? [])
     const drops: Path[] = []
     for (const { drop, field } of explained) {
-      const standIn =
-        field?.is === 'missing' && drop.length === field.path.length - 1 ? standInFor(field.path) : null
+      const isWanted = field?.is === 'missing' && drop.length === field.path.length - 1
+      const standIn = isWanted && standIns.size < maxStandIns ? standInFor(field.path) : null
       if (field === null || standIn === null) {
         drops.push(drop)
         continue

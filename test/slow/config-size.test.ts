@@ -46,6 +46,7 @@ const shapes: Readonly<Record<string, string>> = {
 pools:\n${lines(4000, (i) => `  q${i}: { endpoints: ["1.2.3.4:80"] }`)}`,
   'pools that lead to each other': `listeners:\n${lines(256, (i) => `  - { name: l${i}, listen: "127.0.0.1:${i + 1}", pool: p${i} }`)}
 pools:\n${lines(256, (i) => `  p${i}:\n    endpoints:\n${lines(150, (j) => `      - 127.0.0.1:${((j * 7) % 256) + 1}`)}`)}`,
+  'pools without what they need': `pools:\n${lines(20_000, (i) => `  p${i}: { kubernetes: { port: http } }`)}`,
   'endpoints that are none': `pools:\n  a:\n    endpoints:\n${lines(44_000, (i) => `      - nope nope${i}`)}`,
   aliases: `a: &a 1\nb: [${fill('*a, ', 160_000)}]`,
   'merged mappings': `a: &a { ${lines(40_000, (i) => `k${i},`)} }\n${lines(99, (i) => `b${i}: { <<: *a }`)}`,
