@@ -447,7 +447,10 @@ test('when all slots are taken, one that nobody uses is freed before its ten min
   t.is(bench.registry.usable('web'), 4096)
   const errors = bench.log.lines.filter((line) => line.startsWith('error'))
   t.is(errors.length, 1)
-  t.regex(errors.join(), /pool web: 1 of its 4097 endpoints are left out: there is room for 4096 in all pools/)
+  t.regex(
+    errors.join(),
+    /pool web: 1 of its 4097 endpoints are left out: there is room for 4096 in all pools/,
+  )
 })
 
 test('draining takes an endpoint out until it is ready again', (t) => {
