@@ -37,6 +37,10 @@ class Scene {
   ): Promise<Scene> {
     const namespace = NetworkNamespace.create(purpose)
     const folder = mkdtempSync(join(tmpdir(), 'spliceway-names-'))
+    t.teardown(() => {
+      namespace.remove() // last: teardowns run in reverse
+      rmSync(folder, { recursive: true })
+    })
     namespace.etc('resolv.conf', `nameserver 127.0.0.53\n${conf}\n`)
     namespace.etc('hosts', '127.0.0.1 localhost\n127.0.0.9 listed\n')
     const leave = namespace.enter()
@@ -55,8 +59,6 @@ class Scene {
       await edge.program.kill()
       gateway.close()
       await server.close()
-      namespace.remove()
-      rmSync(folder, { recursive: true })
     })
     await edge.serving()
     return new Scene(namespace, server, edge)
