@@ -98,6 +98,9 @@ async function runFile(args: readonly string[]): Promise<number> {
 async function forward(args: readonly string[]): Promise<number> {
   if (args.length === 0)
     return wrong('forward needs at least one PORT=ENDPOINT, for example 80=127.0.0.1:9080')
+  const none = args.find((arg) => !arg.includes('=') && !arg.startsWith('-'))
+  if (none !== undefined)
+    return wrong(`\`${none}\` is no forward: PORT=ENDPOINT, for example 80=127.0.0.1:9080`)
   if (args.some((arg) => arg.startsWith('-'))) return wrong('forward takes only PORT=ENDPOINT[,ENDPOINT...]')
   const [{ parseForwards }, { renderProblem }, { run }] = await Promise.all([
     import('./config/forward.ts'),

@@ -94,7 +94,7 @@ const owners: Readonly<Record<string, RegExp>> = {
   koffi: /^linux\/libc\.ts$/,
   undici: /^control\/probe-http\.ts$|^control\/kubernetes\//,
   // A kubeconfig is a foreign file: no variables, no places in messages (its lines may be keys).
-  yaml: /^config\/parse\.ts$|^control\/kubernetes\/kubeconfig\.ts$/,
+  yaml: /^config\/(parse|aliases)\.ts$|^control\/kubernetes\/kubeconfig\.ts$/,
   zod: /^config\//,
   'prom-client': /^telemetry\/metrics[^/]*\.ts$/,
   pino: /^telemetry\//,

@@ -150,7 +150,6 @@ async function serve(
   { loaded, file, started }: RunOptions,
   { log, sink, manager, opened, closings }: Serving,
 ): Promise<void> {
-  void app.draining.then(({ deadlineMs }) => manager?.stopping(deadlineMs))
   if (app.stopping.begun) {
     opened.resolve(null)
     return
@@ -167,7 +166,8 @@ async function serve(
   }
   if (app.stopping.begun) return
   manager?.ready(app)
-  if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload()))
+  void app.draining.then(({ deadlineMs }) => manager?.stopping(deadlineMs))
+  if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload(), log))
   if (sink.terminal) await showStart(app, sink)
   started?.()
   flushCompileCache() // Node writes it at the end otherwise, and a process that is killed has no end

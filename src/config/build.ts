@@ -158,13 +158,16 @@ function buildDiscovery({ kubernetes, dns, file }: PoolDocument): DiscoveryConfi
     return { kind: 'kubernetes', namespace: service.namespace, service: service.name, ...rest }
   }
   if (dns !== undefined) {
-    const { name, port, type, servers, allowSpecial } = dns
-    // check-discovery.ts refuses A and AAAA without a port.
-    const records = type === 'SRV' ? { type } : { type, port: port ?? 0 }
-    return { kind: 'dns', name, records, servers, allowSpecial }
+    const { name, port, type, family, hold, servers, allowSpecial } = dns
+    // check-discovery.ts refuses addresses without a port, and a family that is not the type's.
+    const records = type === 'SRV' ? { type } : ({ type: 'address', port: port ?? 0 } as const)
+    const families = type === 'A' || type === 'AAAA' ? [type] : familiesOf[family]
+    return { kind: 'dns', name, records, families, holdMs: hold, servers, allowSpecial }
   }
   return file === undefined ? null : { kind: 'file', ...file }
 }
+
+const familiesOf = { any: ['A', 'AAAA'], ipv4: ['A'], ipv6: ['AAAA'] } as const
 
 function buildHealth(health: PoolDocument['health']): HealthConfig {
   const { interval, fastInterval, timeout, fall, rise } = health === 'off' ? healthSchema.parse({}) : health

@@ -1,17 +1,23 @@
-import { maxListeners } from '../core/tally.ts'
-import type { ListenerDraft, PoolDraft } from './build.ts'
+import { parseIp } from '../core/address.ts'
+import { maxEndpoints, maxListeners } from '../core/tally.ts'
+import type { Draft, ListenerDraft, PoolDraft } from './build.ts'
 import { type Checked, endpointPath, listenerFinding, shown, shownAddress, shownName } from './checked.ts'
 import type { HostPort } from './host-port.ts'
 import { type Finding, findingAt } from './issue.ts'
 import { overlaps, reaches } from './reach.ts'
-import { find } from './tree.ts'
+import { find, pathText } from './tree.ts'
 
 /** Addresses that collide, are given twice, or lead in a circle. */
 export function checkAddresses(checked: Checked): Finding[] {
+  const circles = new Circles(checked.draft)
   return [
     ...checkListeners(checked),
     ...checkAdmin(checked),
-    ...checked.draft.pools.flatMap((pool) => [...checkTwice(checked, pool), ...checkCircles(checked, pool)]),
+    ...checked.draft.pools.flatMap((pool) => [
+      ...checkTwice(checked, pool),
+      ...checkCircles(checked, circles, pool),
+      ...checkSources(checked, pool),
+    ]),
   ]
 }
 
@@ -60,12 +66,41 @@ function checkTwice({ tree }: Checked, { config, endpointsAt }: PoolDraft): Find
   return findings
 }
 
-function checkCircles({ draft, tree }: Checked, pool: PoolDraft): Finding[] {
+/** A connection begins at an address of the endpoint's own family, and `source` leaves no other choice. */
+function checkSources({ tree }: Checked, { config, at, endpointsAt }: PoolDraft): Finding[] {
+  const families = new Set(config.connect.source.map((source) => parseIp(source)?.family))
+  if (families.size !== 1) return []
+  const wrong = config.endpoints.findIndex(({ host }) => {
+    const family = parseIp(host)?.family
+    return family !== undefined && !families.has(family)
+  })
+  const { discovery } = config
+  if (
+    wrong === -1 &&
+    (discovery?.kind !== 'dns' || discovery.families.some((type) => families.has(type === 'A' ? 4 : 6)))
+  )
+    return []
+  const [given, needed] = families.has(4) ? ['IPv4', 'IPv6'] : ['IPv6', 'IPv4']
+  const who =
+    wrong === -1
+      ? '`dns` is asked for'
+      : `endpoint \`${shown(find(tree, endpointPath(tree, endpointsAt, wrong)))}\` is`
+  const found = find(tree, [...at, 'connect', 'source', 0])
+  const message = `${pathText([...at, 'connect', 'source'])} is ${given} alone, and ${who} ${needed}`
+  return [
+    findingAt(
+      found,
+      message,
+      `add an ${needed} address of this machine, or another pool for what is ${needed}`,
+    ),
+  ]
+}
+
+function checkCircles({ tree }: Checked, circles: Circles, pool: PoolDraft): Finding[] {
   const findings: Finding[] = []
-  for (const [i, endpoint] of pool.config.endpoints.entries()) {
-    const listener = listenersAt(draft.listeners, endpoint).find((hit) =>
-      leadsTo(draft, hit, pool.config.name, new Set()),
-    )
+  // More of them are refused anyway.
+  for (const [i, endpoint] of pool.config.endpoints.slice(0, maxEndpoints).entries()) {
+    const listener = circles.at(endpoint).find((hit) => circles.leadsTo(hit.config.pool, pool.config.name))
     if (listener === undefined) continue
     const found = find(tree, endpointPath(tree, pool.endpointsAt, i))
     const message = `endpoint \`${shown(found)}\` leads back to itself through listener \`${shownName(tree, listener)}\``
@@ -74,18 +109,46 @@ function checkCircles({ draft, tree }: Checked, pool: PoolDraft): Finding[] {
   return findings
 }
 
-function listenersAt(listeners: readonly ListenerDraft[], endpoint: HostPort): ListenerDraft[] {
-  return listeners.filter(({ config }) => reaches(endpoint, config))
-}
+/** Where connections to this program's own listeners go. Each question is answered once: pools can be many. */
+class Circles {
+  readonly #byPort = new Map<number, ListenerDraft[]>()
+  readonly #pools: ReadonlyMap<string, PoolDraft>
+  /** Of a pool: those whose listeners its endpoints reach. */
+  readonly #next = new Map<string, ReadonlySet<string>>()
+  /** Of a pool: itself, and those where its connections may arrive in the end. */
+  readonly #reached = new Map<string, ReadonlySet<string>>()
 
-/** Whether a connection to `listener` may arrive in `pool`, directly or through other listeners. */
-function leadsTo(draft: Checked['draft'], listener: ListenerDraft, pool: string, seen: Set<string>): boolean {
-  const { pool: next } = listener.config
-  if (next === pool) return true
-  if (seen.has(next)) return false
-  seen.add(next)
-  const endpoints = draft.pools.find(({ config }) => config.name === next)?.config.endpoints ?? []
-  return endpoints.some((endpoint) =>
-    listenersAt(draft.listeners, endpoint).some((hit) => leadsTo(draft, hit, pool, seen)),
-  )
+  constructor({ listeners, pools }: Draft) {
+    this.#pools = new Map(pools.map((pool) => [pool.config.name, pool]))
+    for (const listener of listeners.slice(0, maxListeners)) {
+      const { port } = listener.config
+      const others = this.#byPort.get(port)
+      if (others === undefined) this.#byPort.set(port, [listener])
+      else others.push(listener)
+    }
+  }
+
+  /** The listeners at which a connection to `endpoint` arrives. */
+  at(endpoint: HostPort): ListenerDraft[] {
+    return (this.#byPort.get(endpoint.port) ?? []).filter(({ config }) => reaches(endpoint, config))
+  }
+
+  /** Whether a connection to `pool` may arrive in `end`, directly or through other listeners. */
+  leadsTo(pool: string, end: string): boolean {
+    const known = this.#reached.get(pool)
+    if (known !== undefined) return known.has(end)
+    const reached = new Set([pool])
+    for (const next of reached) for (const further of this.#after(next)) reached.add(further)
+    this.#reached.set(pool, reached)
+    return reached.has(end)
+  }
+
+  #after(pool: string): ReadonlySet<string> {
+    const known = this.#next.get(pool)
+    if (known !== undefined) return known
+    const endpoints = this.#pools.get(pool)?.config.endpoints.slice(0, maxEndpoints) ?? []
+    const next = new Set(endpoints.flatMap((endpoint) => this.at(endpoint).map(({ config }) => config.pool)))
+    this.#next.set(pool, next)
+    return next
+  }
 }

@@ -41,7 +41,7 @@ function checkSource(checked: Checked, { config, at }: PoolDraft): Finding[] {
   const { discovery } = config
   switch (discovery?.kind) {
     case 'dns':
-      return checkPort(checked, [...at, 'dns'])
+      return [...checkPort(checked, [...at, 'dns']), ...checkFamily(checked, [...at, 'dns'])]
     case 'kubernetes':
       return checkLocality(checked, discovery, [...at, 'kubernetes'])
     case 'file':
@@ -64,6 +64,18 @@ function checkPort({ tree, written }: Checked, at: Path): Finding[] {
   const { key, tree: dns } = find(tree, at)
   const hint = 'give the port that the endpoints listen on; only SRV records have one'
   return [{ span: key ?? dns.span, message: `${pathText(at)} has no \`port\``, hint }]
+}
+
+const familyOf: Readonly<Record<string, string>> = { A: 'ipv4', AAAA: 'ipv6' }
+
+function checkFamily({ tree }: Checked, at: Path): Finding[] {
+  const type = find(tree, [...at, 'type']).tree
+  const found = find(tree, [...at, 'family'])
+  const needed = type.kind === 'scalar' ? familyOf[String(type.value)] : undefined
+  if (found.path.length === at.length || needed === undefined || found.tree.kind !== 'scalar') return []
+  if (found.tree.value === needed || found.tree.value === 'any') return []
+  const message = `${pathText(found.path)} does not fit \`type: ${needed === 'ipv4' ? 'A' : 'AAAA'}\``
+  return [findingAt(found, message, 'leave one of them out')]
 }
 
 const needs = { any: null, 'prefer-node': 'node', 'node-only': 'node', 'prefer-zone': 'zone' } as const

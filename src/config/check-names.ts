@@ -2,6 +2,7 @@ import { parseName } from './address-field.ts'
 import { type Checked, shown, shownName } from './checked.ts'
 import { parseForwardKey } from './forward-key.ts'
 import { type Finding, findingAt } from './issue.ts'
+import { maxProblems } from './problem.ts'
 import { didYouMean } from './suggest.ts'
 import { type Entry, find, type Path, type Tree } from './tree.ts'
 
@@ -61,9 +62,12 @@ function checkTwice({ draft, tree }: Checked): Finding[] {
 
 function checkReferences({ draft, tree, written }: Checked): Finding[] {
   const known = poolNames(written)
+  const some = [...known].slice(0, maxListed).join(', ')
+  const more = known.size > maxListed ? ` and ${known.size - maxListed} more` : ''
+  const otherwise = known.size === 0 ? 'there are no pools' : `known pools: ${some}${more}`
+  // Beyond these nothing is shown, and looking for the word that was meant takes time.
   const hintFor = (name: string) =>
-    didYouMean(name, known) ??
-    (known.size === 0 ? 'there are no pools' : `known pools: ${[...known].join(', ')}`)
+    (findings.length < maxProblems ? didYouMean(name, known) : null) ?? otherwise
   const findings: Finding[] = []
   const refer = (name: string, path: Path) => {
     if (known.has(name)) return
@@ -75,6 +79,9 @@ function checkReferences({ draft, tree, written }: Checked): Finding[] {
     refer(name, ['admin', 'readyRequires', i])
   return findings
 }
+
+/** Of known pools, in a hint. */
+const maxListed = 20
 
 /** Of all pools, those with problems of their own too. */
 function poolNames(written: Tree): ReadonlySet<string> {

@@ -5,6 +5,7 @@ import { checkNames } from './check-names.ts'
 import type { Checked } from './checked.ts'
 import { formatDuration } from './duration.ts'
 import { type Finding, findingAt } from './issue.ts'
+import { suggest } from './suggest.ts'
 import { find, type Path, pathText } from './tree.ts'
 
 /** Everything wrong with a configuration whose fields are right one by one. */
@@ -47,6 +48,9 @@ function checkListening({ written }: Checked): Finding[] {
     return tree.kind === 'mapping' ? tree.entries.size > 0 : tree.kind !== 'list' || tree.items.length > 0
   }
   if (isFilled('forward') || isFilled('listeners')) return []
+  // Who writes `forwards` has been told so.
+  const keys = written.kind === 'mapping' ? [...written.entries.keys()].slice(0, maxListeners) : []
+  if (keys.some((key) => suggest(key, ['forward', 'listeners']) !== undefined)) return []
   const hint = 'add a line such as `forward: { 80: 127.0.0.1:9080 }`'
   return [{ span: written.span, message: 'there is nothing to listen on', hint }]
 }

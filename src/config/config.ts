@@ -49,11 +49,11 @@ export interface PoolConfig {
   readonly panic: boolean
   readonly onFailback: 'keep' | 'close'
   readonly sendProxyProtocol: ProxyProtocol
-  /** How often names in `endpoints` are looked up again. */
+  /** How often names in `endpoints` are looked up again; a name in several pools as often as the shortest says. */
   readonly refreshMs: number
 }
 
-/** Where endpoints are found. `allowSpecial`: loopback, link-local, multicast and unspecified addresses too. */
+/** Where endpoints are found. `allowSpecial`: special addresses too (core/special-address.ts). */
 export type DiscoveryConfig = KubernetesPoolConfig | DnsPoolConfig | FilePoolConfig
 
 export interface KubernetesPoolConfig {
@@ -73,9 +73,13 @@ export interface DnsPoolConfig {
   /** Absolute, in lower case, without the final dot. */
   readonly name: string
   readonly records:
-    | { readonly type: 'A' | 'AAAA'; readonly port: number }
+    | { readonly type: 'address'; readonly port: number }
     /** The answer has the ports. */
     | { readonly type: 'SRV' }
+  /** Which addresses are asked for, of the name or of the targets of its SRV records. At least one. */
+  readonly families: readonly ('A' | 'AAAA')[]
+  /** How long an endpoint stays that an answer no longer has. */
+  readonly holdMs: number
   /** `10.96.0.10`, `127.0.0.1:8600`, `[::1]:53`; empty: those of resolv.conf. */
   readonly servers: readonly string[]
   readonly allowSpecial: boolean

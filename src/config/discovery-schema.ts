@@ -9,7 +9,7 @@ import {
   service,
   servicePort,
 } from './discovery-field.ts'
-import { choice, flag, integer } from './field.ts'
+import { choice, duration, flag, integer } from './field.ts'
 import { mapping } from './shape.ts'
 
 /** The keys of a pool that say where its endpoints are found, and the key for what the Kubernetes ones share. */
@@ -18,7 +18,9 @@ const allowSpecial = () =>
   flag()
     // The program lives in the host's network: whoever writes a record must not reach what only this host may.
     .prefault(false)
-    .describe('Accept found addresses that are loopback, link-local, multicast or unspecified.')
+    .describe(
+      'Accept found addresses that are special: loopback, link-local, multicast, reserved, unspecified, or of a metadata service.',
+    )
 
 export const kubernetesPool = mapping({
   service: service().describe('NAMESPACE/NAME of a Service: its EndpointSlices are watched.'),
@@ -41,7 +43,19 @@ export const dnsPool = mapping({
   port: integer(1, 65_535)
     .optional()
     .describe("The endpoints' port for A and AAAA; an SRV answer has its own."),
-  type: choice(['A', 'AAAA', 'SRV']).prefault('A').describe('The records to ask for.'),
+  type: choice(['A', 'AAAA', 'SRV'])
+    .optional()
+    .describe('The records to ask for; those that `family` says when left out.'),
+  // Who has both has both for a reason; probes find the one that does not work from here.
+  family: choice(['any', 'ipv4', 'ipv6'])
+    .prefault('any')
+    .describe('Addresses to ask for, of the name or of the targets of its SRV records. any: A and AAAA.'),
+  // What an answer no longer has has mostly gone.
+  hold: duration(0)
+    .prefault('0s')
+    .describe(
+      'How long an endpoint stays that an answer no longer has: for servers that tell a changing part, such as Consul.',
+    ),
   servers: z
     .array(nameServer())
     .prefault([])

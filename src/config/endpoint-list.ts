@@ -4,7 +4,7 @@ import { maxEndpoints } from '../core/tally.ts'
 import type { HostPort } from './host-port.ts'
 import { explain, type Finding, findingAt } from './issue.ts'
 import { parseTree } from './parse.ts'
-import type { Problem } from './problem.ts'
+import { firstOf, type Problem } from './problem.ts'
 import { listedEndpoint } from './schema.ts'
 import { problemAt } from './source.ts'
 import { find, plain, type Tree } from './tree.ts'
@@ -32,10 +32,10 @@ export function parseEndpointList(text: string, file: string): ParsedList {
     { file, env: {} },
     'write `[]` when there is no endpoint',
   )
-  if (tree === null || problems.length > 0) return { kind: 'invalid', problems }
+  if (tree === null || problems.length > 0) return { kind: 'invalid', problems: firstOf(problems) }
   const invalid = (findings: readonly Finding[]): ParsedList => ({
     kind: 'invalid',
-    problems: findings.map(({ span, message, hint }) => problemAt(source, span, message, hint)),
+    problems: firstOf(findings.map(({ span, message, hint }) => problemAt(source, span, message, hint))),
   })
   if (tree.kind !== 'list') {
     const hint = 'write one `- 10.0.0.5:9443` a line, or `[]`'

@@ -1,6 +1,6 @@
 import type { Problem } from './problem.ts'
 import { type Parsed, resolve } from './resolve.ts'
-import { problemAt, type Source, type Span } from './source.ts'
+import { lineSource, problemAt, type Span } from './source.ts'
 import type { Entry, Tree } from './tree.ts'
 
 /**
@@ -8,7 +8,7 @@ import type { Entry, Tree } from './tree.ts'
  * endpoints. Everything else has its default. Never throws.
  */
 export function parseForwards(args: readonly string[]): Parsed {
-  const source: Source = { file: 'command line', text: args.join(' '), numbered: false }
+  const source = lineSource('command line', args.join(' '))
   const all: Span = { start: 0, end: source.text.length }
   if (args.length === 0) {
     const problem = problemAt(
@@ -50,6 +50,7 @@ export function parseForwards(args: readonly string[]): Parsed {
       entries.set(key, { key: keySpan, value: endpoints(arg.slice(equals + 1), keySpan.end + 1) })
     }
   }
+  if (entries.size === 0) return { kind: 'invalid', problems }
   const forward: Tree = { kind: 'mapping', span: all, entries }
   const root: Tree = {
     kind: 'mapping',

@@ -46,7 +46,13 @@ export function parseLiteral(text: string): Accepted<string> | Refusal {
   const ip = parseIp(text)
   if (ip === undefined)
     return refuse('must be an IP address', 'without brackets or port; a name is not possible here')
-  // A SocketAddress has no room for one.
+  // fe80::/10: the kernel wants to know on which network, and a SocketAddress has no room for that.
+  const [a = 0, b = 0] = ip.bytes
+  if (ip.family === 6 && a === 0xfe && (b & 0xc0) === 0x80) {
+    const hint =
+      'zones such as `%eth0` are not supported: give another address of that host, global or from fd00::/8'
+    return refuse('is link-local, which only works with a zone', hint)
+  }
   if (text.includes('%'))
     return refuse('cannot have a zone', `leave out \`${text.slice(text.indexOf('%'))}\``)
   return accept(formatIp(ip))
@@ -83,6 +89,9 @@ function splitHostPort(text: string, form: Form): Accepted<{ host: string; port:
   const expected = `must be ${form.text}`
   const url = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(text)
   if (url !== null) return refuse(`${expected}, not a URL`, `drop the scheme: ${withPort(url)}`)
+  // YAML goes on reading when the next `-` stands further to the right, or has no blank behind it.
+  if (/\s-/.test(text))
+    return refuse(`must be one ${form.text}`, 'begin each `- ` of a list in the same column')
   if (text.startsWith('unix:') || text.startsWith('/'))
     return refuse(expected, 'UNIX sockets are not supported')
   if (text.includes('/')) return refuse(expected, 'drop everything from `/` on')

@@ -13,6 +13,11 @@ export interface ExpandFailure {
   readonly hint: string
 }
 
+/** More of one text tell nothing new. */
+const maxFailures = 10
+/** A short text can hold a long variable many times. */
+const maxAdded = 64 * 1024
+
 /**
  * Replaces `${NAME}` and `${NAME:-default}` by variables of `env` and `$$` by `$`, once: what a variable holds is not
  * looked at again. The default also stands in for an empty variable, as in a shell. Any other `$` stays.
@@ -21,9 +26,10 @@ export function expand(text: string, env: Readonly<Record<string, string | undef
   const references: string[] = []
   const failures: ExpandFailure[] = []
   const fail = (part: string, message: string, hint: string): string => {
-    failures.push({ part, message, hint })
+    if (failures.length < maxFailures) failures.push({ part, message, hint })
     return ''
   }
+  let added = 0
   const expanded = text.replace(/\$\$|\$\{[^}]*\}?/g, (part) => {
     if (part === '$$') return '$'
     if (!part.endsWith('}'))
@@ -43,7 +49,11 @@ export function expand(text: string, env: Readonly<Record<string, string | undef
       return fail(part, `variable \`${name}\` is not set`, `set it, or give a default: \${${name}:-...}`)
     }
     references.push(part)
-    return fallback !== undefined && (value === undefined || value === '') ? fallback : (value ?? '')
+    const filled = fallback !== undefined && (value === undefined || value === '') ? fallback : (value ?? '')
+    added += filled.length
+    if (added > maxAdded)
+      return fail(part, 'the variables in this text are too long', 'no field holds so much')
+    return filled
   })
   return { text: expanded, references, failures }
 }

@@ -20,13 +20,20 @@ export interface Explained {
   readonly field: { readonly path: Path; readonly is: 'missing' | 'misspelt' } | null
 }
 
+/** Looking for the word that was meant takes time, and more than the first hundred problems are not shown. */
+const maxSuggestions = 1000
+
 /** Puts the schema's issues with `root` into words. */
 export function explain(root: Tree, issues: readonly z.core.$ZodIssue[]): Explained[] {
+  let unknown = 0
   const all = issues
     .flatMap((issue) => flatten(root, issue, []))
     .flatMap(({ issue, path }) =>
       issue.code === 'unrecognized_keys'
-        ? issue.keys.map((key) => unknownKey(root, [...path, key], issue.message.split(' ')))
+        ? issue.keys.map((key) => {
+            const known = unknown++ < maxSuggestions ? issue.message.split(' ') : []
+            return unknownKey(root, [...path, key], known)
+          })
         : [badValue(root, path, issue)],
     )
   const misspelt = new Set(
@@ -95,9 +102,17 @@ function badValue(root: Tree, path: Path, issue: z.core.$ZodIssue): Explained {
       field: null,
     }
   }
-  const { message, hint } = phrase(issue)
+  const { message, hint } = isDashed(tree, issue) ? dashed : phrase(issue)
   return { finding: findingAt(found, `${name} ${message}`, hint), drop, field: null }
 }
+
+/** `-a` on each line of what should be a list is one text to YAML. */
+function isDashed(tree: Tree, issue: z.core.$ZodIssue): boolean {
+  const wantsList = issue.code === 'invalid_type' && issue.expected === 'array'
+  return wantsList && tree.kind === 'scalar' && /^-\S/.test(String(tree.value))
+}
+
+const dashed = { message: 'must be a list', hint: 'a blank is missing after each `-`' }
 
 function phrase(issue: z.core.$ZodIssue): { message: string; hint: string | null } {
   if (issue.code === 'too_small') return { message: 'is empty', hint: 'give at least one' }

@@ -1,9 +1,18 @@
+/** Nobody's names are longer, and the time that a comparison takes grows with the length. */
+const maxLength = 100
+/** Nobody has more of a kind. */
+const maxWords = 1000
+
 /** The word nearest to `given`, if it is near enough to be meant; otherwise undefined. */
 export function suggest(given: string, words: Iterable<string>): string | undefined {
+  if (given.length > maxLength) return undefined
   let best: string | undefined
+  let compared = 0
   // A third of the letters may be wrong; one of a short word.
   let limit = Math.max(1, Math.floor(given.length / 3))
   for (const word of words) {
+    if (compared++ === maxWords) break
+    if (word.length > maxLength) continue
     const near = isStem(given, word) || isStem(word, given)
     const edits = near ? 1 : distance(given.toLowerCase(), word.toLowerCase())
     if (edits > limit || (best !== undefined && edits === limit)) continue

@@ -25,6 +25,8 @@ export function advise(text: string, { code, message, at }: SyntaxFault): Syntax
     const inside = written.includes('$') ? ' inside { } and [ ]' : ''
     return { span: found, message: `\`${written}\` must be quoted${inside}`, hint: `write "${written}"` }
   }
+  const slip = missingBlank(text, code, at)
+  if (slip !== null) return slip
   switch (code) {
     case 'TAB_AS_INDENT':
       return { span: here(1), message: 'a tab indents this line', hint: 'YAML is indented with spaces' }
@@ -50,6 +52,24 @@ export function advise(text: string, { code, message, at }: SyntaxFault): Syntax
         message: 'tags (`!`) are not supported',
         hint: 'quote a value that begins with `!`',
       }
+    case 'MULTILINE_IMPLICIT_KEY':
+      return {
+        span: here(1),
+        message: 'a colon is missing',
+        hint: 'write `key: value`, or `- value` for a list item',
+      }
+    case 'UNEXPECTED_TOKEN': {
+      const surplus = /flow-(map|seq)-end/.exec(message)
+      if (surplus !== null)
+        return {
+          span: here(1),
+          message: `a \`${text[at]}\` too many`,
+          hint: 'nothing is open that it closes',
+        }
+      if (!message.includes('scalar'))
+        return { span: here(1), message: 'this is not valid YAML', hint: plainWords(message) }
+      return { span: here(1), message: 'a comma is missing', hint: 'separate items by `, `' }
+    }
     case 'MISSING_CHAR':
       return missing(text, message, at)
     case 'BAD_INDENT': {
@@ -61,6 +81,45 @@ export function advise(text: string, { code, message, at }: SyntaxFault): Syntax
     default:
       return { span: here(1), message: 'this is not valid YAML', hint: plainWords(message) }
   }
+}
+
+/** What a blank after `-` or `:` would make right, in the line of the fault or the one above, where YAML still reads on. */
+function missingBlank(text: string, code: string, at: number): SyntaxAdvice | null {
+  const start = text.lastIndexOf('\n', at - 1) + 1
+  const above = text.lastIndexOf('\n', start - 2) + 1
+  for (const lineStart of start === above ? [start] : [start, above]) {
+    const line = /[^\r\n]*/.exec(text.slice(lineStart, lineStart + maxLine))?.[0] ?? ''
+    const item = /^( *)-(?=[^\s-])/.exec(line)
+    if (item !== null) {
+      const dash = lineStart + item[0].length - 1
+      const message = 'a blank is missing after the `-` of a list item'
+      return {
+        span: { start: dash, end: dash + 1 },
+        message,
+        hint: `write "- ${shortened(line.trim().slice(1))}"`,
+      }
+    }
+    const plain = code === 'MULTILINE_IMPLICIT_KEY' ? /^( *)([\w.]+):(?=\S)/.exec(line) : null
+    const inFlow = code === 'MISSING_CHAR' ? /([{,] *)([a-zA-Z]+):(?=["'[{a-zA-Z])/.exec(line) : null
+    const key = plain ?? inFlow
+    if (key !== null) {
+      const colon = lineStart + key.index + key[0].length - 1
+      const message = 'a blank is missing after the colon'
+      return {
+        span: { start: colon, end: colon + 1 },
+        message,
+        hint: `write \`${key[2]}: \` and then the value`,
+      }
+    }
+  }
+  return null
+}
+
+/** Of a line; longer ones are no slip of a hand. */
+const maxLine = 1000
+
+function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }
 
 function missing(text: string, message: string, at: number): SyntaxAdvice {

@@ -79,6 +79,23 @@ export function prune(tree: Tree, paths: readonly Path[]): Tree {
   return without(tree, new Set(paths.map((path) => JSON.stringify(path))), [])
 }
 
+/** `tree` with `value` at `path`, whose last step is a key; as it is where the way there does not exist. */
+export function place(tree: Tree, path: Path, value: Tree): Tree {
+  const [step, ...rest] = path
+  if (step === undefined) return value
+  if (tree.kind === 'list' && typeof step === 'number') {
+    const item = tree.items[step]
+    return item === undefined ? tree : { ...tree, items: tree.items.with(step, place(item, rest, value)) }
+  }
+  if (tree.kind !== 'mapping') return tree
+  const key = String(step)
+  const entry = tree.entries.get(key)
+  if (entry === undefined && rest.length > 0) return tree
+  const placed =
+    entry === undefined ? { key: value.span, value } : { ...entry, value: place(entry.value, rest, value) }
+  return { ...tree, entries: new Map([...tree.entries, [key, placed]]) }
+}
+
 /** `pools.web.endpoints[0]`; a key that would blur it is quoted. */
 export function pathText(path: Path): string {
   let text = ''

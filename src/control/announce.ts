@@ -2,6 +2,7 @@ import { type EndpointRecord, stateOf } from './endpoint-record.ts'
 import type { Log } from './log.ts'
 import type { PoolRecord } from './pool-record.ts'
 import { nobodyLeft, remains, type Standing } from './standing.ts'
+import { someOf } from './wording.ts'
 
 /**
  * Logs one line about an endpoint the way HAProxy does it: what, why, what remains. `before`: how the pool stood when
@@ -42,17 +43,21 @@ export function announceMembership(
   const left = idsMissing(old, pool.records)
   if (joined.length + left.length === 0 || pool.records.length === 0) return
   const parts = [
-    ...(joined.length > 0 ? [`${joined.join(', ')} joined`] : []),
-    ...(left.length > 0 ? [`${left.join(', ')} left`] : []),
+    ...(joined.length > 0 ? [`${someOf(joined)} joined`] : []),
+    ...(left.length > 0 ? [`${someOf(left)} left`] : []),
   ]
   const { usable, total, nobody } = pool.standing
   const name = pool.config.name
   const message = `pool ${name}: ${parts.join(', ')}; ${remains(before, pool.standing)}`
+  const ids = { joined: joined.slice(0, maxInFields), left: left.slice(0, maxInFields) }
   log[nobodyLeft(before, pool.standing) ? 'warn' : 'info'](
-    { pool: name, joined, left, usable, total, panic: nobody === 'panic' },
+    { pool: name, ...ids, usable, total, panic: nobody === 'panic' },
     message,
   )
 }
+
+/** Of thousands that come and go at once nobody reads each, and the line would be longer than a collector takes. */
+const maxInFields = 100
 
 function idsMissing(from: readonly EndpointRecord[], others: readonly EndpointRecord[]): readonly string[] {
   const there = new Set(others)

@@ -4,6 +4,9 @@ import type { BindError } from './sockets.ts'
 /** Says who listens on a port: `held by nginx (pid 12), uid 0`; undefined when nobody does. */
 export type HolderOf = (port: number) => Promise<string | undefined>
 
+/** net.ipv4.ip_unprivileged_port_start, unless somebody has changed it. */
+const firstFreePort = 1024
+
 /** Why a port cannot be had and what to do, for a person. `uid`: ours. */
 export async function bindErrorText(
   { address, code }: BindError,
@@ -20,7 +23,22 @@ export async function bindErrorText(
         `  stop the holder or give the listener another port; "ss -ltnp 'sport = :${port}'" as root shows it too`
       )
     }
+    case 'EPERM':
+      return (
+        `${what}: something in this kernel forbids it (EPERM), and it is no capability: that would be EACCES\n` +
+        '  on a Cilium node: its bind protection keeps the ports of NodePort Services, 30000 to 32767 by default, and those of\n' +
+        '    host ports: take another one, or set nodePort.bindProtection=false in its values\n' +
+        '  elsewhere:        a BPF program of a control group (bpftool cgroup tree) or a seccomp filter'
+      )
     case 'EACCES':
+      if (port >= firstFreePort) {
+        return (
+          `${what}: the system forbids it (EACCES), and it is no matter of CAP_NET_BIND_SERVICE: that is for ports below 1024\n` +
+          '  SELinux:  semanage port -a -t http_port_t -p tcp ' +
+          `${port}; "ausearch -m avc -ts recent" shows what was refused\n` +
+          '  AppArmor: the log of the kernel has the profile; also net.ipv4.ip_unprivileged_port_start may be above 1024'
+        )
+      }
       return (
         `${what}: ports below 1024 need CAP_NET_BIND_SERVICE, and uid ${uid} has it not\n` +
         '  systemd:    AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit (config/systemd/spliceway.service)\n' +

@@ -4,14 +4,15 @@ import type { Tally } from '../core/tally.ts'
 import type { After } from './after.ts'
 import { Discovered } from './discovery/discovered.ts'
 import { openSource } from './discovery/open-source.ts'
-import { getaddrinfo } from './host-lookup.ts'
 import type { Log } from './log.ts'
+import { systemLookup } from './name-lookup.ts'
 import { Names } from './names.ts'
 import type { LetGo } from './parting.ts'
 import type { HoldAck } from './probe-tcp.ts'
 import type { Prober } from './prober.ts'
 import { Registry, type RegistryDeps } from './registry.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
+import { Rest } from './rest.ts'
 import { LoopGuard } from './self-forward.ts'
 
 /** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
@@ -46,22 +47,26 @@ export class Endpoints {
   readonly #names: Names
   readonly #discovered: Discovered
   readonly #loops: LoopGuard
+  /** A source may change its answer hundreds of times a second, and each costs as much as all endpoints. */
+  readonly #news: Rest
   #listeners: PoolsConfig['listeners'] = []
   #cancelLook = (): void => {}
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
     const { tally, log, after, nowMs, letGo, revived } = deps
+    this.#news = new Rest(() => {
+      this.#refresh()
+      deps.changed()
+    }, deps)
+    const changed = (): void => this.#news.ask()
     const random = Math.random
     this.#deps = deps
     this.#loops = new LoopGuard(deps.hostAddresses, log)
     const doubt: RegistryDeps['doubt'] = (pool, endpoint) => this.#prober?.prober.hurry(pool, endpoint)
-    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, revived, doubt })
-    const changed = (): void => {
-      this.#refresh()
-      deps.changed()
-    }
-    this.#names = new Names({ lookup: getaddrinfo, log, after, nowMs, random, changed })
+    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, revived, doubt, room: changed })
+    const lookup = systemLookup({ after, nowMs })
+    this.#names = new Names({ lookup, log, after, nowMs, random, changed })
     this.#discovered = new Discovered(openSource, { log, after, nowMs, random, changed })
   }
 
@@ -113,6 +118,7 @@ export class Endpoints {
 
   stop(): void {
     this.#cancelLook()
+    this.#news.stop()
     this.#prober?.prober.stop()
     this.#discovered.stop()
     this.#names.stop()

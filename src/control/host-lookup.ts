@@ -1,17 +1,8 @@
-import { promises as dns } from 'node:dns'
-import { formatIp, parseIp } from '../core/address.ts'
+import { parseIp } from '../core/address.ts'
 import type { After } from './after.ts'
 import type { Log } from './log.ts'
-import { durationText, errorCode, errorText } from './wording.ts'
-
-/** Addresses of a name, as literals. Rejects with an error whose `code` says why there are none. */
-export type Lookup = (host: string) => Promise<readonly string[]>
-
-/** getaddrinfo: the hosts file, search domains and resolv.conf apply. */
-export const getaddrinfo: Lookup = async (host) => {
-  const answers = await dns.lookup(host, { all: true, order: 'verbatim' })
-  return answers.map((answer) => answer.address)
-}
+import type { LookedUp, Lookup } from './name-lookup.ts'
+import { durationText, someOf } from './wording.ts'
 
 /** What is known of a name. */
 export type Answer =
@@ -31,24 +22,30 @@ export interface HostLookupDeps {
   readonly changed: () => void
 }
 
-/** One name of one pool, looked up at once and then again every `refreshMs` ± 10 %; never twice at a time. */
+/** Who uses a name. */
+export interface Use {
+  /** Sorted. */
+  readonly pools: readonly string[]
+  /** The shortest of theirs. */
+  readonly refreshMs: number
+}
+
+/** One name, whatever pools it is in, looked up at once and then again every `refreshMs` ± 10 %; never twice at a time. */
 export class HostLookup {
-  readonly #pool: string
   readonly #host: string
   readonly #deps: HostLookupDeps
-  #refreshMs: number
+  #use: Use
   #answer: Answer
-  /** The error that was logged last; null while the name resolves. */
+  /** The reason that was logged last; null while the name resolves. */
   #failing: string | null = null
   #cancel: () => void = () => {}
   #stopped = false
   /** Resolves when the first lookup is over, whatever it found. Never rejects. */
   readonly first: Promise<void>
 
-  constructor(pool: string, host: string, refreshMs: number, deps: HostLookupDeps) {
-    this.#pool = pool
+  constructor(host: string, use: Use, deps: HostLookupDeps) {
     this.#host = host
-    this.#refreshMs = refreshMs
+    this.#use = use
     this.#deps = deps
     this.#answer = { kind: 'none', sinceMs: deps.nowMs(), reason: 'is being looked up' }
     this.first = this.#round()
@@ -59,66 +56,56 @@ export class HostLookup {
   }
 
   /** Takes effect after the next lookup. */
-  refreshEvery(refreshMs: number): void {
-    this.#refreshMs = refreshMs
+  usedBy(use: Use): void {
+    this.#use = use
   }
 
-  /** Ends the loop. A lookup under way cannot be cancelled; its answer is ignored. */
+  /** Ends the loop; what is under way is ignored. */
   stop(): void {
     this.#stopped = true
     this.#cancel()
   }
 
   async #round(): Promise<void> {
-    const found = await this.#look()
+    const found = await this.#deps.lookup.addresses(this.#host)
     if (this.#stopped) return
-    if (typeof found === 'string') this.#fail(found)
+    if (found.kind === 'failed') this.#fail(found.reason)
     else this.#take(found)
-    const jitteredMs = this.#refreshMs * (0.9 + 0.2 * this.#deps.random())
+    const jitteredMs = this.#use.refreshMs * (0.9 + 0.2 * this.#deps.random())
     this.#cancel = this.#deps.after(jitteredMs, () => void this.#round())
   }
 
-  /** The addresses, at least one, or why there are none. */
-  async #look(): Promise<readonly string[] | string> {
-    try {
-      const addresses = canonical(await this.#deps.lookup(this.#host))
-      return addresses.length === 0 ? 'the answer is empty' : addresses
-    } catch (error) {
-      return errorCode(error) || errorText(error)
-    }
-  }
-
-  #take(addresses: readonly string[]): void {
+  #take({ addresses: told, silent }: Extract<LookedUp, { kind: 'found' }>): void {
+    const before = this.#answer
+    // A family that nobody told of keeps what it had, as the whole name does.
+    const kept =
+      before.kind === 'known' ? before.addresses.filter((ip) => parseIp(ip)?.family === silent) : []
+    const addresses = kept.length === 0 ? told : [...told, ...kept].sort()
     if (this.#failing !== null) {
       this.#failing = null
-      const message = `pool ${this.#pool}: ${this.#host} resolves again: ${addresses.join(', ')}`
-      this.#deps.log.info({ pool: this.#pool, host: this.#host, addresses }, message)
+      this.#tell('info', `resolves again: ${addresses.join(', ')}`, { addresses })
     }
-    const before = this.#answer
     if (before.kind === 'known' && before.addresses.join() === addresses.join()) return
     this.#answer = { kind: 'known', addresses }
     this.#deps.changed()
   }
 
-  #fail(error: string): void {
+  #fail(reason: string): void {
     const answer = this.#answer
-    if (answer.kind === 'none') this.#answer = { ...answer, reason: `does not resolve (${error})` }
-    if (error === this.#failing) return
-    this.#failing = error
+    if (answer.kind === 'none') this.#answer = { ...answer, reason: `does not resolve: ${reason}` }
+    if (reason === this.#failing) return
+    this.#failing = reason
     const kept =
       answer.kind === 'known'
         ? `using its last answer ${answer.addresses.join(', ')}`
-        : `it has no address yet, tried again every ${durationText(this.#refreshMs)}`
-    const message = `pool ${this.#pool}: ${this.#host} does not resolve (${error}); ${kept}`
-    this.#deps.log.warn({ pool: this.#pool, host: this.#host, error }, message)
+        : `it has no address yet, tried again every ${durationText(this.#use.refreshMs)}`
+    this.#tell('warn', `does not resolve: ${reason}; ${kept}`, { error: reason })
   }
-}
 
-/** v4-mapped answers become IPv4, and each address appears once. */
-function canonical(literals: readonly string[]): readonly string[] {
-  const addresses = literals.flatMap((literal) => {
-    const parsed = parseIp(literal)
-    return parsed === undefined ? [] : [formatIp(parsed)]
-  })
-  return [...new Set(addresses)].sort()
+  #tell(level: 'info' | 'warn', what: string, fields: object): void {
+    const { pools } = this.#use
+    const title = `pool${pools.length === 1 ? '' : 's'} ${someOf(pools)}`
+    const pool = pools.length === 1 ? { pool: pools[0] } : { pools }
+    this.#deps.log[level]({ ...pool, host: this.#host, ...fields }, `${title}: ${this.#host} ${what}`)
+  }
 }

@@ -1,14 +1,14 @@
 import type { EndpointConfig, PoolConfig } from '../config/config.ts'
 import { formatAddress, joinHostPort, parseIp, type SocketAddress, socketAddress } from '../core/address.ts'
 import type { EndpointId } from '../core/snapshot.ts'
-import { HostLookup, type HostLookupDeps } from './host-lookup.ts'
+import { HostLookup, type HostLookupDeps, type Use } from './host-lookup.ts'
 import type { ResolvedEndpoint, ResolvedPool, UnresolvedName } from './resolved-pool.ts'
 
 /** Turns the endpoints of the configuration into addresses and keeps the names among them fresh. */
 export class Names {
   readonly #deps: HostLookupDeps
   #configs: readonly PoolConfig[] = []
-  /** Keyed by pool and host: pools refresh at their own pace, ports of one host share a lookup. */
+  /** Keyed by host: all pools and ports of one host share a lookup. */
   #lookups: ReadonlyMap<string, HostLookup> = new Map()
 
   constructor(deps: HostLookupDeps) {
@@ -18,16 +18,12 @@ export class Names {
   /** Takes a new configuration. Names that stay keep their answers; new ones are looked up at once. */
   update(configs: readonly PoolConfig[]): void {
     const lookups = new Map<string, HostLookup>()
-    for (const config of configs) {
-      for (const { host } of config.endpoints) {
-        const key = lookupKey(config.name, host)
-        if (parseIp(host) !== undefined || lookups.has(key)) continue
-        const known = this.#lookups.get(key)
-        known?.refreshEvery(config.refreshMs)
-        lookups.set(key, known ?? new HostLookup(config.name, host, config.refreshMs, this.#deps))
-      }
+    for (const [host, use] of usesOf(configs)) {
+      const known = this.#lookups.get(host)
+      known?.usedBy(use)
+      lookups.set(host, known ?? new HostLookup(host, use, this.#deps))
     }
-    for (const [key, lookup] of this.#lookups) if (!lookups.has(key)) lookup.stop()
+    for (const [host, lookup] of this.#lookups) if (!lookups.has(host)) lookup.stop()
     this.#lookups = lookups
     this.#configs = configs
   }
@@ -46,6 +42,7 @@ export class Names {
   stop(): void {
     for (const lookup of this.#lookups.values()) lookup.stop()
     this.#lookups = new Map()
+    this.#deps.lookup.stop()
   }
 
   #resolve(config: PoolConfig): ResolvedPool {
@@ -58,7 +55,7 @@ export class Names {
         literal.push(resolvedEndpoint(entry, address, null))
         continue
       }
-      const answer = this.#lookups.get(lookupKey(config.name, entry.host))?.answer
+      const answer = this.#lookups.get(entry.host)?.answer
       if (answer === undefined) continue
       if (answer.kind === 'none') {
         const { host: name, port, priority, weight } = entry
@@ -75,9 +72,23 @@ export class Names {
   }
 }
 
-/** A NUL is in no host name. */
-function lookupKey(pool: string, host: string): string {
-  return `${host}\0${pool}`
+/** The names among the endpoints, and who uses each. */
+function usesOf(configs: readonly PoolConfig[]): ReadonlyMap<string, Use> {
+  const pools = new Map<string, Set<PoolConfig>>()
+  for (const config of configs) {
+    for (const { host } of config.endpoints) {
+      if (parseIp(host) !== undefined) continue
+      const users = pools.get(host)
+      if (users === undefined) pools.set(host, new Set([config]))
+      else users.add(config)
+    }
+  }
+  return new Map(
+    [...pools].map(([host, users]) => {
+      const refreshMs = Math.min(...[...users].map((config) => config.refreshMs))
+      return [host, { pools: [...users].map(({ name }) => name).sort(), refreshMs }]
+    }),
+  )
 }
 
 function resolvedEndpoint(

@@ -4,6 +4,7 @@ import { fullShare } from '../core/slow-start.ts'
 import { maxEndpoints, type Tally } from '../core/tally.ts'
 import type { After } from './after.ts'
 import { type EndpointRecord, healthWord, noAnswers } from './endpoint-record.ts'
+import { fairShares } from './fair-share.ts'
 import type { Log } from './log.ts'
 import type { ResolvedEndpoint, ResolvedPool } from './resolved-pool.ts'
 
@@ -12,7 +13,18 @@ export interface RecordsDeps {
   readonly log: Log
   readonly nowMs: () => number
   readonly after: After
+  /** There is room again for endpoints that were left out: replace() would take them. */
+  readonly room?: () => void
 }
+
+/** What a pool misses, as the log had it last. */
+interface LeftOut {
+  readonly count: number
+  readonly toldMs: number
+}
+
+/** A count that changes with every answer of a source is said this often. */
+const tellAgainMs = 60_000
 
 /** How long the series of a departed endpoint stay: two scrapes of the slowest usual collector, several times over. */
 const keepMs = 600_000
@@ -29,24 +41,40 @@ export class Records {
   readonly #byKey = new Map<string, EndpointRecord>()
   readonly #bySlot: (EndpointRecord | undefined)[] = new Array(maxEndpoints).fill(undefined)
   #acknowledged = 0
+  /** By pool. */
+  #leftOut: ReadonlyMap<string, LeftOut> = new Map()
   #cancelSweep: (() => void) | null = null
 
   constructor(deps: RecordsDeps) {
     this.#deps = deps
   }
 
-  /** Makes exactly these endpoints present. Returns their records by pool, sorted by priority, then by id. */
+  /**
+   * Makes exactly these endpoints present, as far as there is room: each pool has its share, so that a large one leaves
+   * something to the others. Returns their records by pool, sorted by priority, then by id.
+   */
   replace(pools: readonly ResolvedPool[]): ReadonlyMap<string, readonly EndpointRecord[]> {
+    const wanted = pools.map(({ endpoints }) => endpoints.length)
+    const shares = fairShares(wanted, maxEndpoints)
+    const chosen = pools.map(({ config, endpoints }, i) =>
+      this.#choose(config.name, endpoints, shares[i] ?? 0),
+    )
     const present = new Set(
-      pools.flatMap((pool) => pool.endpoints.map(({ id }) => keyOf(pool.config.name, id))),
+      pools.flatMap(({ config }, i) => (chosen[i] ?? []).map(({ id }) => keyOf(config.name, id))),
     )
     for (const [key, record] of this.#byKey) if (!present.has(key)) this.#depart(record)
-    return new Map(
-      pools.map(({ config, endpoints }) => {
-        const records = endpoints.flatMap((endpoint) => this.#present(config.name, endpoint) ?? [])
-        return [config.name, records.sort(inOrder)]
-      }),
-    )
+    const needed = present.size - present.intersection(this.#byKey).size
+    if (needed > maxEndpoints - this.#byKey.size) this.#free(0)
+    const leftOut = new Map<string, LeftOut>()
+    const found = pools.map(({ config: { name }, endpoints }, i) => {
+      const records = (chosen[i] ?? []).flatMap((endpoint) => this.#present(name, endpoint) ?? [])
+      const count = endpoints.length - records.length
+      const told = this.#tell(name, count, endpoints.length)
+      if (told !== null) leftOut.set(name, told)
+      return [name, records.sort(inOrder)] as const
+    })
+    this.#leftOut = leftOut
+    return new Map(found)
   }
 
   find(pool: string, endpoint: string): EndpointRecord | undefined {
@@ -81,6 +109,7 @@ export class Records {
   /** Every worker uses the snapshot `version` or a later one. */
   acknowledged(version: number): void {
     this.#acknowledged = version
+    this.#admit()
   }
 
   stop(): void {
@@ -92,6 +121,37 @@ export class Records {
     }
   }
 
+  /** All of them, or as many as the pool's share has: those that are there already, then the first in order. */
+  #choose(pool: string, endpoints: readonly ResolvedEndpoint[], share: number): readonly ResolvedEndpoint[] {
+    if (endpoints.length <= share) return endpoints
+    const ranked = endpoints.map((endpoint) => {
+      return { endpoint, isNew: this.find(pool, endpoint.id) === undefined }
+    })
+    ranked.sort((a, b) => Number(a.isNew) - Number(b.isNew) || byPriority(a.endpoint, b.endpoint))
+    return ranked.slice(0, share).map(({ endpoint }) => endpoint)
+  }
+
+  /** One line for a pool when endpoints are left out, one when none is any more. null: none is. */
+  #tell(pool: string, count: number, of: number): LeftOut | null {
+    const before = this.#leftOut.get(pool)
+    const nowMs = this.#deps.nowMs()
+    if (count === 0) {
+      if (before !== undefined)
+        this.#deps.log.info({ pool }, `pool ${pool}: all of its ${of} endpoints have room again`)
+      return null
+    }
+    const isNews = before === undefined || (before.count !== count && nowMs - before.toldMs >= tellAgainMs)
+    if (!isNews) return before
+    const message = `pool ${pool}: ${count} of its ${of} endpoints are left out: there is room for ${maxEndpoints} in all pools, those that left and still have connections included; use fewer`
+    this.#deps.log.error({ pool, leftOut: count, endpoints: of }, message)
+    return { count, toldMs: nowMs }
+  }
+
+  /** Asks for a replace() when endpoints were left out and slots have become free. */
+  #admit(): void {
+    if (this.#leftOut.size > 0 && this.#free(0) > 0) this.#deps.room?.()
+  }
+
   #present(pool: string, resolved: ResolvedEndpoint): EndpointRecord | undefined {
     const known = this.#byKey.get(keyOf(pool, resolved.id))
     if (known === undefined) return this.#create(pool, resolved)
@@ -101,13 +161,8 @@ export class Records {
   }
 
   #create(pool: string, resolved: ResolvedEndpoint): EndpointRecord | undefined {
-    if (!this.#bySlot.includes(undefined)) this.#free(0)
-    const slot = this.#bySlot.indexOf(undefined)
-    if (slot === -1) {
-      const message = `pool ${pool}: endpoint ${resolved.id} is left out: there is room for ${maxEndpoints} endpoints, those that left and still have connections included; use fewer`
-      this.#deps.log.error({ pool, endpoint: resolved.id }, message)
-      return undefined
-    }
+    const slot = this.#byKey.size === maxEndpoints ? -1 : this.#bySlot.indexOf(undefined)
+    if (slot === -1) return undefined
     const nowMs = this.#deps.nowMs()
     const record: EndpointRecord = {
       pool,
@@ -157,12 +212,14 @@ export class Records {
 
   #sweep(): void {
     this.#free(keepMs)
+    this.#admit()
     const departed = this.#byKey.values().some(({ presence }) => presence.kind === 'departed')
     this.#cancelSweep = departed ? this.#deps.after(sweepEveryMs, () => this.#sweep()) : null
   }
 
-  /** Frees every slot that nobody uses and whose endpoint has been away for `awayMs`. */
-  #free(awayMs: number): void {
+  /** Frees every slot that nobody uses and whose endpoint has been away for `awayMs`. Returns how many. */
+  #free(awayMs: number): number {
+    let freed = 0
     const nowMs = this.#deps.nowMs()
     for (const [key, { slot, presence }] of this.#byKey) {
       if (presence.kind === 'present' || nowMs - presence.sinceMs < awayMs) continue
@@ -171,7 +228,9 @@ export class Records {
       this.#byKey.delete(key)
       this.#bySlot[slot] = undefined
       this.#deps.tally.clearEndpoint(slot)
+      freed++
     }
+    return freed
   }
 }
 
@@ -182,5 +241,9 @@ function keyOf(pool: string, endpoint: string): string {
 
 /** Code units, not a locale: all nodes have to agree on it. */
 function inOrder(a: EndpointRecord, b: EndpointRecord): number {
-  return a.resolved.priority - b.resolved.priority || (a.id < b.id ? -1 : 1)
+  return byPriority(a.resolved, b.resolved)
+}
+
+function byPriority(a: ResolvedEndpoint, b: ResolvedEndpoint): number {
+  return a.priority - b.priority || (a.id < b.id ? -1 : 1)
 }

@@ -28,7 +28,7 @@ export interface UnresolvedName {
   readonly name: string
   readonly priority: number
   readonly weight: number
-  /** Why there is no address: `does not resolve (ENOTFOUND)`. */
+  /** Why there is no address: `does not resolve: the name does not exist (NXDOMAIN)`. */
   readonly reason: string
   /** Since when it has none. */
   readonly sinceMs: number

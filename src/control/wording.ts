@@ -1,3 +1,5 @@
+import { getSystemErrorMessage } from 'node:util'
+
 /** `250ms`, `1s`, `1.5s`, `5m`, `1h`: durations the way the configuration writes them, rounded to the millisecond. */
 export function durationText(ms: number): string {
   const whole = Math.round(ms)
@@ -17,6 +19,15 @@ export function tookText(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
 }
 
+/** A line that lists more than this is read by nobody. */
+const maxListed = 10
+
+/** `a, b, c`, or the first of them and how many there are besides. */
+export function someOf(things: readonly string[]): string {
+  const more = things.length - maxListed
+  return more > 0 ? `${things.slice(0, maxListed).join(', ')} and ${more} more` : things.join(', ')
+}
+
 const texts: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
@@ -33,10 +44,17 @@ const texts: Readonly<Record<string, string>> = {
   ENOMEM: 'no memory is free',
 }
 
-/** An errno in words; errors without a known code say their own message, in one line. */
+/**
+ * An errno in words; errors without one say their own message, in one line. Node's message of a system call names its
+ * arguments too, known or not: `connect EINVAL 240.0.0.1:80 - Local (undefined:undefined)`.
+ */
 export function errorText(error: unknown): string {
-  const text = texts[errorCode(error)]
+  const code = errorCode(error)
+  const text = texts[code]
   if (text !== undefined) return text
+  // Where there is a path, it is worth its place.
+  const errno: unknown = error instanceof Error && 'errno' in error && !('path' in error) ? error.errno : 0
+  if (typeof errno === 'number' && errno < 0) return `${getSystemErrorMessage(errno)} (${code})`
   const message = error instanceof Error ? error.message : String(error)
   return message.replaceAll(/\s+/g, ' ').trim() || errorCode(error)
 }

@@ -1,6 +1,7 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
 import type { AttemptError } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
+import { sourceFor, sourcesFor } from '../core/source-address.ts'
 import { add, endpointCell, endpointField, healthBit, takenLast } from '../core/tally.ts'
 import type { Cancel, Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
@@ -216,7 +217,11 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
         return
       }
       this.#attemptsLeft--
-      this.#try(endpoint, Math.max(1, pool.connect.source.length), budgeted)
+      this.#try(
+        endpoint,
+        Math.max(1, sourcesFor(pool.connect.source, endpoint.address.family).length),
+        budgeted,
+      )
       return
     }
     if (this.#order?.full === true) {
@@ -280,8 +285,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     }
     this.#dialed = true
     const attempt = new Attempt(this.#context, endpoint, this, {
-      source: source.length === 0 ? null : (source[this.#context.nextSource() % source.length] ?? null),
       group: name,
+      source: sourceFor(source, endpoint.address.family, this.#context.nextSource),
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
       limitMs,
       budgeted,

@@ -1,6 +1,7 @@
 import { Allowance } from '../core/allowance.ts'
 import type { AttemptError, StaleWhen } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot, WarmSnapshot } from '../core/snapshot.ts'
+import { sourceFor } from '../core/source-address.ts'
 import {
   add,
   connectHistogram,
@@ -155,10 +156,7 @@ export class Shelf<W extends Wire> {
     const { source, timeoutMs } = connect
     const startMs = plane.now()
     add(row, this.#cells + endpointField.attempts, 1)
-    const options = {
-      source: source.length === 0 ? null : (source[nextSource() % source.length] ?? null),
-      group: name,
-    }
+    const options = { source: sourceFor(source, this.#endpoint.address.family, nextSource), group: name }
     const cancelDial = plane.dial(this.#endpoint.address, options, (dialed) => {
       cancelTimeout()
       this.#dials.delete(stop)

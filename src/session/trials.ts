@@ -1,4 +1,5 @@
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
+import { sourceFor } from '../core/source-address.ts'
 import type { Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import type { SessionContext, SuspectTrials } from './context.ts'
@@ -15,8 +16,8 @@ export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W>
     if (this.#stopped || !context.tally.beginTrial(endpoint.slot)) return
     const { timeoutMs, source } = pool.connect
     const plan = {
-      source: source.length === 0 ? null : (source[context.nextSource() % source.length] ?? null),
       group: pool.name,
+      source: sourceFor(source, endpoint.address.family, context.nextSource),
       hedgeMs: timeoutMs,
       limitMs: timeoutMs,
       budgeted: false,

@@ -107,7 +107,7 @@ export class TcpDoor implements Door {
   }
 
   async #try(server: AdminServer): Promise<void> {
-    const error = await tryListen(server, this.#listen)
+    const error = await listenOrFallBack(server, this.#listen)
     if (server !== this.#server) return closed(server) // closed meanwhile
     if (error === null) {
       this.#log.info({ address: this.address() }, 'admin page open')
@@ -130,6 +130,16 @@ export class TcpDoor implements Door {
       'cannot open the admin page; trying again every second ("admin: { listen: … }" changes the address)',
     )
   }
+}
+
+/** A host without IPv6: dual stack means IPv4 there, as it does for listeners. null: bound. */
+async function listenOrFallBack(
+  server: AdminServer,
+  listen: { readonly host: string; readonly port: number },
+): Promise<NodeJS.ErrnoException | null> {
+  const error = await tryListen(server, listen)
+  const noIpv6 = error?.code === 'EAFNOSUPPORT' || error?.code === 'EADDRNOTAVAIL'
+  return noIpv6 && listen.host === '::' ? tryListen(server, { ...listen, host: '0.0.0.0' }) : error
 }
 
 /** null: bound. */

@@ -74,6 +74,8 @@ async function nameServer(t: ExecutionContext, port: number, ttl: number) {
     kind: 'dns',
     name: '_gw._tcp.test',
     records: { type: 'SRV' },
+    families: ['A', 'AAAA'],
+    holdMs: 0,
     servers: [server.address],
     allowSpecial: true,
   }

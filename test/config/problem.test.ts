@@ -1,6 +1,6 @@
 import test from 'ava'
 import { type Problem, renderProblem } from '../../src/config/problem.ts'
-import { problemAt } from '../../src/config/source.ts'
+import { fileSource, problemAt } from '../../src/config/source.ts'
 
 const problem: Problem = {
   message: 'unknown key `balanse` in pools.web',
@@ -68,7 +68,7 @@ test('control characters and text direction marks of the source do not reach the
 test('a span over several lines underlines its first one', (t) => {
   const text = 'a: 1\r\nb:\r\n  c: 2\r\n'
   const { line, column, length, sourceLine } = problemAt(
-    { file: 'edge.yaml', text, numbered: true },
+    fileSource('edge.yaml', text),
     { start: 6, end: text.length },
     'message',
     null,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { watchConfig } from '../../src/control/config-watch.ts'
+import { RecordedLog } from './fixture.ts'
 
 function folder(t: ExecutionContext): string {
   const path = mkdtempSync(join(tmpdir(), 'spliceway-'))
@@ -12,6 +13,7 @@ function folder(t: ExecutionContext): string {
 
 /** Counts changes, taking each as loaded; next() resolves at the next one. */
 function watch(t: ExecutionContext, file: string) {
+  const log = new RecordedLog()
   const state = { changes: 0, text: readFileSync(file, 'utf8'), wake: () => {} }
   const stop = watchConfig(
     file,
@@ -21,6 +23,7 @@ function watch(t: ExecutionContext, file: string) {
       state.text = readFileSync(file, 'utf8')
       state.wake()
     },
+    log,
   )
   // The watch itself keeps no process alive; the test has to.
   const alive = setInterval(() => {}, 1_000)
@@ -32,7 +35,7 @@ function watch(t: ExecutionContext, file: string) {
     new Promise<void>((resolve) => {
       state.wake = resolve
     })
-  return { state, next }
+  return { state, next, log }
 }
 
 test('a rewritten file is one change', async (t) => {
@@ -77,4 +80,27 @@ test('a file that is touched but says the same is no change, one that is gone ne
   writeFileSync(file, 'b')
   await changed
   t.is(state.changes, 1)
+})
+
+test('a file that vanishes is said once, and once that it is back', async (t) => {
+  const file = join(folder(t), 'edge.yaml')
+  writeFileSync(file, 'a')
+  const { log, state } = watch(t, file)
+  const said: string[] = []
+  const until = async (count: number): Promise<void> => {
+    while (said.length < count) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      said.push(...log.take())
+    }
+  }
+  rmSync(file)
+  await until(1)
+  await new Promise((resolve) => setTimeout(resolve, 1500)) // three looks more
+  writeFileSync(file, 'a')
+  await until(2)
+  t.deepEqual(said, [
+    `warn the configuration file ${file} cannot be read (ENOENT: no such file or directory, stat '${file}'); the program goes on with what it has`,
+    `info the configuration file ${file} is there again`,
+  ])
+  t.is(state.changes, 0)
 })

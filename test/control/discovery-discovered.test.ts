@@ -3,6 +3,7 @@ import type { Config, DiscoveryConfig } from '../../src/config/config.ts'
 import { Discovered } from '../../src/control/discovery/discovered.ts'
 import type { SourceRequest } from '../../src/control/discovery/open-source.ts'
 import { type Answer, type Source, unconfirmed } from '../../src/control/discovery/source.ts'
+import type { ResolvedPool } from '../../src/control/resolved-pool.ts'
 import { socketAddress } from '../../src/core/address.ts'
 import { FakeClock, poolConfig, RecordedLog } from './fixture.ts'
 
@@ -62,7 +63,10 @@ class Bench {
       after: this.clock.after,
       nowMs: this.clock.nowMs,
       random: () => 0,
-      changed: () => this.changes++,
+      changed: () => {
+        this.changes++
+        this.pool() // as Endpoints does: an answer is looked at when somebody asks
+      },
     },
   )
 
@@ -78,7 +82,7 @@ class Bench {
     return source
   }
 
-  pool() {
+  pool(): ResolvedPool {
     return this.discovered.fill({ config: poolConfig(), endpoints: [], unresolved: [] })
   }
 

@@ -1,10 +1,11 @@
 import test, { type ExecutionContext } from 'ava'
 import type { DnsPoolConfig } from '../../src/config/config.ts'
-import { openQuery } from '../../src/control/discovery/dns-query.ts'
 import { dnsSource } from '../../src/control/discovery/dns-source.ts'
 import type { Source } from '../../src/control/discovery/source.ts'
+import { openQuery } from '../../src/control/dns-query.ts'
+import { askFamilies, graceMs } from '../../src/control/families.ts'
 import { formatAddress } from '../../src/core/address.ts'
-import { type DnsRecord, DnsServer } from '../helpers/dns-server.ts'
+import { type DnsRecord, DnsServer, type DnsServerOptions } from '../helpers/dns-server.ts'
 import { FakeClock, RecordedLog } from './fixture.ts'
 
 /** A source that asks a real name server over a real socket; only the time between rounds is the test's. */
@@ -23,7 +24,9 @@ class Bench {
     const whole: DnsPoolConfig = {
       kind: 'dns',
       name: 'gw.test',
-      records: { type: 'A', port: 9443 },
+      records: { type: 'address', port: 9443 },
+      families: ['A'],
+      holdMs: 0,
       servers: [server.address],
       allowSpecial: false,
       ...config,
@@ -34,8 +37,10 @@ class Bench {
       random: () => random,
       changed: () => this.changes++,
       after: (ms: number, fire: () => void) => {
-        this.pauses.push(ms)
-        this.#wake()
+        if (ms !== graceMs) {
+          this.pauses.push(ms)
+          this.#wake()
+        }
         return this.clock.after(ms, fire)
       },
     }
@@ -47,8 +52,9 @@ class Bench {
     replies: Readonly<Record<string, readonly DnsRecord[] | string>>,
     config: Partial<DnsPoolConfig> = {},
     random = 0,
+    options: DnsServerOptions = {},
   ): Promise<Bench> {
-    const server = await DnsServer.start()
+    const server = await DnsServer.start(options)
     for (const [question, reply] of Object.entries(replies)) server.replies.set(question, reply as never)
     const bench = new Bench(server, config, random)
     t.teardown(async () => {
@@ -84,7 +90,8 @@ const aaaa = (address: string, ttl = 7): DnsRecord => ({ type: 'AAAA', address, 
 const srv = (target: string, priority = 0, weight = 1, port = 9443): DnsRecord => {
   return { type: 'SRV', target, priority, weight, port, ttl: 30 }
 }
-const service = { name: '_https._tcp.test', records: { type: 'SRV' } } as const
+const both = ['A', 'AAAA'] as const
+const service = { name: '_https._tcp.test', records: { type: 'SRV' }, families: both } as const
 
 test('A records are endpoints with the port of the configuration, in one order', async (t) => {
   const bench = await Bench.start(t, { 'gw.test A': [a('10.0.0.2'), a('10.0.0.1')] })
@@ -96,10 +103,90 @@ test('A records are endpoints with the port of the configuration, in one order',
 })
 
 test('AAAA records are IPv6 endpoints', async (t) => {
-  const records = { type: 'AAAA', port: 80 } as const
-  const bench = await Bench.start(t, { 'gw.test AAAA': [aaaa('2001:db8::5')] }, { records })
+  const records = { type: 'address', port: 80 } as const
+  const replies = { 'gw.test AAAA': [aaaa('2001:db8::5')] }
+  const bench = await Bench.start(t, replies, { records, families: ['AAAA'] })
   t.deepEqual(bench.endpoints(), ['[2001:db8::5]:80 0/1'])
 })
+
+test('both families are endpoints of one pool, whose shorter TTL counts', async (t) => {
+  const replies = { 'gw.test A': [a('10.0.0.1', 9)], 'gw.test AAAA': [aaaa('2001:db8::5', 3)] }
+  const bench = await Bench.start(t, replies, { families: both })
+  t.deepEqual(bench.endpoints(), ['10.0.0.1:9443 0/1', '[2001:db8::5]:9443 0/1'])
+  t.deepEqual(bench.pauses, [3000])
+})
+
+test('a family that fails keeps its last addresses, one that there is none of has none', async (t) => {
+  const replies = { 'gw.test A': [a('10.0.0.1')], 'gw.test AAAA': [aaaa('2001:db8::5')] }
+  const bench = await Bench.start(t, replies, { families: both })
+  bench.server.replies.set('gw.test AAAA', 'SERVFAIL')
+  bench.server.replies.set('gw.test A', [a('10.0.0.2')])
+  await bench.round()
+  t.deepEqual(bench.endpoints(), ['10.0.0.2:9443 0/1', '[2001:db8::5]:9443 0/1'])
+  bench.server.replies.set('gw.test AAAA', [])
+  await bench.round()
+  t.deepEqual(bench.endpoints(), ['10.0.0.2:9443 0/1'])
+})
+
+test('a name server that never answers for AAAA costs half a second and not four', async (t) => {
+  const server = await DnsServer.start()
+  server.replies.set('gw.test A', [a('10.0.0.1')])
+  server.replies.set('gw.test AAAA', 'silence')
+  const startMs = performance.now()
+  const query = openQuery([server.address])
+  const after = (ms: number, fire: () => void) => {
+    const timer = setTimeout(fire, ms)
+    return () => clearTimeout(timer)
+  }
+  const told = await askFamilies(query, 'gw.test', both, after)
+  t.like(told, { A: { kind: 'found' }, AAAA: null })
+  t.true(performance.now() - startMs < 1500)
+  query.cancel()
+  await server.close()
+})
+
+test('what an answer no longer has stays for `hold`, and leaves then, whatever the TTL says', async (t) => {
+  const bench = await Bench.start(
+    t,
+    { 'gw.test A': [a('10.0.0.1', 60), a('10.0.0.2', 60)] },
+    { holdMs: 90_000 },
+  )
+  bench.server.replies.set('gw.test A', [a('10.0.0.3', 60)])
+  await bench.round()
+  t.deepEqual(bench.endpoints(), ['10.0.0.1:9443 0/1', '10.0.0.2:9443 0/1', '10.0.0.3:9443 0/1'])
+  t.deepEqual(bench.pauses, [60_000, 30_000]) // 90 s after they were last seen
+  bench.server.replies.set('gw.test A', [a('10.0.0.2', 60)])
+  await bench.round()
+  t.deepEqual(bench.endpoints(), ['10.0.0.2:9443 0/1', '10.0.0.3:9443 0/1'])
+})
+
+test('what failed meanwhile does not shorten the hold, and a pool that is emptied holds nothing', async (t) => {
+  const replies = { '_https._tcp.test SRV': [srv('a.test'), srv('b.test')], 'a.test A': [a('10.0.0.1')] }
+  const bench = await Bench.start(
+    t,
+    { ...replies, 'b.test A': [a('10.0.0.2')] },
+    { ...service, holdMs: 60_000 },
+  )
+  bench.server.replies.set('_https._tcp.test SRV', [srv('a.test')])
+  await bench.round()
+  t.deepEqual(bench.endpoints(), ['10.0.0.1:9443 0/1', '10.0.0.2:9443 0/1'])
+  bench.server.replies.set('_https._tcp.test SRV', [srv('.', 0, 0, 0)])
+  await bench.round()
+  t.deepEqual(bench.endpoints(), [])
+})
+
+for (const tcp of ['refused', 'silent'] as const) {
+  test(`half an answer is a failure when TCP is ${tcp}: the last one stays`, async (t) => {
+    const bench = await Bench.start(t, { 'gw.test A': [a('10.0.0.1')] }, {}, 0, { tcp })
+    bench.server.replies.set(
+      'gw.test A',
+      Array.from({ length: 200 }, (_, i) => a(`10.0.1.${i}`)),
+    )
+    await bench.round()
+    t.deepEqual(bench.endpoints(), ['10.0.0.1:9443 0/1'])
+    t.regex(bench.log.take()[0] ?? '', tcp === 'refused' ? /does not fit into UDP/ : /no name server answers/)
+  })
+}
 
 test('it asks for the absolute name and nothing else', async (t) => {
   const bench = await Bench.start(t, {}, { name: 'localhost' })
@@ -259,7 +346,9 @@ test('stop ends a question that is open, and nothing is told afterwards', async 
   const config = {
     kind: 'dns',
     name: 'gw.test',
-    records: { type: 'A', port: 1 },
+    records: { type: 'address', port: 1 },
+    families: ['A'],
+    holdMs: 0,
     servers: [server.address],
     allowSpecial: false,
   } as const

@@ -33,7 +33,10 @@ class Bench {
     letGo: (slots, { kind }) => void this.partings.push({ kind, slots }),
     revived: (pool) => void this.revived.push(pool),
     doubt: (_, endpoint) => void this.doubted.push(endpoint),
+    room: () => this.room(),
   })
+  /** Called when there is room again for endpoints that were left out. */
+  room = (): void => {}
   #version = 0
 
   constructor(...pools: ResolvedPool[]) {
@@ -465,7 +468,10 @@ test('when all slots are taken, one that nobody uses is freed before its ten min
   t.is(bench.registry.usable('web'), 4096)
   const errors = bench.log.lines.filter((line) => line.startsWith('error'))
   t.is(errors.length, 1)
-  t.regex(errors.join(), /endpoint 10\.0\.0\.6:9443 is left out: there is room for 4096 endpoints/)
+  t.regex(
+    errors.join(),
+    /pool web: 1 of its 4097 endpoints are left out: there is room for 4096 in all pools/,
+  )
 })
 
 test('draining takes an endpoint out until it is ready again', (t) => {
@@ -813,4 +819,52 @@ test('a suspect endpoint that probes call down is down, and one that comes back 
   bench.registry.look()
   t.deepEqual(bench.log.take(), [])
   t.is(bench.registry.status()[0]?.endpoints[0]?.state, 'down')
+})
+
+/** So many endpoints of one pool. */
+const crowd = (name: string, count: number, first = 0): ResolvedPool => {
+  const ips = Array.from(
+    { length: count },
+    (_, i) => `10.${(first + i) >> 16}.${((first + i) >> 8) & 255}.${(first + i) & 255}`,
+  )
+  return resolvedPool(ips, { name })
+}
+const counts = (bench: Bench) =>
+  bench.registry.status().map(({ name, endpoints }) => `${name} ${endpoints.length}`)
+
+test('more endpoints than there is room for are one line a pool, however often they come', (t) => {
+  const bench = new Bench(crowd('big', 5000), crowd('web', 3, 70_000))
+  for (let i = 0; i < 50; i++) bench.update(crowd('big', 5000 + i), crowd('web', 3, 70_000))
+  t.deepEqual(counts(bench), ['big 4093', 'web 3'])
+  const lines = bench.log.take().filter((line) => line.includes('left out'))
+  t.deepEqual(lines, [
+    'error pool big: 907 of its 5000 endpoints are left out: there is room for 4096 in all pools, those that left and still have connections included; use fewer',
+  ])
+  bench.update(crowd('big', 100), crowd('web', 3, 70_000))
+  t.is(bench.log.take().filter((line) => line.includes('has room') || line.includes('have room')).length, 1)
+})
+
+test('a large pool gives way to one that comes later, as soon as its endpoints are gone from all workers', (t) => {
+  const bench = new Bench(crowd('big', 5000))
+  t.deepEqual(counts(bench), ['big 4096'])
+  const both = [crowd('big', 5000), crowd('late', 300, 70_000)]
+  bench.room = () => bench.update(...both)
+  bench.update(...both)
+  t.deepEqual(counts(bench), ['big 3796', 'late 300'])
+})
+
+test('those who stay when a pool shrinks to its share are those who were there', (t) => {
+  const bench = new Bench(crowd('big', 4096, 1000))
+  const ids = () => new Set(bench.registry.status()[0]?.endpoints.map(({ endpoint }) => endpoint))
+  const before = ids()
+  bench.update(crowd('big', 5096)) // a thousand new ones that come first in order
+  t.deepEqual(ids(), before)
+})
+
+test('who joined is named up to ten, and counted beyond', (t) => {
+  const bench = new Bench(crowd('big', 1))
+  bench.update(crowd('big', 2000))
+  const [line = ''] = bench.log.take()
+  t.regex(line, /^info pool big: 10\.0\.0\.100:9443, .* and 1989 more joined; /)
+  t.true(line.length < 400)
 })

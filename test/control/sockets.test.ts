@@ -52,6 +52,22 @@ test('a privileged port without the capability says which capability, and where 
   t.regex(text, /AmbientCapabilities=CAP_NET_BIND_SERVICE/)
 })
 
+test('a port that is not below 1024 is no matter of that capability', async (t) => {
+  const text = await bindErrorText(
+    new BindError({ host: '::', port: 8080 }, 'EACCES', undefined),
+    1,
+    holderText,
+  )
+  t.regex(text, /no matter of CAP_NET_BIND_SERVICE/)
+  t.regex(text, /semanage port -a -t http_port_t -p tcp 8080/)
+})
+
+test('EPERM names what forbids a port on a Cilium node, and no capability', async (t) => {
+  const text = await bindErrorText(new BindError({ host: '::', port: 80 }, 'EPERM', undefined), 0, holderText)
+  t.regex(text, /Cilium node: its bind protection/)
+  t.notRegex(text, /AmbientCapabilities/)
+})
+
 test('all workers share one port, and a second loan of the same socket keeps its accept queue', async (t) => {
   if (duplicate === null) return t.fail('koffi did not load')
   const sockets = bindListener({ host: '127.0.0.1', port: 0 }, 1, duplicate)

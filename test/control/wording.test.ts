@@ -1,5 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import test from 'ava'
-import { durationText, errorText, isLocal, roughly, tookText } from '../../src/control/wording.ts'
+import { durationText, errorText, isLocal, roughly, someOf, tookText } from '../../src/control/wording.ts'
 
 test('durations are written the way the configuration writes them', (t) => {
   const texts = [250, 999.6, 1000, 1500, 60_000, 90_000, 3_600_000].map(durationText)
@@ -21,6 +22,29 @@ test('a known errno is said in words, an unknown error in its own, in one line',
   )
   t.is(errorText(new Error('first\n  second ')), 'first second')
   t.is(errorText('just text'), 'just text')
+})
+
+test("of a failed system call the reason is the system's, and not what Node says of its arguments", (t) => {
+  t.is(
+    errorText(Object.assign(new Error('connect EINVAL - Local (undefined:undefined)'), einval)),
+    einvalText,
+  )
+})
+
+const einval = { code: 'EINVAL', errno: -22, syscall: 'connect' }
+const einvalText = 'invalid argument (EINVAL)'
+
+test('what is wrong with a file keeps its name', async (t) => {
+  const error = await t.throwsAsync(readFile('/nowhere/at/all'))
+  t.regex(errorText(error), /^ENOENT: .*\/nowhere\/at\/all/)
+})
+
+test('a list in a line of the log has an end', (t) => {
+  t.is(someOf(['a', 'b']), 'a, b')
+  t.is(
+    someOf(Array.from({ length: 5000 }, (_, i) => String(i))),
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 4990 more',
+  )
 })
 
 test('only what this machine lacks is its own fault', (t) => {

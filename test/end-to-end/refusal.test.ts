@@ -74,6 +74,8 @@ for (const args of [
   ['check', 'one', 'two'],
   ['forward'],
   ['forward', '-x'],
+  ['forward', '8080'],
+  ['forward', '80=127.0.0.1:9080', '8080'],
   ['status', 'all'],
 ]) {
   test(`spliceway ${args.join(' ')}: wrong usage is exit code 2 and shows the usage`, async (t) => {

@@ -14,15 +14,27 @@ export type DnsRecord =
       readonly ttl: number
     }
 
-/** What a question is answered with: records (none: the name exists, but not with this type), an error, or nothing. */
-export type DnsReply = readonly DnsRecord[] | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'silence'
+/**
+ * What a question is answered with: records (none: the name exists, but not with this type), an error, nothing, or, as by
+ * somebody who guesses, an address (10.66.66.66) under another id and for another question.
+ */
+export type DnsReply = readonly DnsRecord[] | 'NXDOMAIN' | 'SERVFAIL' | 'REFUSED' | 'silence' | 'lie'
+
+export interface DnsServerOptions {
+  /** 127.0.0.1 when left out. */
+  readonly host?: string
+  /** Any when left out; a fixed one needs a network namespace. */
+  readonly port?: number
+  /** What becomes of a connection: served (the default), refused, or accepted and never read. */
+  readonly tcp?: 'served' | 'refused' | 'silent'
+}
 
 const rcodes = { NXDOMAIN: 3, SERVFAIL: 2, REFUSED: 5 }
 const types = { A: 1, SRV: 33, AAAA: 28 } as const
 /** RFC 1035 section 4.2.1: what a reply over UDP may have. */
 const maxUdpBytes = 512
 
-/** A name server on 127.0.0.1, over UDP and TCP, that knows what a test tells it. Names it does not know are NXDOMAIN. */
+/** A name server, over UDP and TCP, that knows what a test tells it. Names it does not know are NXDOMAIN. */
 export class DnsServer {
   /** `gw.test A`, by question. */
   readonly replies = new Map<string, DnsReply>()
@@ -33,45 +45,55 @@ export class DnsServer {
   readonly #tcp: Server
   readonly #connections = new Set<TcpSocket>()
 
-  private constructor(udp: Socket, tcp: Server) {
+  private constructor(udp: Socket, tcp: Server, how: DnsServerOptions['tcp']) {
     this.#udp = udp
     this.#tcp = tcp
-    this.address = `127.0.0.1:${udp.address().port}`
+    this.address = `${udp.address().address}:${udp.address().port}`
     udp.on('message', (message, from) => {
       const reply = this.#reply(message, '')
       if (reply === null) return
       udp.send(reply.length > maxUdpBytes ? truncated(message) : reply, from.port, from.address)
     })
-    tcp.on('connection', (socket) => this.#serve(socket))
+    tcp.on('connection', (socket) => {
+      if (how === 'silent') this.#keep(socket)
+      else this.#serve(socket)
+    })
+    if (how === 'refused') tcp.close()
   }
 
-  static async start(): Promise<DnsServer> {
+  static async start(options: DnsServerOptions = {}): Promise<DnsServer> {
+    const { host = '127.0.0.1', port: wanted = 0, tcp: how } = options
     for (;;) {
-      const tcp = createServer().listen(0, '127.0.0.1')
+      const tcp = createServer().listen(wanted, host)
       await once(tcp, 'listening')
       const udp = createSocket('udp4')
       const { port } = tcp.address() as AddressInfo
-      udp.bind(port, '127.0.0.1')
+      udp.bind(port, host)
       const bound = await Promise.race([
         once(udp, 'listening').then(() => true),
         once(udp, 'error').then(() => false),
       ])
-      if (bound) return new DnsServer(udp, tcp)
+      if (bound) return new DnsServer(udp, tcp, how)
       tcp.close() // somebody has the UDP port of the same number
     }
   }
 
   async close(): Promise<void> {
     for (const socket of this.#connections) socket.destroy()
+    const open = this.#tcp.listening
     this.#tcp.close()
     this.#udp.close()
-    await Promise.all([once(this.#tcp, 'close'), once(this.#udp, 'close')])
+    await Promise.all([open ? once(this.#tcp, 'close') : null, once(this.#udp, 'close')])
   }
 
-  #serve(socket: TcpSocket): void {
+  #keep(socket: TcpSocket): void {
     this.#connections.add(socket)
     socket.on('close', () => this.#connections.delete(socket))
     socket.on('error', () => {})
+  }
+
+  #serve(socket: TcpSocket): void {
+    this.#keep(socket)
     let received: Buffer = Buffer.alloc(0)
     socket.on('data', (chunk: Buffer) => {
       received = Buffer.concat([received, chunk])
@@ -90,6 +112,7 @@ export class DnsServer {
     this.asked.push(`${text}${how}`)
     const reply = this.replies.get(text) ?? 'NXDOMAIN'
     if (reply === 'silence') return null
+    if (reply === 'lie') return lie(message, question)
     if (typeof reply === 'string') return packet(message, question, rcodes[reply], [])
     return packet(message, question, 0, reply)
   }
@@ -115,6 +138,13 @@ function packet(query: Buffer, question: Buffer, rcode: number, records: readonl
   header.writeUInt16BE(1, 4)
   header.writeUInt16BE(records.length, 6)
   return Buffer.concat([header, question, ...records.map(encode)])
+}
+
+function lie(query: Buffer, question: Buffer): Buffer {
+  const reply = packet(query, question, 0, [{ type: 'A', address: '10.66.66.66', ttl: 1 }])
+  reply.writeUInt16BE(reply.readUInt16BE(0) ^ 0xffff, 0)
+  reply.write('x', 13, 'latin1') // the first letter of the name
+  return reply
 }
 
 function truncated(query: Buffer): Buffer {

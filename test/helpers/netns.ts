@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { isMainThread } from 'node:worker_threads'
 
@@ -99,9 +99,20 @@ export class NetworkNamespace {
     }
   }
 
-  /** Its cables go with it. Processes that still run in it keep a network without a name. */
+  /**
+   * Gives programs that start in here an /etc/NAME of their own, which `ip` binds over the system's. Writing again changes
+   * it under their eyes.
+   */
+  etc(name: string, text: string): void {
+    const folder = `/etc/netns/${this.name}`
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(`${folder}/${name}`, text)
+  }
+
+  /** Its cables go with it, and its files. Processes that still run in it keep a network without a name. */
   remove(): void {
     ip('netns', 'delete', this.name)
+    rmSync(`/etc/netns/${this.name}`, { recursive: true, force: true })
   }
 }
 

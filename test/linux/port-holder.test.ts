@@ -55,11 +55,32 @@ test('a connection on the port is not a holder', async (t) => {
 
 test('a holder whose process is hidden is described by its uid', (t) => {
   t.is(
-    describeHolder({ address: '[::]:80', uid: 33, process: null }),
+    describeHolder({ address: '[::]:80', uid: 33, process: null, searched: true }),
     'held by a process of uid 33 (root can see which)',
   )
   t.is(
-    describeHolder({ address: '[::]:80', uid: 0, process: { pid: 1234, command: 'nginx' } }),
+    describeHolder({ address: '[::]:80', uid: 0, process: { pid: 1234, command: 'nginx' }, searched: true }),
     'held by nginx (pid 1234), uid 0',
   )
+})
+
+test('the holder is found behind 36,000 descriptors of others', async (t) => {
+  const many = `for (let i = 0; i < 9000; i++) require('node:fs').openSync('/dev/null'); console.log('open'); setInterval(() => {}, 1e6)`
+  const crowds = [0, 1, 2, 3].map(() =>
+    spawn('sh', ['-c', 'ulimit -n 9100; exec "$0" -e "$1"', process.execPath, many]),
+  )
+  t.teardown(() => {
+    for (const crowd of crowds) crowd.kill()
+  })
+  await Promise.all(crowds.map((crowd) => once(crowd.stdout, 'data')))
+  const program = `const s = require('node:net').createServer().listen(0, '127.0.0.1', () => console.log(s.address().port))`
+  const child = spawn(process.execPath, ['-e', program])
+  t.teardown(() => child.kill())
+  const [line] = await once(child.stdout, 'data')
+  t.is((await portHolder(Number(String(line))))?.process?.pid, child.pid)
+})
+
+test('a search that was not finished says so', (t) => {
+  const holder = { address: '0.0.0.0:80', uid: 0, process: null, searched: false }
+  t.is(describeHolder(holder), 'held by a process of uid 0 (there are too many descriptors here to find it)')
 })

@@ -1,6 +1,8 @@
 import type { DnsPoolConfig } from '../../config/config.ts'
 import { formatAddress, socketAddress } from '../../core/address.ts'
-import type { AddressRecord, Found, Query, ServiceRecord } from './dns-query.ts'
+import type { After } from '../after.ts'
+import type { AddressRecord, Found, Query, ServiceRecord } from '../dns-query.ts'
+import { askFamilies, type Family, failureOf } from '../families.ts'
 import type { FoundEndpoint } from './source.ts'
 import { type Share, sharesOf } from './srv-share.ts'
 
@@ -25,7 +27,7 @@ export interface LostTarget {
   readonly remembered: boolean
 }
 
-/** The last addresses of each SRV target, by `target type`. */
+/** The last addresses of the name, or of each SRV target, by `target type`. */
 export type Remembered = ReadonlyMap<string, readonly string[]>
 
 /** More gateways than anybody puts into one name, few enough to ask for one by one. */
@@ -36,27 +38,20 @@ export async function membersOf(
   config: DnsPoolConfig,
   query: Query,
   remembered: Remembered,
+  after: After,
 ): Promise<Members> {
-  const { name, records } = config
-  if (records.type === 'SRV') return targetsOf(await query.services(name), query, remembered)
-  const found = await query.addresses(name, records.type)
-  if (found.kind === 'failed') return found
-  const endpoints = found.records.flatMap(({ address }) =>
-    endpointOf(address, records.port, name, { priority: 0, weight: 1 }),
-  )
-  return {
-    kind: 'known',
-    endpoints: inOrder(endpoints),
-    ttlMs: shortest(found.records),
-    lost: [],
-    remembered,
-  }
+  const { name, records, families } = config
+  const target = (host: string): Promise<Target> => targetOf(host, families, query, remembered, after)
+  if (records.type === 'SRV') return targetsOf(await query.services(name), target)
+  const { addresses, reason, ttlMs, toRemember } = await target(name)
+  if (reason !== null) return { kind: 'failed', reason }
+  const endpoints = addresses.flatMap((address) => endpointOf(address, records.port, name))
+  return { kind: 'known', endpoints: inOrder(endpoints), ttlMs, lost: [], remembered: new Map(toRemember) }
 }
 
 async function targetsOf(
   found: Found<ServiceRecord>,
-  query: Query,
-  remembered: Remembered,
+  targetOf: (name: string) => Promise<Target>,
 ): Promise<Members> {
   if (found.kind === 'failed') return found
   const services = found.records.filter(({ target }) => target !== '')
@@ -67,7 +62,7 @@ async function targetsOf(
   if (names.length > maxTargets) {
     return { kind: 'failed', reason: `${names.length} targets are more than ${maxTargets}` }
   }
-  const targets = await Promise.all(names.map((target) => targetOf(target, query, remembered)))
+  const targets = await Promise.all(names.map(targetOf))
   const byName = new Map(targets.map((target) => [target.name, target]))
   const shares = sharesOf(services)
   const endpoints = services.flatMap(({ target, port }, i) => {
@@ -93,26 +88,37 @@ interface Target {
   readonly name: string
   readonly addresses: readonly string[]
   readonly ttlMs: number
-  /** Why neither type was found; null: one was. */
+  /** Why no family was found; null: one was. */
   readonly reason: string | null
   readonly toRemember: readonly (readonly [string, readonly string[]])[]
 }
 
 /**
- * The addresses of both types. A type that could not be asked for keeps its last ones; that there is none of a type is
- * believed only of a name that has one of the other.
+ * The addresses of all families. One that could not be asked for keeps its last ones; that there is none of a family is
+ * believed only of a name that has one of another.
  */
-async function targetOf(name: string, query: Query, remembered: Remembered): Promise<Target> {
-  const [a, aaaa] = await Promise.all([query.addresses(name, 'A'), query.addresses(name, 'AAAA')])
-  const lost = a.kind === 'failed' && aaaa.kind === 'failed'
-  const toRemember = [['A', a] as const, ['AAAA', aaaa] as const].map(([type, found]) => {
-    const key = `${name} ${type}`
-    if (found.kind === 'found') return [key, found.records.map(({ address }) => address)] as const
-    return [key, found.code === 'ENODATA' && !lost ? [] : (remembered.get(key) ?? [])] as const
+async function targetOf(
+  name: string,
+  families: readonly Family[],
+  query: Query,
+  remembered: Remembered,
+  after: After,
+): Promise<Target> {
+  const told = await askFamilies(query, name, families, after)
+  const reason = failureOf(told)?.reason ?? null
+  const toRemember = families.map((family) => {
+    const found = told[family]
+    const key = `${name} ${family}`
+    if (found?.kind === 'found') return [key, found.records.map(({ address }) => address)] as const
+    const none = found?.code === 'ENODATA' && reason === null
+    return [key, none ? [] : (remembered.get(key) ?? [])] as const
   })
-  const found = [a, aaaa].flatMap((answer) => (answer.kind === 'found' ? answer.records : []))
+  const records = families.flatMap((family) => {
+    const found = told[family]
+    return found?.kind === 'found' ? found.records : []
+  })
   const addresses = toRemember.flatMap(([, each]) => each)
-  return { name, addresses, ttlMs: shortest(found), reason: lost ? a.reason : null, toRemember }
+  return { name, addresses, ttlMs: shortest(records), reason, toRemember }
 }
 
 function endpointOf(
@@ -130,7 +136,7 @@ function shortest(records: readonly AddressRecord[]): number {
 }
 
 /** Name servers shuffle their answers: by priority, then by address. */
-function inOrder(endpoints: readonly FoundEndpoint[]): readonly FoundEndpoint[] {
+export function inOrder(endpoints: readonly FoundEndpoint[]): readonly FoundEndpoint[] {
   const keyed = endpoints.map((endpoint) => ({ endpoint, key: formatAddress(endpoint.address) }))
   keyed.sort((a, b) => a.endpoint.priority - b.endpoint.priority || (a.key < b.key ? -1 : 1))
   return keyed.map(({ endpoint }) => endpoint)

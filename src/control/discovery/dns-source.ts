@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { DnsPoolConfig } from '../../config/config.ts'
+import { formatAddress } from '../../core/address.ts'
+import { type OpenQuery, openQuery, type Query } from '../dns-query.ts'
 import { durationText } from '../wording.ts'
-import { type Members, membersOf, type Remembered } from './dns-members.ts'
-import { type OpenQuery, openQuery, type Query } from './dns-query.ts'
-import { type Answer, type Emptiness, type Source, unconfirmed } from './source.ts'
+import { inOrder, type Members, membersOf, type Remembered } from './dns-members.ts'
+import { type Answer, type Emptiness, type FoundEndpoint, type Source, unconfirmed } from './source.ts'
 import type { SourceDeps } from './source-deps.ts'
 import { sourceName } from './source-name.ts'
 
@@ -22,7 +23,7 @@ const nobody: Emptiness = { kind: 'gone', text: 'the target of its SRV record is
  * The addresses that name servers give for a name, asked for again when their TTL is over. Failures keep the last answer,
  * and a name that does not exist any more, or has no such records, is a failure too: half-loaded zones, views of the
  * wrong network and resolvers that filter say the same as an administrator who empties a pool, and a probe tells sooner
- * who is dead. Only an SRV record with the target "." empties a pool.
+ * who is dead. Only an SRV record with the target "." empties a pool. Half an answer, whose rest TCP does not bring, is a failure.
  */
 export function dnsSource(
   pool: string,
@@ -41,6 +42,8 @@ class DnsSource implements Source {
   readonly #open: OpenQuery
   #answer: Answer
   #remembered: Remembered = new Map()
+  /** By address: what the last answers had, and when one last had it. */
+  #seen: ReadonlyMap<string, { readonly endpoint: FoundEndpoint; readonly lastMs: number }> = new Map()
   /** Failed rounds in a row. */
   #failures = 0
   /** What was logged last and still holds: the failure of the name, or of targets. */
@@ -75,7 +78,7 @@ class DnsSource implements Source {
 
   async #round(): Promise<void> {
     this.#query = this.#open(this.#config.servers)
-    const members = await membersOf(this.#config, this.#query, this.#remembered)
+    const members = await membersOf(this.#config, this.#query, this.#remembered, this.#deps.after)
     this.#query = null
     if (this.#stopped) return
     const pauseMs = members.kind === 'known' ? this.#take(members) : this.#fail(members.reason)
@@ -94,12 +97,28 @@ class DnsSource implements Source {
       .join('; ')
     this.#tell(trouble, trouble)
     const before = this.#answer
-    const { endpoints } = members
+    const { endpoints, leavesInMs } = this.#hold(members.endpoints)
     const emptiness = endpoints.length > 0 ? null : nobody
     this.#answer = { kind: 'known', endpoints, emptiness, confirmedMs: this.#deps.nowMs(), failing: null }
     if (before.kind === 'none' || !isDeepStrictEqual(before.endpoints, endpoints)) this.#deps.changed()
     const longest = this.#config.records.type === 'SRV' ? servicesMs : longestMs
-    return Math.min(longest, Math.max(shortestMs, members.ttlMs))
+    return Math.min(longest, Math.max(shortestMs, Math.min(leavesInMs, members.ttlMs)))
+  }
+
+  /** `told` with what earlier answers had and may stay, and when the first of that has to leave. */
+  #hold(told: readonly FoundEndpoint[]): { endpoints: readonly FoundEndpoint[]; leavesInMs: number } {
+    const nowMs = this.#deps.nowMs()
+    const { holdMs } = this.#config
+    const before = told.length === 0 ? [] : this.#seen // an answer that empties the pool means it
+    const seen = new Map([...before].filter(([, { lastMs }]) => nowMs - lastMs < holdMs))
+    for (const endpoint of told) seen.set(formatAddress(endpoint.address), { endpoint, lastMs: nowMs })
+    this.#seen = seen
+    const left = seen.values().filter(({ lastMs }) => lastMs < nowMs)
+    const leavesInMs = Math.min(
+      Number.POSITIVE_INFINITY,
+      ...left.map(({ lastMs }) => lastMs + holdMs - nowMs),
+    )
+    return { endpoints: inOrder([...seen.values()].map(({ endpoint }) => endpoint)), leavesInMs }
   }
 
   /** Returns when to ask again. */

@@ -8,7 +8,7 @@ import type { SourceDeps } from './source-deps.ts'
 /** The source of a pool with `kubernetes`, with connections of its own: a watch occupies one all the time. */
 export function openKubernetes(
   pool: string,
-  { namespace, service, port, locality, allowSpecial }: KubernetesPoolConfig,
+  { namespace, service, port, locality }: KubernetesPoolConfig,
   { apiServer, kubeconfig, node, zone, snapshots }: KubernetesConfig,
   deps: SourceDeps,
 ): Source {
@@ -19,7 +19,6 @@ export function openKubernetes(
       service: { namespace, name: service },
       port,
       locality,
-      allowSpecial,
       snapshotPath: snapshots === null ? null : join(snapshots, `kubernetes-${pool}.json`),
     },
     { ...deps, api, node: { name: node, zone }, wallMs: Date.now },

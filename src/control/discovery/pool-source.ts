@@ -1,19 +1,21 @@
 import { formatAddress } from '../../core/address.ts'
 import type { EndpointId } from '../../core/snapshot.ts'
+import { specialOf } from '../../core/special-address.ts'
 import type { DiscoveryStatus } from '../../core/status.ts'
 import type { ResolvedEndpoint, UnresolvedName } from '../resolved-pool.ts'
-import { errorText } from '../wording.ts'
+import { errorText, someOf } from '../wording.ts'
 import type { OpenSource, SourceRequest } from './open-source.ts'
 import type { Emptiness, FoundEndpoint, Source } from './source.ts'
 import type { SourceDeps } from './source-deps.ts'
 import { sourceName } from './source-name.ts'
-import { specialOf } from './special-address.ts'
 
 /** Whoever can write a record can write many; a log that repeats itself helps nobody. */
 const maxRefusalsTold = 100
 
-/** As many as a line of the log can bear. */
-const maxListed = 10
+interface Unusable {
+  readonly reason: string
+  readonly sinceMs: number
+}
 
 /** The source of one pool, and what the pool takes of its answers. */
 export class PoolSource {
@@ -27,6 +29,10 @@ export class PoolSource {
   #source: Source | null = null
   #failure = 'is being asked'
   #endpoints: readonly ResolvedEndpoint[]
+  /** The source has said something that #endpoints do not show yet. */
+  #behind = false
+  /** Why nothing of a known answer can be used; null: something can, or it is validly empty. */
+  #unusable: Unusable | null = null
   #stopped = false
   /** Addresses whose refusal was logged. */
   readonly #told = new Set<EndpointId>()
@@ -48,33 +54,34 @@ export class PoolSource {
     this.first = this.#open(open)
   }
 
-  /** Each address once. */
+  /** Each address once. Made when somebody asks: of a burst of answers only the last one costs anything. */
   get endpoints(): readonly ResolvedEndpoint[] {
+    if (this.#behind) this.#take()
     return this.#endpoints
   }
 
   /** What stands for the endpoints while nothing is known. */
   get unresolved(): readonly UnresolvedName[] {
-    const answer = this.#source?.answer
-    if (answer?.kind === 'known') return []
-    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
-    return [{ endpoint: this.#name, name: this.#name, priority: 0, weight: 1, reason, sinceMs }]
+    const nothing = this.#nothing()
+    if (nothing === null || nothing === this.#unusable) return []
+    return [{ endpoint: this.#name, name: this.#name, priority: 0, weight: 1, ...nothing }]
   }
 
   status(): DiscoveryStatus {
-    const answer = this.#source?.answer
     const nowMs = this.#deps.nowMs()
     const failures = Object.fromEntries(this.#source?.failures ?? [])
-    const common = { source: this.#name, endpoints: this.#endpoints.length, failures }
+    const common = { source: this.#name, endpoints: this.endpoints.length, failures }
+    const nothing = this.#nothing()
+    const answer = this.#source?.answer
     if (answer?.kind !== 'known') {
-      const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
+      const { reason, sinceMs } = nothing ?? { reason: this.#failure, sinceMs: this.#startedMs }
       return { ...common, state: 'none', reason, ageMs: nowMs - sinceMs, failing: null }
     }
     const { confirmedMs, failing, emptiness } = answer
     return {
       ...common,
       state: 'known',
-      reason: this.#endpoints.length === 0 ? (emptiness?.text ?? '') : '',
+      reason: nothing?.reason ?? (this.#endpoints.length === 0 ? (emptiness?.text ?? '') : ''),
       ageMs: nowMs - confirmedMs,
       failing: failing && { reason: failing.reason, forMs: nowMs - failing.sinceMs },
     }
@@ -87,13 +94,13 @@ export class PoolSource {
 
   async #open(open: OpenSource): Promise<void> {
     const changed = (): void => {
-      if (!this.#stopped) this.#take()
+      if (!this.#stopped) this.#notice()
     }
     try {
       const source = await open(this.#request, { ...this.#deps, changed })
       if (this.#stopped) return source.stop()
       this.#source = source
-      this.#take() // what it said while nobody listened
+      this.#notice() // what it said while nobody listened
       await source.first
     } catch (error) {
       const { pool } = this.#request
@@ -102,17 +109,38 @@ export class PoolSource {
     }
   }
 
+  #notice(): void {
+    if (this.#source?.answer.kind !== 'known') return
+    this.#behind = true
+    this.#deps.changed()
+  }
+
+  /** Why there is nothing to use, or null. */
+  #nothing(): Unusable | null {
+    if (this.#behind) this.#take()
+    const answer = this.#source?.answer
+    if (answer?.kind === 'known') return this.#unusable
+    const { reason, sinceMs } = answer ?? { reason: this.#failure, sinceMs: this.#startedMs }
+    return { reason, sinceMs }
+  }
+
   /** Makes the source's answer the pool's, if something in it can be used or it is validly empty. */
   #take(): void {
+    this.#behind = false
     const answer = this.#source?.answer
     if (answer?.kind !== 'known') return
     const endpoints = eachOnce(answer.endpoints.filter((found) => this.#admits(found)))
     // Name servers that block a name say 0.0.0.0: an answer without anything usable is no reason to lose what there is.
-    if (endpoints.length === 0 && answer.endpoints.length > 0) return
+    if (endpoints.length === 0 && answer.endpoints.length > 0) {
+      const sinceMs = this.#unusable?.sinceMs ?? this.#deps.nowMs()
+      const reason = 'all that it says is refused: these addresses are special (see `allowSpecial`)'
+      this.#unusable = { reason, sinceMs }
+      return
+    }
+    this.#unusable = null
     if (endpoints.length > 0) this.#emptinessTold = null
     else this.#tellEmptiness(answer.emptiness ?? { kind: 'gone', text: 'there is none' })
     this.#endpoints = endpoints
-    this.#deps.changed()
   }
 
   /** One line when it begins, and another when something turns out to be wrong. */
@@ -121,11 +149,11 @@ export class PoolSource {
     if (told !== null && (emptiness.kind === 'gone' || emptiness.text === told.text)) return
     this.#emptinessTold = emptiness
     const { pool } = this.#request
-    const replaced = this.#endpoints.map(({ id }) => id)
-    const more = replaced.length > maxListed ? ` and ${replaced.length - maxListed} more` : ''
-    const had = replaced.length === 0 ? '' : `; it had ${replaced.slice(0, maxListed).join(', ')}${more}`
-    const none = replaced.length === 0 ? 'has no endpoint' : 'has no endpoint any more'
-    this.#deps.log.warn({ pool, replaced }, `pool ${pool}: ${this.#name} ${none}: ${emptiness.text}${had}`)
+    const had = this.#endpoints.map(({ id }) => id)
+    const before = had.length === 0 ? '' : `; it had ${someOf(had)}`
+    const none = had.length === 0 ? 'has no endpoint' : 'has no endpoint any more'
+    const replaced = had.slice(0, maxRefusalsTold)
+    this.#deps.log.warn({ pool, replaced }, `pool ${pool}: ${this.#name} ${none}: ${emptiness.text}${before}`)
   }
 
   #admits({ address }: FoundEndpoint): boolean {

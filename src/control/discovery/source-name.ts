@@ -8,7 +8,7 @@ export function sourceName(discovery: DiscoveryConfig): string {
       return `kubernetes ${namespace}/${service} ${port}`.trimEnd()
     }
     case 'dns':
-      return `dns ${discovery.name} ${discovery.records.type}`
+      return `dns ${discovery.name} ${discovery.records.type === 'SRV' ? 'SRV' : discovery.families.join('+')}`
     case 'file':
       return `file ${discovery.path}`
   }

@@ -1,5 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Pool } from 'undici'
+import type { After } from '../after.ts'
+import { connectLookup } from '../connect-lookup.ts'
+import { systemLookup } from '../name-lookup.ts'
 import { type Cluster, CredentialsError, readMaterial } from './cluster.ts'
 import { explained } from './connect-error.ts'
 import type { Found } from './find-cluster.ts'
@@ -47,6 +50,7 @@ class ClusterApi implements Api {
   #current: { readonly identity: Identity; readonly pool: Pool } | null = null
   /** The current pool, and those before it that still have a watch. */
   readonly #pools = new Set<Pool>()
+  readonly #names = systemLookup({ after, nowMs: () => performance.now() })
   #closed = false
 
   constructor(locate: () => Promise<Found>, userAgent: string) {
@@ -89,6 +93,7 @@ class ClusterApi implements Api {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#names.stop()
     await Promise.all([...this.#pools].map((pool) => pool.destroy()))
   }
 
@@ -105,6 +110,7 @@ class ClusterApi implements Api {
       allowH2: false,
       connect: {
         ...tlsOf(identity),
+        lookup: connectLookup(this.#names),
         timeout: connectMs,
         keepAlive: true,
         keepAliveInitialDelay: keepaliveMs,
@@ -124,6 +130,11 @@ class ClusterApi implements Api {
     await pool.close().catch(() => {}) // close() destroys it meanwhile
     this.#pools.delete(pool)
   }
+}
+
+const after: After = (ms, fire) => {
+  const timer = setTimeout(fire, ms)
+  return () => clearTimeout(timer)
 }
 
 /** Throws CredentialsError for what no token has: in a header it could become another header. */

@@ -1,12 +1,8 @@
 import type { Emptiness } from '../discovery/source.ts'
 import { type Choice, type EndpointSlice, portNames } from './endpoint-slice.ts'
 
-/** Why these slices have no endpoint to use. `refused`: there are, and their addresses lead into this host. */
-export function emptinessOf(
-  slices: readonly EndpointSlice[],
-  { port, locality, node }: Choice,
-  refused: boolean,
-): Emptiness {
+/** Why these slices have no endpoint to use. */
+export function emptinessOf(slices: readonly EndpointSlice[], { port, locality, node }: Choice): Emptiness {
   if (slices.length === 0) return fault('it has no EndpointSlices (is there such a Service?)')
   // With nothing to select, the controller leaves one slice without endpoints, and without ports: they are the Pods'.
   if (slices.every(({ endpoints }) => endpoints.length === 0)) {
@@ -17,7 +13,6 @@ export function emptinessOf(
     const there = names.length === 0 ? 'none at all' : `only ${names.map(quoted).join(', ')}`
     return fault(`it has no TCP port named ${quoted(port)}, ${there}`)
   }
-  if (refused) return fault('the addresses it has are refused')
   return gone(locality === 'node-only' ? `none is ready on node ${node.name}` : 'none is ready')
 }
 

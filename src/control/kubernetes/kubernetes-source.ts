@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util'
 import { formatAddress } from '../../core/address.ts'
 import type { After } from '../after.ts'
 import type { Answer, Emptiness, Failing, FoundEndpoint, Source } from '../discovery/source.ts'
-import { specialOf } from '../discovery/special-address.ts'
 import type { Log } from '../log.ts'
 import { roughly } from '../wording.ts'
 import type { Api } from './api.ts'
@@ -20,8 +19,6 @@ export interface KubernetesOptions {
   /** The name of the Service's port; empty where it has one port without a name. */
   readonly port: string
   readonly locality: Locality
-  /** Whether loopback, link-local, multicast and unspecified addresses are used. */
-  readonly allowSpecial: boolean
   /** Where the last answer is kept for a start without API server, one file for each pool; null: nowhere. */
   readonly snapshotPath: string | null
 }
@@ -63,8 +60,6 @@ export class KubernetesSource implements Source {
   /** As the API server has them now; what is known of them may be a second behind. */
   #slices: ReadonlyMap<string, EndpointSlice> = new Map()
   readonly #pace: Pace
-  /** What was said last, and is not said again: which addresses are refused. */
-  #refused = ''
 
   constructor(options: KubernetesOptions, deps: KubernetesDeps) {
     const { pool, service, locality } = options
@@ -157,7 +152,7 @@ export class KubernetesSource implements Source {
   #take(slices: readonly EndpointSlice[]): void {
     const before = this.#knowledge
     const endpoints = this.#choose(slices)
-    const emptiness = endpoints.length > 0 ? null : emptinessOf(slices, this.#choice, this.#refused !== '')
+    const emptiness = endpoints.length > 0 ? null : emptinessOf(slices, this.#choice)
     this.#knowledge = { kind: 'known', endpoints, emptiness, foundMs: this.#deps.nowMs() }
     this.#lastKnown?.save(slices)
     if (before.kind === 'none' && endpoints.length > 0) {
@@ -176,18 +171,7 @@ export class KubernetesSource implements Source {
   }
 
   #choose(slices: readonly EndpointSlice[]): readonly FoundEndpoint[] {
-    const endpoints = endpointsOf(slices, this.#choice)
-    if (this.#options.allowSpecial) return endpoints
-    const refused = endpoints.flatMap(({ address }) => {
-      const kind = specialOf(address)
-      return kind === null ? [] : [`${formatAddress(address)} (${kind})`]
-    })
-    const text = refused.join(', ')
-    if (text !== this.#refused && text !== '') {
-      this.#warn(`refuses ${text}: it would lead into this host; \`allowSpecial: true\` permits it`)
-    }
-    this.#refused = text
-    return endpoints.filter(({ address }) => specialOf(address) === null)
+    return endpointsOf(slices, this.#choice)
   }
 
   #confirm(by: Asked['request']): void {

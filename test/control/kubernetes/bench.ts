@@ -101,7 +101,6 @@ export class Bench {
       service: { namespace: 'default', name: 'kong' },
       port: 'http',
       locality: 'any',
-      allowSpecial: false,
       snapshotPath: null,
       ...changes,
     }

@@ -61,31 +61,6 @@ test('500 slices at once are a handful of changes', async (t) => {
   t.is(addresses(source).length, 500)
 })
 
-test('addresses that would lead into this host are refused, and used when that is permitted', async (t) => {
-  const bench = await Bench.start(t, { lenient: true })
-  const ips = ['127.0.0.1', '169.254.169.254', '224.0.0.1', '0.0.0.0', '10.0.0.1']
-  bench.server.set(slice('kong-a', ips))
-  bench.server.set(slice('kong-b', ['::1', 'fe80::1', 'ff02::1', '::', 'fd00::1'], { addressType: 'IPv6' }))
-  const source = await bench.watching(t)
-  t.deepEqual(addresses(source), ['10.0.0.1:8000', '[fd00::1]:8000'])
-  const refused = [
-    '0.0.0.0:8000 (unspecified)',
-    '127.0.0.1:8000 (loopback)',
-    '169.254.169.254:8000 (link-local)',
-    '224.0.0.1:8000 (multicast)',
-    '[::1]:8000 (loopback)',
-    '[::]:8000 (unspecified)',
-    '[fe80::1]:8000 (link-local)',
-    '[ff02::1]:8000 (multicast)',
-  ]
-  const hint = 'it would lead into this host; `allowSpecial: true` permits it'
-  t.is(bench.log.take()[0], `warn ${start} refuses ${refused.join(', ')}: ${hint}`)
-  source.stop()
-  await bench.until(() => bench.server.watches === 0)
-  const all = await bench.watching(t, { allowSpecial: true })
-  t.is(addresses(all).length, 10)
-})
-
 test('node-only without the name of our node is an error, and nothing is asked', async (t) => {
   const bench = await Bench.start(t)
   const source = bench.sourceOn({ name: null, zone: null }, { locality: 'node-only' })

@@ -293,7 +293,6 @@ function follow(t: ExecutionContext, server: ApiServer): KubernetesSource {
     service: { namespace: 'default', name: 'kong' },
     port: 'http',
     locality: 'any',
-    allowSpecial: false,
     snapshotPath: null,
   } as const
   const source = kubernetesSource(options, {

@@ -1,5 +1,5 @@
 import { promises as dns } from 'node:dns'
-import { errorCode, errorText } from '../wording.ts'
+import { errorCode, errorText } from './wording.ts'
 
 export type Found<T> =
   /** At least one. */
@@ -29,18 +29,26 @@ export interface Query {
   cancel(): void
 }
 
-export type OpenQuery = (servers: readonly string[]) => Query
+export interface Patience {
+  /** For one server to answer once. */
+  readonly timeoutMs: number
+  /** How often each server is asked. */
+  readonly attempts: number
+}
 
-/** Two tries of two seconds for each server: a lost packet costs two seconds, and nobody waits for them but this pool. */
-const patience = { timeout: 2_000, tries: 2, maxTimeout: 2_000 }
+export type OpenQuery = (servers: readonly string[], patience?: Patience) => Query
+
+/** A lost packet costs two seconds, and nobody waits for them but this pool. */
+const usualPatience: Patience = { timeoutMs: 2_000, attempts: 2 }
 
 /**
  * c-ares through node:dns: it asks name servers and nobody else, and again over TCP when a reply is truncated. It reads
  * resolv.conf when it is made, so whoever wants to notice a change opens a new one.
  */
-export const openQuery: OpenQuery = (servers) => {
-  const resolver = new dns.Resolver(patience)
-  if (servers.length > 0) resolver.setServers(servers)
+export const openQuery: OpenQuery = (servers, { timeoutMs, attempts } = usualPatience) => {
+  const resolver = new dns.Resolver({ timeout: timeoutMs, tries: attempts, maxTimeout: timeoutMs })
+  // Node loses the zone of an address on the way, c-ares reads it where it stands.
+  if (servers.length > 0 && !servers.some((server) => server.includes('%'))) resolver.setServers(servers)
   return {
     addresses(name, type) {
       const ask =
@@ -73,8 +81,13 @@ const reasons: Readonly<Record<string, string>> = {
   ENODATA: 'the name has no such records',
   ESERVFAIL: 'the name server failed (SERVFAIL)',
   EREFUSED: 'the name server refuses to answer',
+  EBADRESP: 'the answer of the name server cannot be read',
+  ENOTIMP: 'the name server cannot answer such questions (NOTIMP)',
+  EFORMERR: 'the name server does not understand the question (FORMERR)',
+  EBADNAME: 'that is no name that can be asked for',
+  ECANCELLED: 'the question was given up',
   ETIMEOUT: 'no name server answers',
-  ECONNREFUSED: 'no name server is there',
+  ECONNREFUSED: 'no name server is there, or the answer does not fit into UDP and TCP is refused',
 }
 
 function failed(code: string, text: string): Found<never> {
