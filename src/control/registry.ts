@@ -1,27 +1,15 @@
-import type { OutlierConfig } from '../config/config.ts'
 import { probed, type Verdict } from '../core/health.ts'
 import type { Attempt } from '../core/outcome.ts'
-import {
-  blameless,
-  blames,
-  connected,
-  cutOff,
-  failed,
-  maxEjected,
-  type Outlier,
-  probedOutlier,
-  returned,
-} from '../core/outlier.ts'
+import { blames, connected, probedOutlier } from '../core/outlier.ts'
 import type { Sign } from '../core/sign.ts'
 import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
 import type { KnownState } from '../core/status.ts'
-import { endpointCell, endpointField, healthBit } from '../core/tally.ts'
+import { healthBit } from '../core/tally.ts'
 import { announce, announceMembership } from './announce.ts'
+import { Ejections, type EjectionsDeps } from './ejections.ts'
 import {
   type Answers,
-  type Blame,
   type EndpointRecord,
-  ejectionReason,
   healthWord,
   isSuspect,
   isUp,
@@ -37,7 +25,6 @@ import { Silences } from './silences.ts'
 import { SlowStarts } from './slow-starts.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { lookAtSuspects } from './suspicion.ts'
-import { roughly } from './wording.ts'
 
 export interface RegistryDeps extends RecordsDeps, PartingDeps {
   /** A pool that had no usable endpoint has one. Not told of one that joins: workers see it in the snapshot. */
@@ -90,6 +77,7 @@ export class Registry {
   readonly #records: Records
   readonly #slowStarts: SlowStarts
   readonly #silences: Silences
+  readonly #ejections: Ejections
   #pools: ReadonlyMap<string, PoolRecord> = new Map()
   #checks = { success: 0, failure: 0 }
   #localToldMs = Number.NEGATIVE_INFINITY
@@ -107,11 +95,13 @@ export class Registry {
         part(this.#deps, pool)
       },
     })
-    this.#silences = new Silences({
+    const judged = {
       ...deps,
-      pool: (name) => this.#pools.get(name),
-      changed: (...change) => this.#changed(...change),
-    })
+      pool: (name: string) => this.#pools.get(name),
+      changed: (...change: Parameters<EjectionsDeps['changed']>) => this.#changed(...change),
+    }
+    this.#silences = new Silences(judged)
+    this.#ejections = new Ejections(judged)
   }
 
   /** Takes the pools and endpoints that are in use from now on; publish pools() afterwards. */
@@ -153,9 +143,7 @@ export class Registry {
     if (record === undefined || pool === undefined) return
     if (error === null) record.outlier = connected(record.outlier)
     else if (blames(error)) {
-      this.#blame(pool, record, error.code, (rule, room) =>
-        failed(record.outlier, error.code, rule, room, this.#deps.random(), this.#deps.nowMs()),
-      )
+      this.#ejections.dialFailed(pool, record, error.code)
       this.#doubt(pool, record)
     }
   }
@@ -171,11 +159,7 @@ export class Registry {
           this.#doubt(pool, record)
           continue
         case 'cut-off':
-          this.#blame(pool, record, 'ECONNRESET', (rule, room) => {
-            const { random, nowMs } = this.#deps
-            const better = room && this.#hasBetter(pool, record)
-            return cutOff(record.outlier, sign.served, rule, better, random(), nowMs())
-          })
+          this.#ejections.cutOff(pool, record, sign.served)
           this.#doubt(pool, record)
           continue
         case 'silent':
@@ -226,15 +210,15 @@ export class Registry {
     const count = (of: number) => (before.kind === 'unknown' ? 'first probe' : `${of} of ${of} probes`)
     if (after.kind === 'down' && before.kind !== 'down') {
       // The stronger word takes over, and the ejection makes room for another endpoint's.
-      this.#endEjection(record)
+      this.#ejections.end(record)
       this.#changed(pool, record, 'warn', `is down: ${after.reason} (${count(fall)} failed)`)
     } else if (after.kind === 'up' && before.kind !== 'up') {
-      this.#forgive(record)
+      this.#ejections.forgive(record)
       this.#changed(pool, record, 'info', `is up: ${after.last} (${count(rise)} succeeded)`)
       // Whatever port it has: these probes were not answered either, and now they are.
       if (spoke && before.kind === 'down') this.#silences.end(pool, record)
     } else if (verdict.ok && record.outlier.kind === 'ejected' && record.outlier.vouched >= rise) {
-      this.#endEjection(record)
+      this.#ejections.end(record)
       this.#changed(pool, record, 'info', `is back before its ejection was over: ${verdict.detail}`)
     } else if (record.condemned && !wasCondemned) {
       part(this.#deps, pool)
@@ -305,48 +289,6 @@ export class Registry {
     return { state: suspect ? 'suspect' : stateOf(record), up: isUp(record), share: shareNow(record) }
   }
 
-  /** `reason`: an errno name. `fail`: its state after one more failure. */
-  #blame(
-    pool: PoolRecord,
-    record: EndpointRecord,
-    reason: string,
-    fail: (rule: OutlierConfig, room: boolean) => Outlier,
-  ): void {
-    const rule = pool.config.outlier
-    if (rule === null) return
-    // What probes call down and what the admin drains gets dials only in panic or by a race: there is nothing to eject.
-    if (record.health.kind === 'down' || record.draining || record.outlier.kind === 'ejected') return
-    const { total, usable, ejected } = pool.standing
-    // Never the last one up either: that would only make every connection try those first that are known to be worse.
-    const room = ejected < maxEjected(total) && usable > 1
-    const before = record.outlier
-    const after = fail(rule, room)
-    record.outlier = after
-    if (after.kind === 'ejected') {
-      const ms = after.untilMs - after.sinceMs
-      record.ejections++
-      record.cancelReturn = this.#deps.after(ms, () => this.#return(record, ms))
-      this.#changed(pool, record, 'warn', `is ejected for ${roughly(ms)}: ${ejectionReason(after)}`)
-      return
-    }
-    const blame = blameOf(before, after, reason)
-    if (blame.failures !== rule.consecutiveFailures) return
-    const full = usable > 1 ? 'at most half of a pool is ejected' : 'it is the last one up'
-    const why = room ? 'the others do the same, so it may be the clients' : full
-    const what = `stays in use, ${why}: ${ejectionReason(blame)}`
-    announce(this.#deps.log, 'warn', pool, record, what, pool.standing)
-  }
-
-  /** Somebody else in the pool is up and cuts nobody off. When all do, it is what the clients send. */
-  #hasBetter({ records }: PoolRecord, record: EndpointRecord): boolean {
-    const { tally } = this.#deps
-    return records.some((other) => {
-      if (other === record || !isUp(other) || other.outlier.kind === 'ejected') return false
-      const { count, served } = other.outlier.cutOffs
-      return count === 0 || served !== tally.sum(endpointCell(other.slot) + endpointField.served)
-    })
-  }
-
   /** Probes follow each other quickly for as long as it takes to settle it. */
   #doubt(pool: PoolRecord, record: EndpointRecord): void {
     const { probe, fall, fastIntervalMs } = pool.config.health
@@ -355,47 +297,17 @@ export class Registry {
     this.#deps.doubt(record.pool, record.id)
   }
 
-  #return(record: EndpointRecord, afterMs: number): void {
-    const pool = this.#pools.get(record.pool)
-    if (pool === undefined || record.outlier.kind === 'in') return
-    this.#endEjection(record)
-    this.#changed(pool, record, 'info', `is back after its ejection of ${roughly(afterMs)}`)
-  }
-
-  /** Ends an ejection, if there is one; the next one is longer. */
-  #endEjection(record: EndpointRecord): void {
-    if (record.outlier.kind === 'in') return
-    record.cancelReturn()
-    record.outlier = returned(record.outlier, this.#deps.nowMs())
-  }
-
-  /** Ends an ejection, if there is one, and forgets the past. */
-  #forgive(record: EndpointRecord): void {
-    this.#endEjection(record)
-    record.outlier = blameless(this.#deps.nowMs())
-  }
-
   /** Makes what is known of those who stayed fit a new configuration. */
   #adapt(pool: PoolRecord): void {
-    const { health, outlier } = pool.config
+    const { health } = pool.config
     for (const record of pool.records) {
       if (health.probe.kind === 'off' && record.health.kind !== 'unknown') {
         record.health = { kind: 'unknown' }
         record.answers = noAnswers
         this.#changed(pool, record, 'info', 'is used unprobed: the new configuration has no probe')
       }
-      if (outlier === null && record.outlier.kind === 'ejected') {
-        this.#forgive(record)
-        this.#changed(pool, record, 'info', 'is back: the new configuration ejects no endpoints')
-      }
     }
-    const ejected = pool.records.filter((record) => record.outlier.kind === 'ejected')
-    ejected.sort((a, b) => untilMs(a) - untilMs(b))
-    const surplus = Math.max(0, ejected.length - maxEjected(pool.records.length))
-    for (const record of ejected.slice(0, surplus)) {
-      this.#endEjection(record)
-      this.#changed(pool, record, 'info', 'is back: the pool became smaller, at most half of it is ejected')
-    }
+    this.#ejections.adapt(pool)
   }
 
   #setDraining(poolName: string, endpoint: string, draining: boolean): AdminResult {
@@ -464,18 +376,6 @@ function stand(pool: PoolRecord): Standing {
   // Whoever is down when the pool comes out of panic is judged anew, by probes that work again.
   if (pool.standing.nobody === 'panic') for (const record of pool.records) record.condemned = false
   return before
-}
-
-/** The row of failures that has grown. */
-function blameOf(before: Outlier, after: Outlier & { kind: 'in' }, reason: string): Blame {
-  const dials = before.kind === 'in' && before.failures !== after.failures
-  return dials
-    ? { failures: after.failures, by: 'dials', reason }
-    : { failures: after.cutOffs.count, by: 'cut-offs', reason }
-}
-
-function untilMs({ outlier }: EndpointRecord): number {
-  return outlier.kind === 'ejected' ? outlier.untilMs : 0
 }
 
 function isGone({ presence }: EndpointRecord): boolean {
