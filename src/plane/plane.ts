@@ -60,6 +60,8 @@ export interface DialOptions {
   readonly source: string | null
   /** Endpoints of one group (a pool) behave alike: what one has shown, a plane may expect of the others. */
   readonly group: string
+  /** A client waits, whose bytes may be sent at once. False: for later, or only to see who is there. */
+  readonly forClient: boolean
 }
 
 export type Dialed<W> =

@@ -19,6 +19,7 @@ export interface AttemptPlan {
   readonly source: string | null
   /** The pool's name. */
   readonly group: string
+  readonly forClient: boolean
   /** unanswered() is told after this long. */
   readonly hedgeMs: number
   /** The dial fails after this long. */

@@ -286,6 +286,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#dialed = true
     const attempt = new Attempt(this.#context, endpoint, this, {
       group: name,
+      forClient: true,
       source: sourceFor(source, endpoint.address.family, this.#context.nextSource),
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
       limitMs,

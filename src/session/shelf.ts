@@ -156,7 +156,11 @@ export class Shelf<W extends Wire> {
     const { source, timeoutMs } = connect
     const startMs = plane.now()
     add(row, this.#cells + endpointField.attempts, 1)
-    const options = { source: sourceFor(source, this.#endpoint.address.family, nextSource), group: name }
+    const options = {
+      source: sourceFor(source, this.#endpoint.address.family, nextSource),
+      group: name,
+      forClient: false,
+    }
     const cancelDial = plane.dial(this.#endpoint.address, options, (dialed) => {
       cancelTimeout()
       this.#dials.delete(stop)

@@ -17,6 +17,7 @@ export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W>
     const { timeoutMs, source } = pool.connect
     const plan = {
       group: pool.name,
+      forClient: false,
       source: sourceFor(source, endpoint.address.family, context.nextSource),
       hedgeMs: timeoutMs,
       limitMs: timeoutMs,

@@ -168,7 +168,7 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
     gauge(
       'endpoint_silent',
       '1: it accepts connections and says nothing, so other endpoints are asked first until it is heard.',
-      each(({ slot }, labels) => [sample(Number(tally.silent(slot)), labels)]),
+      present(({ state }, labels) => [sample(Number(state === 'silent'), labels)]),
     ),
     gauge(
       'endpoint_up',

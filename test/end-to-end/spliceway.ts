@@ -80,7 +80,10 @@ export class Spliceway {
 
   /** Samples of the metrics page by series, `name{label="value"}`. */
   async metrics(): Promise<ReadonlyMap<string, number>> {
-    const { body } = await this.page('/metrics')
+    // Over the UNIX socket, where a page is made anew for each that asks.
+    const socket = join(this.#env.RUNTIME_DIRECTORY ?? '', 'spliceway.sock')
+    const curl = ['curl', '--silent', '--show-error', '--unix-socket', socket] as const
+    const { out: body } = await run(this.#namespace.command(...curl, 'http://localhost/metrics'))
     const samples = body.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
     return new Map(
       samples.map((line) => [

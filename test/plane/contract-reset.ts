@@ -67,15 +67,11 @@ export function resetContract(plane: PlaneName, traits: Traits): void {
       {},
       async (t, here) => {
         const { from: writer, to: reader } = roles(await here.pair(), from)
-        const slow = setInterval(() => {
-          reader.socket.resume()
-          setImmediate(() => reader.socket.pause())
-        }, 10)
-        reader.socket.pause()
+        // Not by pause(): Node drops what it has read and not handed out when the reset comes.
+        reader.socket.on('data', () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10))
         const bytes = randomBytes(bulkBytes)
         void writer.write(bytes).catch(() => {})
         const [read] = await Promise.all([reader.readAll(), resetWhenAcknowledged(here, writer)])
-        clearInterval(slow)
         t.is(sha(read.bytes), sha(bytes), `${read.bytes.length} of ${bytes.length} bytes`)
         t.is(read.ending, 'rst')
         await told(t, here, from, bulkBytes)

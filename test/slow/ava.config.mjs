@@ -3,6 +3,6 @@ export default {
   extensions: ['ts'],
   files: ['test/slow/**/*.test.ts'],
   workerThreads: false,
-  concurrency: 1,
+  concurrency: 2,
   timeout: '150s',
 }

@@ -68,7 +68,10 @@ export class Acks {
     this.#after = after
   }
 
-  /** Call before connect(). */
+  /**
+   * Call before connect(). Only for a connection that a client waits for: until its ACK has come the endpoint has not
+   * accepted it, and does not see it at all if it stops listening meanwhile.
+   */
   dials(wire: Acknowledging, group: string): void {
     let habits = this.#habits.get(group)
     if (habits === undefined) {

@@ -49,10 +49,10 @@ export class Dialer {
     return () => attempt.cancel()
   }
 
-  #connect(wire: SpliceWire, endpoint: SocketAddress, { source, group }: DialOptions): number {
+  #connect(wire: SpliceWire, endpoint: SocketAddress, { source, group, forClient }: DialOptions): number {
     const { libc, address, acks } = this.#shared
     const { fd } = wire
-    acks.dials(wire, group)
+    if (forClient) acks.dials(wire, group)
     // Not when an urgent byte is told of: by then a read may have dropped it.
     libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)
     if (source !== null) {

@@ -5,8 +5,8 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { cli } from '../end-to-end/spliceway.ts'
 import { Program } from '../helpers/program.ts'
-import { cli } from './spliceway.ts'
 
 /** Above every account that a machine has. */
 const stranger = 100_000_000 + process.pid

@@ -4,10 +4,10 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { Spliceway } from '../end-to-end/spliceway.ts'
 import { type DnsReply, DnsServer, type DnsServerOptions } from '../helpers/dns-server.ts'
 import { NetworkNamespace, namespacesMissing } from '../helpers/netns.ts'
 import { run } from '../helpers/program.ts'
-import { Spliceway } from './spliceway.ts'
 
 const missing = namespacesMissing()
 // One after the other: each moves this thread into a network for a moment.

@@ -1,5 +1,3 @@
-import { type ClusterNode, forwarderHost, onAll } from '../helpers/cluster.ts'
-import { countSyns } from '../helpers/syns.ts'
 import {
   config,
   longestMs,
@@ -11,9 +9,11 @@ import {
   probeMs,
   strike,
   traffic,
-} from './faults.ts'
-import { onCluster, splicewayOn } from './on-cluster.ts'
-import { errors, visits } from './traffic.ts'
+} from '../end-to-end/faults.ts'
+import { onCluster, splicewayOn } from '../end-to-end/on-cluster.ts'
+import { errors, visits } from '../end-to-end/traffic.ts'
+import { type ClusterNode, forwarderHost, onAll } from '../helpers/cluster.ts'
+import { countSyns } from '../helpers/syns.ts'
 
 const test = onCluster()
 

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import koffi from 'koffi'
+import { cli } from '../end-to-end/spliceway.ts'
 import { Backend, closedPort, dialPeer, echo, Peer } from '../helpers/peer.ts'
 import { Program } from '../helpers/program.ts'
-import { cli } from './spliceway.ts'
 
 const AF_INET = 2
 const SOCK_STREAM = 1

@@ -104,7 +104,7 @@ test.serial(
     t.deepEqual(await next.exit, { code: 1, signal: null })
     await old.line(/has not taken over: it did not begin to accept \(gone\); this process serves on/)
     const figures = await load.stop()
-    t.like(figures, { refused: 0, reset: 0, late: 0, unanswered: 0 })
+    t.like(figures, { refused: 0, reset: 0, unanswered: 0 })
     t.false(old.lines.some((line) => line.includes('handed over to')))
   },
 )

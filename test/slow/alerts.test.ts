@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { stringify } from 'yaml'
-import { checkout } from './image.ts'
-import { documentsOf } from './kustomize.ts'
-import { at } from './plain.ts'
+import { checkout } from '../packaging/image.ts'
+import { documentsOf } from '../packaging/kustomize.ts'
+import { at } from '../packaging/plain.ts'
 
 const [rule] = documentsOf(join(checkout, 'config/kubernetes/monitoring/prometheus-rule.yaml'))
 const groups = at(rule, 'spec', 'groups')

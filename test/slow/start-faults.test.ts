@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
+import { cli } from '../end-to-end/spliceway.ts'
 import { namespacesMissing } from '../helpers/netns.ts'
 import { Backend, closedPort, dialPeer, echo } from '../helpers/peer.ts'
 import { Program } from '../helpers/program.ts'
-import { cli } from './spliceway.ts'
 
 interface Scene {
   readonly port: number

@@ -1,7 +1,7 @@
+import { onStage } from '../end-to-end/on-stage.ts'
+import { edgeAddress, type Stage } from '../end-to-end/stage.ts'
+import { errors, Traffic } from '../end-to-end/traffic.ts'
 import { nginxPorts } from '../helpers/nginx.ts'
-import { onStage } from './on-stage.ts'
-import { edgeAddress, type Stage } from './stage.ts'
-import { errors, Traffic } from './traffic.ts'
 
 /** The gateways close a connection on which nothing was said for a second. */
 const headerTimeoutMs = 1_000

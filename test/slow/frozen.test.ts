@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { config, nodeB, nodesOf, openedIn, perSecond, traffic } from './faults.ts'
-import { onCluster, splicewayOn } from './on-cluster.ts'
-import { errors } from './traffic.ts'
+import { config, nodeB, nodesOf, openedIn, perSecond, traffic } from '../end-to-end/faults.ts'
+import { onCluster, splicewayOn } from '../end-to-end/on-cluster.ts'
+import { errors } from '../end-to-end/traffic.ts'
 
 const test = onCluster()
 
