@@ -13,7 +13,7 @@ const owner = { up() {}, down() {}, buffered() {}, upstreamEnded() {}, ended() {
 const keepalive = { idleMs: 60_000, intervalMs: 15_000, count: 4 }
 const timeouts = { idleMs: hour, halfCloseMs: 60_000, stallMs: hour, unackedMs: hour, keepalive }
 const options = { header: null, timeouts, owner }
-const plane = createNetPlane({ sight: null, tune: null })
+const plane = createNetPlane({ sight: null, tune: null, takeError: null })
 const socket = new BoundSocket({ host: listen, port: 0 })
 const address = socket.address()
 const serve = (client: NetWire): void => {

@@ -5,7 +5,8 @@ import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
-import { IPPROTO_TCP, SO_OOBINLINE, SOL_SOCKET, TCP_NOTSENT_LOWAT } from './linux/constants.ts'
+import { IPPROTO_TCP, SO_ERROR, SO_OOBINLINE, SOL_SOCKET, TCP_NOTSENT_LOWAT } from './linux/constants.ts'
+import { errnoName } from './linux/errno.ts'
 import { Fd } from './linux/fd.ts'
 import { type Libc, loadLibc } from './linux/libc.ts'
 import type { NetPlaneOptions } from './plane/net/net.ts'
@@ -50,12 +51,16 @@ async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
   )
 }
 
-const withoutCalls: NetPlaneOptions = { sight: null, tune: null }
+const withoutCalls: NetPlaneOptions = { sight: null, tune: null, takeError: null }
 
 /** What the net plane has from the kernel beside node:net. */
 function netCalls(libc: Libc): NetPlaneOptions {
   return {
     sight: libc,
+    takeError(descriptor) {
+      const error = libc.getOption(new Fd(descriptor), SOL_SOCKET, SO_ERROR)
+      return error > 0 ? errnoName(-error) : null
+    },
     tune(descriptor) {
       const fd = new Fd(descriptor)
       libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)

@@ -61,7 +61,7 @@ const closed = (listening: Listening, queue: 'empty' | 'leave') =>
 
 for (const [name, create] of [
   ['splice', splicePlane],
-  ['net', () => createNetPlane({ sight: null, tune: null })],
+  ['net', () => createNetPlane({ sight: null, tune: null, takeError: null })],
 ] as const) {
   test(`${name}: who stops accepting takes what waits in the queue first`, async (t) => {
     const { listening, taken } = scene<Wire>(t, create() as Plane<Wire>)

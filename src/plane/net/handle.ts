@@ -15,6 +15,12 @@ export interface TcpHandle {
 export type Tune = (descriptor: number) => void
 
 /**
+ * Takes a socket's error (SO_ERROR), as its errno name; null: it has none. After a short read beside POLLHUP libuv says EOF
+ * without looking (uv__stream_io()), and a reset is POLLHUP too.
+ */
+export type TakeError = (descriptor: number) => string | null
+
+/**
  * Hands over each accepted handle instead of letting net.Server build its own socket around it: only a socket that is
  * built with `onread` reads into our buffers, and net.Server offers no such option. Throws when this Node's server
  * looks different, so that a new release fails its first test and not a connection.

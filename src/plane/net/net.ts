@@ -3,7 +3,7 @@ import type { Sight } from '../sight.ts'
 import { createSweeper } from '../sweeper.ts'
 import { createBuffers } from './buffers.ts'
 import { dial } from './dial.ts'
-import type { Tune } from './handle.ts'
+import type { TakeError, Tune } from './handle.ts'
 import { listen } from './listen.ts'
 import { NetRelay } from './relay.ts'
 import type { NetWire } from './wire.ts'
@@ -12,13 +12,14 @@ import type { NetWire } from './wire.ts'
 export interface NetPlaneOptions {
   readonly sight: Sight | null
   readonly tune: Tune | null
+  readonly takeError: TakeError | null
 }
 
 /** The plane over node:net: runs everywhere, the reference for correctness and the fallback. One per thread. */
-export function createNetPlane({ sight, tune }: NetPlaneOptions): Plane<NetWire> {
+export function createNetPlane({ sight, tune, takeError }: NetPlaneOptions): Plane<NetWire> {
   const now = (): number => performance.now()
   const buffers = createBuffers()
-  const context = { now, after, sweeper: createSweeper(now, after), sight }
+  const context = { now, after, sweeper: createSweeper(now, after), sight, takeError }
   return {
     listen: (spec, accept, refused) => listen(buffers, tune, spec, accept, refused),
     dial: (endpoint, options, done) => dial(buffers, tune, endpoint, options, done),

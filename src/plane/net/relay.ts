@@ -3,11 +3,13 @@ import { Deadlines, type Expiry, type RelaySide, type Timed } from '../deadlines
 import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
+import type { TakeError } from './handle.ts'
 import { Side, type SideOwner } from './side.ts'
 import type { NetWire } from './wire.ts'
 
 export interface RelayContext extends LingerContext {
   readonly sweeper: Sweeper
+  readonly takeError: TakeError | null
 }
 
 type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'>
@@ -89,6 +91,10 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
 
   buffered(delta: number): void {
     this.#owner.buffered(delta)
+  }
+
+  hiddenError({ socket }: Side): string | null {
+    return this.#context.takeError?.(socket.descriptor) ?? null
   }
 
   finRead(side: Side): void {

@@ -6,6 +6,8 @@ export interface SideOwner {
   moved(from: 'downstream' | 'upstream', count: number): void
   /** Bytes that wait for the kernel changed. */
   buffered(delta: number): void
+  /** Why an end that was read is none, as an errno name; null: it is one, as far as this host can tell. */
+  hiddenError(side: Side): string | null
   /** A side's FIN was read. */
   finRead(side: Side): void
   /**
@@ -93,6 +95,8 @@ export class Side implements Consumer {
 
   ended(): void {
     if (this.readEnded || this.closed) return
+    const hidden = this.#lost === null ? this.#relay.hiddenError(this) : null
+    if (hidden !== null) this.#lose(Object.assign(new Error('hidden behind an end'), { code: hidden }))
     // The write that failed has taken the error out of the socket: what read() calls the end now is the reset.
     if (this.#lost !== null && this.#lost.code !== 'EPIPE') {
       this.socket.destroy()

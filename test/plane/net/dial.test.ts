@@ -24,7 +24,7 @@ async function dialLate(words: string): Promise<{ dialed: Dialed<NetWire>; reset
   const [port] = await once(server, 'message')
   const endpoint = socketAddress('127.0.0.1', port)
   if (endpoint === undefined) throw new Error('no address')
-  const plane = createNetPlane({ sight: null, tune: null })
+  const plane = createNetPlane({ sight: null, tune: null, takeError: null })
   const reset = Promise.withResolvers<void>()
   const dialing = new Promise<Dialed<NetWire>>((resolve) => {
     plane.dial(endpoint, { source: null, group: 'main', forClient: true }, (dialed) => {
