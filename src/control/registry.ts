@@ -172,14 +172,17 @@ export class Registry {
     }
   }
 
-  /** Whether probes of an endpoint follow each other quickly: one answer more, or less, may change what is said of it. */
+  /**
+   * Whether probes of an endpoint follow each other quickly: one answer less may change what is said of it. Not on the way
+   * back: a node that comes and goes would be up in each of its good moments.
+   */
   inDoubt(poolName: string, endpoint: EndpointId): boolean {
     const pool = this.#pools.get(poolName)
     const record = this.#records.find(poolName, endpoint)
     if (pool === undefined || record === undefined) return false
     const { health, hearing, doubtUntilMs } = record
     if (this.#deps.nowMs() < doubtUntilMs) return true
-    if (health.kind === 'down') return health.successes > 0
+    if (health.kind === 'down') return false
     if (hearing.kind === 'silent' && probeSpeaks(pool)) return true
     return health.kind === 'up' && health.failures > 0
   }

@@ -32,6 +32,8 @@ const state = (node: string, endpoint: string, name: string) =>
 const up = (node: string, endpoint: string) => `spliceway_endpoint_up{instance="${node}",${endpoint}}`
 const found = (node: string, pool: string) =>
   `spliceway_discovery_endpoints{instance="${node}",pool="${pool}"}`
+const age = (node: string, pool: string) =>
+  `spliceway_discovery_age_seconds{instance="${node}",pool="${pool}"}`
 const info = (node: string) => `spliceway_build_info{instance="${node}",version="0.1.0"}`
 const target = (node: string) => `up{job="spliceway-metrics",instance="${node}"}`
 
@@ -46,6 +48,7 @@ function healthy(node: string): Series {
     [state(node, b, 'up')]: '1x400',
     [state(node, b, 'draining')]: '0x400',
     [found(node, 'web')]: '2x400',
+    [age(node, 'web')]: '300x400',
     [`spliceway_connections_limit{instance="${node}"}`]: '500x400',
     [`spliceway_listeners_held{instance="${node}",listener="https"}`]: '0x400',
     [`spliceway_connections_closed_total{instance="${node}",listener="https",cause="none",phase="data"}`]:
@@ -133,6 +136,19 @@ const cases: readonly Case[] = [
       'SplicewayEndpointDown instance="n1",pool="names",endpoint="node.example:9443"',
       'SplicewayPoolDown instance="n1",pool="names"',
     ],
+  },
+  {
+    claim:
+      'SplicewayDiscoveryStale: nobody has confirmed the endpoints of one pool for more than six minutes, five of them',
+    series: { [age('n1', 'web')]: '0+15x400' },
+    at: '12m',
+    firing: ['SplicewayDiscoveryStale instance="n1",pool="web"'],
+  },
+  {
+    claim: 'SplicewayDiscoveryStale: not for a source that was away for ten minutes and is back',
+    series: { [age('n1', 'web')]: '0+15x40 0x360' },
+    at: '12m',
+    firing: [],
   },
   {
     claim: 'churn: endpoints that have left leave no alert behind',
