@@ -177,7 +177,8 @@ if (process.argv[2] === 'load' && process.send !== undefined) {
     })
   })
   process.on('disconnect', () => setTimeout(() => process.exit(), 1_000).unref())
-  backend.listen(0, '127.0.0.1', () => {
+  // Long enough for a machine that is busy for a moment: a queue that runs over answers with cookies, and those with RST.
+  backend.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
     const address = backend.address()
     if (typeof address === 'object' && address !== null) tell({ kind: 'backend', port: address.port })
   })

@@ -125,7 +125,7 @@ export class Backend {
     options: { onPeer?: (peer: Peer) => void; host?: string; port?: number; paused?: boolean } = {},
   ): Promise<Backend> {
     const backend = new Backend(options.onPeer, options.paused ?? false)
-    backend.server.listen(options.port ?? 0, options.host ?? '127.0.0.1')
+    backend.server.listen({ port: options.port ?? 0, host: options.host ?? '127.0.0.1', backlog: 4096 })
     await once(backend.server, 'listening')
     return backend
   }
