@@ -131,6 +131,8 @@ function whyNoLimits(): string | null {
   if (!systemd) return 'no systemd-analyze here'
   if (process.getuid?.() !== 0) return 'needs root: the unit starts as another user'
   if (spawnSync(inOwnNetwork[0], [...inOwnNetwork.slice(1), 'true']).status !== 0) return 'needs unshare'
+  const [command = '', ...rest] = [...as('64080:64080'), 'test', '-r', join(checkout, 'package.json')]
+  if (spawnSync(command, rest).status !== 0) return 'the checkout is in a folder that its user cannot read'
   return null
 }
 

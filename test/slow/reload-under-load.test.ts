@@ -9,7 +9,7 @@ for (const plane of ['net', 'splice'] as const) {
         plane,
         reloads: 100,
         everyMs: 90,
-        perSecond: 1_000,
+        perSecond: 400,
         lasting: 200,
       })
       t.log(
