@@ -179,32 +179,21 @@ const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const
 /** States of an endpoint's silence. `due`: the next client asks it whether it speaks again. */
 const silence = { none: 0, silent: 1, due: 2 } as const
 /** As of workers, whose latest value says nothing once they are dead. */
-const {
-  active,
-  pending,
-  usualMs,
-  warm,
-  spent,
-  firstByteMs,
-  askedMs,
-  tookMs,
-  answeredMs,
-  overtaken,
-  overdue,
-} = endpointField
-const endpointGauges = [
-  active,
-  pending,
-  usualMs,
-  warm,
-  spent,
-  firstByteMs,
-  askedMs,
-  tookMs,
-  answeredMs,
-  overtaken,
-  overdue,
-]
+const endpointGauges = (
+  [
+    'active',
+    'pending',
+    'usualMs',
+    'warm',
+    'spent',
+    'firstByteMs',
+    'askedMs',
+    'tookMs',
+    'answeredMs',
+    'overtaken',
+    'overdue',
+  ] as const
+).map((name) => endpointField[name])
 
 /** The shared block; the same class on both sides of a thread. */
 export class Tally {
