@@ -1,13 +1,13 @@
 import { networkInterfaces } from 'node:os'
 import type { Config } from './config/config.ts'
-import { WorkersFailed } from './control/data-plane.ts'
-import type { HoldAck } from './control/probe-tcp.ts'
-import type { Duplicate } from './control/sockets.ts'
+import { WorkersFailed } from './control/workers/data-plane.ts'
+import type { Duplicate } from './control/workers/sockets.ts'
 import type { Status } from './core/status.ts'
 import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
 import { Fd } from './linux/fd.ts'
 import { closeAbandoned, type LoadedLibc, must } from './linux/libc.ts'
 import { selfTest } from './plane/splice/self-test.ts'
+import type { HoldAck } from './probe/tcp.ts'
 
 /** A valid configuration that this host cannot run. */
 export class ConfigError extends Error {}

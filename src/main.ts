@@ -132,7 +132,7 @@ async function askRunning(
 ): Promise<number> {
   const parsed = options(args, { socket: { type: 'string' }, json: { type: 'boolean' } })
   if (typeof parsed === 'string') return wrong(parsed)
-  const { adminSocketPath, runningSocketPath } = await import('./telemetry/admin-socket.ts')
+  const { adminSocketPath, runningSocketPath } = await import('./admin/socket-path.ts')
   const own = adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
   const socket = text(parsed.values.socket) ?? runningSocketPath(own)
   const asked = { socket, out: process.stdout, err: process.stderr }

@@ -1,10 +1,10 @@
+import type { Answer } from './admin/source.ts'
 import type { DrainConfig } from './config/config.ts'
-import type { After } from './control/after.ts'
-import type { DataPlane } from './control/data-plane.ts'
 import { drain } from './control/drain.ts'
-import type { Log } from './control/log.ts'
-import { durationText } from './control/wording.ts'
-import type { Answer } from './telemetry/admin-source.ts'
+import type { DataPlane } from './control/workers/data-plane.ts'
+import type { After } from './core/after.ts'
+import type { Log } from './core/log.ts'
+import { durationText } from './core/wording.ts'
 
 /** A stop that is under way, and takes `deadlineMs` at most. */
 export interface Draining {

@@ -11,7 +11,7 @@ import {
 import { EAGAIN, ECONNABORTED, EINPROGRESS } from '../../src/linux/errno.ts'
 import type { Fd } from '../../src/linux/fd.ts'
 import { eventBits, eventLow, eventsIn, type Libc, loadLibc, must } from '../../src/linux/libc.ts'
-import { readSockaddr, sockaddrSize, writeSockaddr } from '../../src/plane/splice/sockaddr.ts'
+import { readSockaddr, sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
 
 const SO_REUSEADDR = 2
 /** 16 bytes are the longest an event can be. */

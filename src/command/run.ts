@@ -1,24 +1,24 @@
 import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
+import type { Admin } from '../admin/admin.ts'
+import { socketDoorName, tcpDoorName } from '../admin/door-name.ts'
+import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../admin/socket-path.ts'
+import { checkUnix } from '../admin/unix-listen.ts'
 import { App, type ConfigSource, type Loaded } from '../app.ts'
 import type { AdminConfig } from '../config/config.ts'
-import { bindErrorText } from '../control/bind-error.ts'
-import { watchConfig } from '../control/config-watch.ts'
-import { WorkersFailed } from '../control/data-plane.ts'
-import { BindError } from '../control/sockets.ts'
+import { watchConfig } from '../config/watch.ts'
+import { bindErrorText } from '../control/workers/bind-error.ts'
+import { WorkersFailed } from '../control/workers/data-plane.ts'
+import { BindError } from '../control/workers/sockets.ts'
 import { takeListenFds } from '../handover/handover.ts'
 import { ConfigError } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
 import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
 import { createAccessLog } from '../telemetry/access-log.ts'
-import type { Admin } from '../telemetry/admin.ts'
-import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../telemetry/admin-socket.ts'
-import { socketDoorName, tcpDoorName } from '../telemetry/door-name.ts'
 import { failureText } from '../telemetry/journal.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
-import { checkUnix } from '../telemetry/unix-listen.ts'
 import { version } from '../version.ts'
 import { exitCode } from './exit-code.ts'
 import { ServiceManager, watchdogMs } from './service-manager.ts'
@@ -261,7 +261,7 @@ async function openAdmin(app: App, { socket, listen }: AdminConfig, log: Log): P
   const uid = process.getuid?.() ?? 0
   if (socket.kind === 'auto' && socketPath !== null) prepareSocketFolder(socketPath, uid)
   if (socket.kind === 'path') warnOfFolder(socket.path, uid, log)
-  const { startAdmin } = await import('../telemetry/admin.ts')
+  const { startAdmin } = await import('../admin/admin.ts')
   return startAdmin({ app, socketPath, listen, holder: holderText, log })
 }
 

@@ -1,6 +1,6 @@
+import type { Verdict } from '../admin/source.ts'
 import type { Status } from '../core/status.ts'
 import type { Notify } from '../linux/notify.ts'
-import type { Verdict } from '../telemetry/admin-source.ts'
 
 /** What of an App a service manager hears of. */
 export interface Supervised {

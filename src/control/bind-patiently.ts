@@ -1,5 +1,5 @@
-import type { After } from './after.ts'
-import { BindError } from './sockets.ts'
+import type { After } from '../core/after.ts'
+import { BindError } from './workers/sockets.ts'
 
 const pauseMs = 20
 

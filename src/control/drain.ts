@@ -1,6 +1,6 @@
 import type { DrainConfig } from '../config/config.ts'
-import type { After } from './after.ts'
-import type { Log } from './log.ts'
+import type { After } from '../core/after.ts'
+import type { Log } from '../core/log.ts'
 
 /** How often it looks whether anything is left. */
 const lookMs = 50

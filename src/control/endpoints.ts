@@ -1,19 +1,19 @@
 import type { Config } from '../config/config.ts'
+import type { After } from '../core/after.ts'
+import type { Log } from '../core/log.ts'
 import type { PoolStatus } from '../core/status.ts'
 import type { Tally } from '../core/tally.ts'
-import type { After } from './after.ts'
-import { Discovered } from './discovery/discovered.ts'
-import { openSource } from './discovery/open-source.ts'
-import type { Log } from './log.ts'
-import { systemLookup } from './name-lookup.ts'
-import { Names } from './names.ts'
-import type { LetGo } from './parting.ts'
-import type { HoldAck } from './probe-tcp.ts'
-import type { Prober } from './prober.ts'
-import { Registry, type RegistryDeps } from './registry.ts'
-import type { ResolvedPool } from './resolved-pool.ts'
-import { Rest } from './rest.ts'
-import { LoopGuard } from './self-forward.ts'
+import { Discovered } from '../discovery/discovered.ts'
+import { systemLookup } from '../discovery/dns/name-lookup.ts'
+import { Names } from '../discovery/names.ts'
+import { openSource } from '../discovery/open-source.ts'
+import type { ResolvedPool } from '../discovery/resolved-pool.ts'
+import { Rest } from '../discovery/rest.ts'
+import { LoopGuard } from '../discovery/self-forward.ts'
+import type { Prober } from '../probe/prober.ts'
+import type { HoldAck } from '../probe/tcp.ts'
+import type { LetGo } from './registry/parting.ts'
+import { Registry, type RegistryDeps } from './registry/registry.ts'
 
 /** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
 const firstMs = 1_000
@@ -95,8 +95,8 @@ export class Endpoints {
   /** Begins to probe. Apart from begin(), because undici and TLS cost time that a start has not. */
   async probe(): Promise<void> {
     const [{ Prober }, { probe, probeTargets }] = await Promise.all([
-      import('./prober.ts'),
-      import('./probe.ts'),
+      import('../probe/prober.ts'),
+      import('../probe/probe.ts'),
     ])
     const { after, nowMs, holdAck } = this.#deps
     const prober = new Prober({

@@ -1,5 +1,5 @@
 import type { PoolSnapshot, WarmSnapshot } from '../core/snapshot.ts'
-import { durationText } from './wording.ts'
+import { durationText } from '../core/wording.ts'
 
 /**
  * Pools whose endpoints send something on a connection that nobody has used: a warm connection there would greet one client

@@ -1,6 +1,6 @@
+import type { After } from '../core/after.ts'
+import type { Log } from '../core/log.ts'
 import type { Attempt } from '../core/outcome.ts'
-import type { After } from './after.ts'
-import type { Log } from './log.ts'
 
 /** How often the counters are looked at; a shortage is over when none of them grew for `quietLooks`. */
 const everyMs = 1_000

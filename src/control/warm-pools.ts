@@ -1,7 +1,7 @@
+import type { Log } from '../core/log.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import { warmSockets, warmWithin } from '../core/warm.ts'
 import { type Machine, warmRoom } from './capacity.ts'
-import type { Log } from './log.ts'
 import { ServerFirst, serverFirstText } from './server-first.ts'
 
 export interface WarmPoolsDeps {

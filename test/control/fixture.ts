@@ -1,10 +1,10 @@
 import type { EndpointConfig, HealthConfig, PoolConfig } from '../../src/config/config.ts'
-import type { After } from '../../src/control/after.ts'
-import type { Log } from '../../src/control/log.ts'
-import type { ResolvedEndpoint, ResolvedPool } from '../../src/control/resolved-pool.ts'
 import { formatAddress, socketAddress } from '../../src/core/address.ts'
+import type { After } from '../../src/core/after.ts'
 import type { Verdict } from '../../src/core/health.ts'
+import type { Log } from '../../src/core/log.ts'
 import type { EndpointId } from '../../src/core/snapshot.ts'
+import type { ResolvedEndpoint, ResolvedPool } from '../../src/discovery/resolved-pool.ts'
 
 /** Time that moves only when a test says so. */
 export class FakeClock {

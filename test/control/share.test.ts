@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { share } from '../../src/control/sockets.ts'
+import { share } from '../../src/control/workers/sockets.ts'
 
 for (const [sockets, workers, shares] of [
   [[7], 1, [[7]]],

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { soak } from '../control/kubernetes/soak.ts'
+import { soak } from '../discovery/kubernetes/soak.ts'
 
 test('10,000 changes of the endpoints, and no request fails while one is ready', async (t) => {
   t.timeout(600_000)

@@ -1,6 +1,6 @@
+import type { AdminActions, AdminSource } from '../../src/admin/admin.ts'
+import type { DoorLog } from '../../src/admin/door.ts'
 import type { Status } from '../../src/core/status.ts'
-import type { AdminActions, AdminSource } from '../../src/telemetry/admin.ts'
-import type { DoorLog } from '../../src/telemetry/door.ts'
 
 export const exampleStatus: Status = {
   version: '0.1.0',

@@ -10,8 +10,8 @@ import {
   SOL_SOCKET,
 } from '../../linux/constants.ts'
 import { EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EINVAL, errnoName } from '../../linux/errno.ts'
+import { sockaddrSize, writeSockaddr } from '../../linux/sockaddr.ts'
 import type { Cancel, Dialed, DialOptions } from '../plane.ts'
-import { sockaddrSize, writeSockaddr } from './sockaddr.ts'
 import { type Owner, type Shared, SpliceWire } from './wire.ts'
 
 interface Sockaddr {

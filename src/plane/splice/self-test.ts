@@ -2,7 +2,7 @@ import { AF_INET, MSG_NOSIGNAL, SO_ERROR, SOL_SOCKET } from '../../linux/constan
 import { EAGAIN, EINPROGRESS, errnoName } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
-import { sockaddrSize, writeSockaddr } from './sockaddr.ts'
+import { sockaddrSize, writeSockaddr } from '../../linux/sockaddr.ts'
 
 /** Loopback answers at once; a kernel that needs more looks is not one to trust with traffic. */
 const looks = 1_000

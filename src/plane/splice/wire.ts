@@ -17,11 +17,11 @@ import {
 import { EAGAIN, EPIPE } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
+import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from '../../linux/sockaddr.ts'
 import type { Cancel, Wire } from '../plane.ts'
 import { mostUnsent, unboundedBytes } from '../unsent.ts'
 import type { Acknowledging, AckState, Acks, Habits } from './acks.ts'
 import type { Poller, Watcher } from './poller.ts'
-import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from './sockaddr.ts'
 
 /** What every socket of a thread shares. */
 export interface Shared {

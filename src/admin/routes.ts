@@ -1,0 +1,137 @@
+import { isMeantForUs } from './host-header.ts'
+import type { AdminPages } from './pages.ts'
+import type { AdminActions, AdminSource, Answer, Verdict } from './source.ts'
+
+export interface Reply {
+  readonly status: number
+  readonly contentType: string
+  readonly body: string | Buffer
+  /** Set with status 405: the methods that would do. */
+  readonly allow?: string
+}
+
+/** Where a request came in: everything that changes something goes over the UNIX socket. */
+export type Door = 'tcp' | 'socket'
+
+export interface Asked {
+  readonly door: Door
+  readonly method: string
+  /** Without a query. */
+  readonly path: string
+  /** The Host header. */
+  readonly host: string | undefined
+}
+
+const text = 'text/plain; charset=utf-8'
+const json = 'application/json; charset=utf-8'
+
+const index = `spliceway admin
+GET  /livez     200 while the main loop and every worker show signs of life, else 503 and why
+GET  /readyz    200 while new connections are welcome, else 503 and why
+GET  /metrics   for Prometheus
+GET  /status    JSON, what "spliceway status" shows
+Over the UNIX socket only:
+POST /reload
+POST /drain
+POST /endpoints/{pool}/{endpoint}/drain
+POST /endpoints/{pool}/{endpoint}/ready
+`
+
+type Handler = () => Reply | Promise<Reply>
+interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly handle: Handler
+}
+
+/** Balancers' checks ask these with whatever Host they are set to; they tell nobody anything. */
+const openToAll: readonly string[] = ['/livez', '/readyz']
+
+/** Answers one admin request. `turn` is awaited before a large page is made. Rejects only when `app` does. */
+export async function answer(
+  app: AdminSource & AdminActions,
+  pages: AdminPages,
+  { door, method, path, host }: Asked,
+  turn: () => Promise<void>,
+): Promise<Reply> {
+  const reading = method === 'GET' || method === 'HEAD'
+  if (door === 'tcp' && !reading) {
+    const body = 'this page only shows; changes go over the UNIX socket, for example "spliceway reload"\n'
+    return { status: 405, contentType: text, body, allow: 'GET, HEAD' }
+  }
+  if (door === 'tcp' && !openToAll.includes(path) && !isMeantForUs(host, app.hosts())) {
+    const body = 'this page answers to addresses, localhost, and the names in admin.hosts\n'
+    return { status: 421, contentType: text, body }
+  }
+  const route = find(app, pages, turn, path)
+  if (route === undefined) {
+    return { status: 404, contentType: text, body: 'not found; / lists what is here\n' }
+  }
+  if (route.method === 'GET' && !reading) return notAllowed('GET, HEAD')
+  if (route.method === 'POST' && method !== 'POST') return notAllowed('POST')
+  return route.handle()
+}
+
+function find(
+  app: AdminSource & AdminActions,
+  pages: AdminPages,
+  turn: () => Promise<void>,
+  path: string,
+): Route | undefined {
+  const get = (handle: Handler): Route => ({ method: 'GET', handle })
+  const post = (handle: Handler): Route => ({ method: 'POST', handle })
+  switch (path) {
+    case '/':
+      return get(() => ({ status: 200, contentType: text, body: index }))
+    case '/livez':
+      return get(() => verdict(app.live()))
+    case '/readyz':
+      return get(() => verdict(app.ready()))
+    case '/metrics':
+    case '/status':
+      return get(async () => {
+        await turn()
+        return { status: 200, ...(await (path === '/metrics' ? pages.metrics() : pages.status())) }
+      })
+    case '/reload':
+      return post(async () => answered(await app.reload(), 422))
+    case '/drain':
+      return post(() => answered(app.drain(), 409))
+  }
+  const target = endpointTarget(path)
+  if (target === undefined) return undefined
+  return post(() => answered(app.endpoint(target.pool, target.endpoint, target.action), 404))
+}
+
+function endpointTarget(path: string) {
+  const parts = /^\/endpoints\/([^/]+)\/([^/]+)\/(drain|ready)$/.exec(path)
+  if (parts === null) return undefined
+  const pool = decoded(parts[1])
+  const endpoint = decoded(parts[2])
+  if (pool === undefined || endpoint === undefined) return undefined
+  return { pool, endpoint, action: parts[3] === 'drain' ? ('drain' as const) : ('ready' as const) }
+}
+
+function decoded(part: string | undefined): string | undefined {
+  try {
+    return part === undefined ? undefined : decodeURIComponent(part)
+  } catch {
+    return undefined // a percent sign that starts nothing
+  }
+}
+
+function verdict({ ok, reasons }: Verdict): Reply {
+  return {
+    status: ok ? 200 : 503,
+    contentType: text,
+    body: `${[...(ok ? ['ok'] : []), ...reasons].join('\n')}\n`,
+  }
+}
+
+function answered(result: Answer, failure: number): Reply {
+  const { ok, message } = result
+  return { status: ok ? 200 : failure, contentType: json, body: `${JSON.stringify({ ok, message })}\n` }
+}
+
+function notAllowed(allow: string): Reply {
+  return { status: 405, contentType: text, body: `only ${allow} here\n`, allow }
+}

@@ -1,0 +1,259 @@
+import { Worker } from 'node:worker_threads'
+import type { After } from '../../core/after.ts'
+import type { Log } from '../../core/log.ts'
+import type { FromWorker, PlaneName, ToWorker, WorkerBirth } from '../../core/message.ts'
+import type { Attempt } from '../../core/outcome.ts'
+import type { Sign } from '../../core/sign.ts'
+import type { WorkerStatus } from '../../core/status.ts'
+import { type Tally, workerCell } from '../../core/tally.ts'
+
+/** A worker that dies again within this time waits before it is started once more. */
+const youngMs = 10_000
+const firstDelayMs = 100
+const longestDelayMs = 5_000
+/** So many times each worker dies at the start of the program before the program gives up: what passes is over by then. */
+const mostStarts = 3
+/** How long a worker may take to end by itself before it is terminated. */
+const stopMs = 1_000
+
+export interface ThreadsOptions {
+  readonly tally: Tally
+  readonly birth: Omit<WorkerBirth, 'index' | 'openDescriptors'>
+  /** Descriptor numbers are below this. */
+  readonly openFiles: number
+  /** The worker's entry. */
+  readonly entry: URL
+  readonly log: Log
+  readonly after: After
+  /** Monotonic milliseconds, the same in all threads. */
+  readonly nowMs: () => number
+  /** A worker is there, for the first time or again: it knows nothing yet. */
+  readonly started: (index: number) => void
+  readonly listening: (index: number, address: string) => void
+  readonly unlistened: (index: number, address: string) => void
+  /** Every living worker uses this snapshot or a later one. */
+  readonly acknowledged: (version: number) => void
+  readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
+  readonly signs: (signs: readonly Sign[]) => void
+  /** An endpoint sent something on a warm connection that nobody had used. */
+  readonly spoke: (slot: number, ageMs: number) => void
+  /** A worker is dead; its row still has its gauges. */
+  readonly died: (index: number) => void
+  /** Writes to the eventfd of a thread that waits in the kernel. */
+  readonly wake: (descriptor: number) => void
+  /** Closes what a thread that has ended left open; connections are reset. */
+  readonly closeAbandoned: (openDescriptors: Uint8Array) => void
+}
+
+interface Thread {
+  readonly index: number
+  readonly openDescriptors: Uint8Array<SharedArrayBuffer>
+  worker: Worker | null
+  wakeDescriptor: number | null
+  bornMs: number
+  version: number
+  restarts: number
+  delayMs: number
+  fault: string
+}
+
+/** Every worker died at its start, again and again. */
+export class WorkersFailed extends Error {
+  constructor(fault: string) {
+    super(`every worker died ${mostStarts} times at its start: ${fault}`)
+  }
+}
+
+/** The worker threads: started, replaced when they die, stopped. */
+export class Threads {
+  readonly #options: ThreadsOptions
+  readonly #threads: Thread[] = []
+  #plane: PlaneName
+  #stopping = false
+  /** How often each thread has to die until the start has failed; null: it has not to be watched (any more). */
+  #watched: { readonly deaths: number; readonly fail: (error: WorkersFailed) => void } | null = null
+
+  constructor(options: ThreadsOptions) {
+    this.#options = options
+    this.#plane = options.birth.plane
+    for (let index = 1; index <= options.birth.workers; index++) {
+      const openDescriptors = new Uint8Array(new SharedArrayBuffer(options.openFiles))
+      this.#threads.push({
+        index,
+        openDescriptors,
+        worker: null,
+        wakeDescriptor: null,
+        bornMs: 0,
+        version: 0,
+        restarts: 0,
+        delayMs: 0,
+        fault: '',
+      })
+    }
+  }
+
+  start(): void {
+    for (const thread of this.#threads) this.#spawn(thread)
+  }
+
+  /** Never resolves; rejects with WorkersFailed when each worker dies so often from now on. The last call counts. */
+  failed(): Promise<never> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const deaths = Math.max(...this.#threads.map(({ restarts }) => restarts)) + mostStarts
+    this.#watched = { deaths, fail: reject }
+    return promise
+  }
+
+  /** Those that are born from now on are of this plane. */
+  usePlane(plane: PlaneName): void {
+    this.#plane = plane
+  }
+
+  /** Tells every living worker. */
+  broadcast(message: ToWorker): void {
+    for (const thread of this.#threads) this.#post(thread, message)
+  }
+
+  /** Tells one worker; does nothing when it is dead. `transfer` moves along. */
+  send(index: number, message: ToWorker, transfer: readonly object[] = []): void {
+    const thread = this.#threads[index - 1]
+    if (thread === undefined) return
+    if (message.kind === 'listen') this.#count(thread, message.sockets)
+    this.#post(thread, message, transfer)
+  }
+
+  get restarts(): number {
+    return this.#threads.reduce((sum, thread) => sum + thread.restarts, 0)
+  }
+
+  status(nowMs: number): readonly WorkerStatus[] {
+    const { tally } = this.#options
+    return this.#threads.map(({ index, worker, bornMs, restarts }) => {
+      const row = tally.row(index)
+      const heartbeatMs = row[workerCell.heartbeatMs] || bornMs
+      return {
+        index,
+        alive: worker !== null,
+        heartbeatAgeMs: Math.max(0, nowMs - heartbeatMs),
+        active: row[workerCell.active] ?? 0,
+        restarts,
+      }
+    })
+  }
+
+  /** For tests: a message that main never sends makes the worker throw, as a bug would. */
+  break(index: number): void {
+    this.send(index, { kind: 'listen', address: 'injected fault', sockets: [null], backlog: 0 })
+  }
+
+  /** Resets what is left, takes the last reports and ends every worker. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(
+      this.#threads.map(async (thread) => {
+        const { worker } = thread
+        if (worker === null) return
+        const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+        const cancel = this.#options.after(stopMs, () => void worker.terminate())
+        this.#post(thread, { kind: 'stop' })
+        await exited
+        cancel()
+      }),
+    )
+  }
+
+  /**
+   * Descriptors that are on their way are the worker's already: when it dies before it has read the message, they are closed
+   * with its own. Not on the net plane, where libuv closes them and does not say so.
+   */
+  #count({ openDescriptors }: Thread, sockets: readonly unknown[]): void {
+    if (this.#plane === 'net') return
+    for (const socket of sockets) if (typeof socket === 'number') openDescriptors[socket] = 1
+  }
+
+  #post({ worker, wakeDescriptor }: Thread, message: ToWorker, transfer: readonly object[] = []): void {
+    worker?.postMessage(message, transfer as [])
+    if (worker !== null && wakeDescriptor !== null) this.#options.wake(wakeDescriptor)
+  }
+
+  #spawn(thread: Thread): void {
+    const { birth, entry, nowMs } = this.#options
+    const workerData: WorkerBirth = {
+      ...birth,
+      plane: this.#plane,
+      index: thread.index,
+      openDescriptors: thread.openDescriptors.buffer,
+    }
+    const worker = new Worker(entry, { workerData, name: `spliceway-${thread.index}` })
+    thread.worker = worker
+    thread.bornMs = nowMs()
+    thread.version = 0
+    thread.fault = 'it ended by itself'
+    worker.on('message', (message: FromWorker) => this.#receive(thread, message))
+    worker.on('error', (error) => {
+      thread.fault = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    })
+    worker.once('exit', () => this.#exited(thread))
+  }
+
+  #receive(thread: Thread, message: FromWorker): void {
+    switch (message.kind) {
+      case 'started':
+        thread.wakeDescriptor = message.wakeDescriptor
+        this.#options.started(thread.index)
+        return
+      case 'listening':
+        this.#options.listening(thread.index, message.address)
+        return
+      case 'unlistened':
+        this.#options.unlistened(thread.index, message.address)
+        return
+      case 'acknowledged':
+        thread.version = message.version
+        this.#options.acknowledged(this.#oldestVersion())
+        return
+      case 'spoke':
+        this.#options.spoke(message.slot, message.ageMs)
+        return
+      case 'signs':
+        this.#options.signs(message.signs)
+        return
+      case 'reports':
+        this.#options.reports(message.attempts, message.lines, message.count)
+        return
+    }
+  }
+
+  #oldestVersion(): number {
+    return Math.min(...this.#threads.map(({ worker, version }) => (worker === null ? Infinity : version)))
+  }
+
+  #exited(thread: Thread): void {
+    thread.worker = null
+    thread.wakeDescriptor = null
+    this.#options.closeAbandoned(thread.openDescriptors)
+    if (this.#stopping) return
+    const { tally, log, after, nowMs, died } = this.#options
+    const lost = tally.row(thread.index)[workerCell.active] ?? 0
+    const others = this.#threads.filter(({ worker }) => worker !== null).length
+    log.error(
+      { worker: thread.index, connectionsLost: lost, fault: thread.fault },
+      `worker ${thread.index} died and took ${lost} connection${lost === 1 ? '' : 's'} with it; ` +
+        `${others} of ${this.#threads.length} workers serve on, a new one takes its place`,
+    )
+    died(thread.index)
+    tally.retire(thread.index)
+    const young = nowMs() - thread.bornMs < youngMs
+    thread.restarts++
+    const watched = this.#watched
+    if (watched !== null && this.#threads.every(({ restarts }) => restarts >= watched.deaths)) {
+      this.#watched = null
+      watched.fail(new WorkersFailed(thread.fault))
+    }
+    const delayMs = thread.delayMs
+    thread.delayMs = young ? Math.min(longestDelayMs, Math.max(firstDelayMs, thread.delayMs * 2)) : 0
+    after(delayMs, () => {
+      if (!this.#stopping) this.#spawn(thread)
+    })
+  }
+}

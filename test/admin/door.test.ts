@@ -1,0 +1,33 @@
+import test from 'ava'
+import { TcpDoor } from '../../src/admin/door.ts'
+import { AdminServer } from '../../src/admin/server.ts'
+import { exampleApp } from '../telemetry/example-app.ts'
+
+/** A server on a host without IPv6. */
+function withoutIpv6(code: string): AdminServer {
+  const server = new AdminServer(exampleApp(), 'tcp', () => {})
+  const listen = server.listen.bind(server)
+  server.listen = (options: unknown, ...rest: unknown[]) => {
+    if (typeof options === 'object' && options !== null && 'host' in options && options.host === '::') {
+      process.nextTick(() => server.emit('error', Object.assign(new Error(code), { code })))
+      return server
+    }
+    return Reflect.apply(listen, server, [options, ...rest])
+  }
+  return server
+}
+
+for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
+  test(`the admin page on [::] is on 0.0.0.0 where there is no IPv6 (${code})`, async (t) => {
+    const log = { info: () => {}, warn: () => t.fail() }
+    const door = new TcpDoor(
+      () => withoutIpv6(code),
+      { host: '::', port: 0 },
+      async () => undefined,
+      log,
+    )
+    await door.open()
+    t.regex(door.address() ?? '', /^0\.0\.0\.0:\d+$/)
+    await door.close()
+  })
+}
