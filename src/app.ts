@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { AdminActions, AdminSource, Answer } from './admin/source.ts'
 import { processMs } from './clock.ts'
-import type { Config, LogLevel } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import type { ConfigSource } from './config/loaded.ts'
 import { capacityWarning, connectionLimit, limitedBy } from './control/capacity.ts'
 import { Endpoints } from './control/endpoints.ts'
@@ -46,7 +46,7 @@ export interface AppOptions {
   readonly source: ConfigSource
   readonly version: string
   readonly log: Log
-  readonly setLogLevel: (level: LogLevel) => void
+  readonly setLogLevel: (level: Config['log']['level']) => void
   /** `lines`: `count` lines of the access log. */
   readonly accessLines: (lines: string, count: number) => void
   readonly logLinesDropped: () => number

@@ -1,27 +1,27 @@
 import { parseIp } from '../core/address.ts'
 import { maxEndpoints, maxListeners } from '../core/tally.ts'
-import type { Draft, ListenerDraft, PoolDraft } from './build.ts'
-import { type Checked, endpointPath, listenerFinding, shown, shownAddress, shownName } from './checked.ts'
+import type { Draft, ListenerDraft, PoolDraft } from './draft.ts'
+import { endpointPath, listenerFinding, type Subject, shown, shownAddress, shownName } from './findings.ts'
 import type { HostPort } from './host-port.ts'
 import { type Finding, findingAt } from './issue.ts'
-import { overlaps, reaches } from './reach.ts'
+import { arrivesAt, overlaps } from './overlap.ts'
 import { find, pathText } from './tree.ts'
 
 /** Addresses that collide, are given twice, or lead in a circle. */
-export function checkAddresses(checked: Checked): Finding[] {
-  const circles = new Circles(checked.draft)
+export function checkAddresses(subject: Subject): Finding[] {
+  const circles = new Circles(subject.draft)
   return [
-    ...checkListeners(checked),
-    ...checkAdmin(checked),
-    ...checked.draft.pools.flatMap((pool) => [
-      ...checkTwice(checked, pool),
-      ...checkCircles(checked, circles, pool),
-      ...checkSources(checked, pool),
+    ...checkListeners(subject),
+    ...checkAdmin(subject),
+    ...subject.draft.pools.flatMap((pool) => [
+      ...checkTwice(subject, pool),
+      ...checkCircles(subject, circles, pool),
+      ...checkSources(subject, pool),
     ]),
   ]
 }
 
-function checkListeners({ draft, tree }: Checked): Finding[] {
+function checkListeners({ draft, tree }: Subject): Finding[] {
   const findings: Finding[] = []
   const listeners = draft.listeners.slice(0, maxListeners) // pairs: more of them are refused anyway
   for (const [i, later] of listeners.entries()) {
@@ -35,7 +35,7 @@ function checkListeners({ draft, tree }: Checked): Finding[] {
   return findings
 }
 
-function checkAdmin({ draft, tree }: Checked): Finding[] {
+function checkAdmin({ draft, tree }: Subject): Finding[] {
   const admin = draft.config.admin.listen
   if (admin === null) return []
   const listener = draft.listeners.find(({ config }) => overlaps(config, admin))
@@ -51,7 +51,7 @@ function checkAdmin({ draft, tree }: Checked): Finding[] {
   return [findingAt(found, message, 'choose another port, or `off`')]
 }
 
-function checkTwice({ tree }: Checked, { config, endpointsAt }: PoolDraft): Finding[] {
+function checkTwice({ tree }: Subject, { config, endpointsAt }: PoolDraft): Finding[] {
   const findings: Finding[] = []
   const seen = new Set<string>()
   for (const [i, { host, port }] of config.endpoints.entries()) {
@@ -67,7 +67,7 @@ function checkTwice({ tree }: Checked, { config, endpointsAt }: PoolDraft): Find
 }
 
 /** A connection begins at an address of the endpoint's own family, and `source` leaves no other choice. */
-function checkSources({ tree }: Checked, { config, at, endpointsAt }: PoolDraft): Finding[] {
+function checkSources({ tree }: Subject, { config, at, endpointsAt }: PoolDraft): Finding[] {
   const families = new Set(config.connect.source.map((source) => parseIp(source)?.family))
   if (families.size !== 1) return []
   const wrong = config.endpoints.findIndex(({ host }) => {
@@ -96,7 +96,7 @@ function checkSources({ tree }: Checked, { config, at, endpointsAt }: PoolDraft)
   ]
 }
 
-function checkCircles({ tree }: Checked, circles: Circles, pool: PoolDraft): Finding[] {
+function checkCircles({ tree }: Subject, circles: Circles, pool: PoolDraft): Finding[] {
   const findings: Finding[] = []
   // More of them are refused anyway.
   for (const [i, endpoint] of pool.config.endpoints.slice(0, maxEndpoints).entries()) {
@@ -113,10 +113,10 @@ function checkCircles({ tree }: Checked, circles: Circles, pool: PoolDraft): Fin
 class Circles {
   readonly #byPort = new Map<number, ListenerDraft[]>()
   readonly #pools: ReadonlyMap<string, PoolDraft>
-  /** Of a pool: those whose listeners its endpoints reach. */
+  /** Of a pool: those whose listeners its endpoints lead to. */
   readonly #next = new Map<string, ReadonlySet<string>>()
   /** Of a pool: itself, and those where its connections may arrive in the end. */
-  readonly #reached = new Map<string, ReadonlySet<string>>()
+  readonly #ends = new Map<string, ReadonlySet<string>>()
 
   constructor({ listeners, pools }: Draft) {
     this.#pools = new Map(pools.map((pool) => [pool.config.name, pool]))
@@ -130,17 +130,17 @@ class Circles {
 
   /** The listeners at which a connection to `endpoint` arrives. */
   at(endpoint: HostPort): ListenerDraft[] {
-    return (this.#byPort.get(endpoint.port) ?? []).filter(({ config }) => reaches(endpoint, config))
+    return (this.#byPort.get(endpoint.port) ?? []).filter(({ config }) => arrivesAt(endpoint, config))
   }
 
   /** Whether a connection to `pool` may arrive in `end`, directly or through other listeners. */
   leadsTo(pool: string, end: string): boolean {
-    const known = this.#reached.get(pool)
+    const known = this.#ends.get(pool)
     if (known !== undefined) return known.has(end)
-    const reached = new Set([pool])
-    for (const next of reached) for (const further of this.#after(next)) reached.add(further)
-    this.#reached.set(pool, reached)
-    return reached.has(end)
+    const ends = new Set([pool])
+    for (const next of ends) for (const further of this.#after(next)) ends.add(further)
+    this.#ends.set(pool, ends)
+    return ends.has(end)
   }
 
   #after(pool: string): ReadonlySet<string> {

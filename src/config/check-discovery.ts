@@ -1,20 +1,20 @@
-import type { PoolDraft } from './build.ts'
-import type { Checked } from './checked.ts'
 import type { KubernetesPoolConfig } from './config.ts'
+import type { PoolDraft } from './draft.ts'
+import type { Subject } from './findings.ts'
 import { type Finding, findingAt } from './issue.ts'
-import { memberKeys } from './schema.ts'
+import { memberKeys } from './pool-schema.ts'
 import { suggest } from './suggest.ts'
 import { find, type Path, pathText } from './tree.ts'
 
 /** Pools that do not say where their endpoints are, or say it twice, and what the sources of endpoints need. */
-export function checkDiscovery(checked: Checked): Finding[] {
-  return checked.draft.pools.flatMap((pool) => [
-    ...checkMembers(checked, pool),
-    ...checkSource(checked, pool),
+export function checkDiscovery(subject: Subject): Finding[] {
+  return subject.draft.pools.flatMap((pool) => [
+    ...checkMembers(subject, pool),
+    ...checkSource(subject, pool),
   ])
 }
 
-function checkMembers({ written }: Checked, { at }: PoolDraft): Finding[] {
+function checkMembers({ written }: Subject, { at }: PoolDraft): Finding[] {
   const { tree, path } = find(written, at)
   if (at[0] !== 'pools' || tree.kind !== 'mapping' || path.length < at.length) return []
   const given = memberKeys.flatMap((member) => {
@@ -37,13 +37,13 @@ function checkMembers({ written }: Checked, { at }: PoolDraft): Finding[] {
   }))
 }
 
-function checkSource(checked: Checked, { config, at }: PoolDraft): Finding[] {
+function checkSource(subject: Subject, { config, at }: PoolDraft): Finding[] {
   const { discovery } = config
   switch (discovery?.kind) {
     case 'dns':
-      return [...checkPort(checked, [...at, 'dns']), ...checkFamily(checked, [...at, 'dns'])]
+      return [...checkPort(subject, [...at, 'dns']), ...checkFamily(subject, [...at, 'dns'])]
     case 'kubernetes':
-      return checkLocality(checked, discovery, [...at, 'kubernetes'])
+      return checkLocality(subject, discovery, [...at, 'kubernetes'])
     case 'file':
     case undefined:
       return []
@@ -51,7 +51,7 @@ function checkSource(checked: Checked, { config, at }: PoolDraft): Finding[] {
 }
 
 /** An SRV record has a port, the others have none. */
-function checkPort({ tree, written }: Checked, at: Path): Finding[] {
+function checkPort({ tree, written }: Subject, at: Path): Finding[] {
   const port = find(written, [...at, 'port'])
   const given = port.path.length > at.length
   const type = find(tree, [...at, 'type']).tree
@@ -68,7 +68,7 @@ function checkPort({ tree, written }: Checked, at: Path): Finding[] {
 
 const familyOf: Readonly<Record<string, string>> = { A: 'ipv4', AAAA: 'ipv6' }
 
-function checkFamily({ tree }: Checked, at: Path): Finding[] {
+function checkFamily({ tree }: Subject, at: Path): Finding[] {
   const type = find(tree, [...at, 'type']).tree
   const found = find(tree, [...at, 'family'])
   const needed = type.kind === 'scalar' ? familyOf[String(type.value)] : undefined
@@ -81,7 +81,7 @@ function checkFamily({ tree }: Checked, at: Path): Finding[] {
 const needs = { any: null, 'prefer-node': 'node', 'node-only': 'node', 'prefer-zone': 'zone' } as const
 const variables = { node: 'NODE_NAME', zone: 'ZONE' } as const
 
-function checkLocality({ draft, tree, written }: Checked, pool: KubernetesPoolConfig, at: Path): Finding[] {
+function checkLocality({ draft, tree, written }: Subject, pool: KubernetesPoolConfig, at: Path): Finding[] {
   const need = needs[pool.locality]
   if (need === null || draft.config.kubernetes[need] !== null) return []
   if (find(written, ['kubernetes', need]).path.length === 2) return [] // its own problem has been reported

@@ -1,5 +1,5 @@
 import { parseName } from './address-field.ts'
-import { type Checked, shown, shownName } from './checked.ts'
+import { type Subject, shown, shownName } from './findings.ts'
 import { parseForwardKey } from './forward-key.ts'
 import { type Finding, findingAt } from './issue.ts'
 import { maxProblems } from './problem.ts'
@@ -7,11 +7,11 @@ import { didYouMean } from './suggest.ts'
 import { type Entry, find, type Path, type Tree } from './tree.ts'
 
 /** Names that are malformed, used twice, or of nothing. */
-export function checkNames(checked: Checked): Finding[] {
-  return [...checkKeys(checked), ...checkTwice(checked), ...checkReferences(checked)]
+export function checkNames(subject: Subject): Finding[] {
+  return [...checkKeys(subject), ...checkTwice(subject), ...checkReferences(subject)]
 }
 
-function checkKeys({ written }: Checked): Finding[] {
+function checkKeys({ written }: Subject): Finding[] {
   const findings: Finding[] = []
   for (const [key, entry] of entriesOf(written, 'pools')) {
     const parsed = parseName(key)
@@ -31,7 +31,7 @@ function checkKeys({ written }: Checked): Finding[] {
   return findings
 }
 
-function checkTwice({ draft, tree }: Checked): Finding[] {
+function checkTwice({ draft, tree }: Subject): Finding[] {
   const findings: Finding[] = []
   const listeners = new Set<string>()
   for (const listener of draft.listeners) {
@@ -60,7 +60,7 @@ function checkTwice({ draft, tree }: Checked): Finding[] {
   return findings
 }
 
-function checkReferences({ draft, tree, written }: Checked): Finding[] {
+function checkReferences({ draft, tree, written }: Subject): Finding[] {
   const known = poolNames(written)
   const some = [...known].slice(0, maxListed).join(', ')
   const more = known.size > maxListed ? ` and ${known.size - maxListed} more` : ''

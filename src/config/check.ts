@@ -2,27 +2,28 @@ import { maxEndpoints, maxListeners } from '../core/tally.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkDiscovery } from './check-discovery.ts'
 import { checkNames } from './check-names.ts'
-import type { Checked } from './checked.ts'
 import { formatDuration } from './duration.ts'
+import type { Subject } from './findings.ts'
+import { probeKinds } from './health-schema.ts'
 import { type Finding, findingAt } from './issue.ts'
 import { suggest } from './suggest.ts'
 import { find, type Path, pathText } from './tree.ts'
 
 /** Everything wrong with a configuration whose fields are right one by one. */
-export function check(checked: Checked): Finding[] {
+export function check(subject: Subject): Finding[] {
   return [
-    ...checkListening(checked),
-    ...checkNames(checked),
-    ...checkDiscovery(checked),
-    ...checkAddresses(checked),
-    ...checkLimits(checked),
-    ...checkPools(checked),
-    ...checkDrain(checked),
+    ...checkListening(subject),
+    ...checkNames(subject),
+    ...checkDiscovery(subject),
+    ...checkAddresses(subject),
+    ...checkLimits(subject),
+    ...checkPools(subject),
+    ...checkDrain(subject),
   ]
 }
 
 /** What is allowed, but hardly meant. */
-export function warn({ draft, tree }: Checked): Finding[] {
+export function warn({ draft, tree }: Subject): Finding[] {
   const used = new Set(draft.listeners.map(({ config }) => config.pool))
   const unused = draft.pools
     .filter(({ config }) => !used.has(config.name))
@@ -41,7 +42,7 @@ export function warn({ draft, tree }: Checked): Finding[] {
   return [...unused, ...idle]
 }
 
-function checkListening({ written }: Checked): Finding[] {
+function checkListening({ written }: Subject): Finding[] {
   const isFilled = (key: string) => {
     const { tree, path } = find(written, [key])
     if (path.length === 0) return false
@@ -55,7 +56,7 @@ function checkListening({ written }: Checked): Finding[] {
   return [{ span: written.span, message: 'there is nothing to listen on', hint }]
 }
 
-function checkLimits({ draft, tree }: Checked): Finding[] {
+function checkLimits({ draft, tree }: Subject): Finding[] {
   const findings: Finding[] = []
   const surplus = draft.listeners[maxListeners]
   if (surplus !== undefined) {
@@ -73,13 +74,11 @@ function checkLimits({ draft, tree }: Checked): Finding[] {
   return findings
 }
 
-const probeKinds = ['tcp', 'http', 'https', 'tls']
-
-function checkPools(checked: Checked): Finding[] {
+function checkPools(subject: Subject): Finding[] {
   const findings: Finding[] = []
-  for (const { config, at } of checked.draft.pools) {
-    const health = find(checked.tree, [...at, 'health'])
-    const panic = find(checked.tree, [...at, 'panic'])
+  for (const { config, at } of subject.draft.pools) {
+    const health = find(subject.tree, [...at, 'health'])
+    const panic = find(subject.tree, [...at, 'panic'])
     if (health.tree.kind === 'mapping' && health.path.length > at.length) {
       const entries = [...health.tree.entries].filter(([key]) => probeKinds.includes(key))
       for (const [key, entry] of entries.slice(1)) {
@@ -94,22 +93,22 @@ function checkPools(checked: Checked): Finding[] {
     }
     const { intervalMs, fastIntervalMs } = config.health
     const fast = { path: [...at, 'health', 'fastInterval'], ms: fastIntervalMs }
-    findings.push(...atMost(checked, fast, { path: [...at, 'health', 'interval'], ms: intervalMs }))
+    findings.push(...atMost(subject, fast, { path: [...at, 'health', 'interval'], ms: intervalMs }))
     if (config.outlier === null) continue
     const { baseEjectionMs, maxEjectionMs } = config.outlier
     const outlier = [...at, 'outlier']
     const base = { path: [...outlier, 'baseEjection'], ms: baseEjectionMs }
-    findings.push(...atMost(checked, base, { path: [...outlier, 'maxEjection'], ms: maxEjectionMs }))
+    findings.push(...atMost(subject, base, { path: [...outlier, 'maxEjection'], ms: maxEjectionMs }))
   }
   return findings
 }
 
-function checkDrain(checked: Checked): Finding[] {
-  const { notReadyDelayMs, windowMs, deadlineMs } = checked.draft.config.drain
+function checkDrain(subject: Subject): Finding[] {
+  const { notReadyDelayMs, windowMs, deadlineMs } = subject.draft.config.drain
   const deadline = { path: ['drain', 'deadline'], ms: deadlineMs }
   return [
-    ...atMost(checked, { path: ['drain', 'notReadyDelay'], ms: notReadyDelayMs }, deadline),
-    ...atMost(checked, { path: ['drain', 'window'], ms: windowMs }, deadline),
+    ...atMost(subject, { path: ['drain', 'notReadyDelay'], ms: notReadyDelayMs }, deadline),
+    ...atMost(subject, { path: ['drain', 'window'], ms: windowMs }, deadline),
   ]
 }
 
@@ -119,7 +118,7 @@ interface Timed {
 }
 
 /** Underlines `low`, or `high` when `low` is a default. Says nothing when one of them could not be read. */
-function atMost({ tree, written }: Checked, low: Timed, high: Timed): Finding[] {
+function atMost({ tree, written }: Subject, low: Timed, high: Timed): Finding[] {
   const isWritten = ({ path }: Timed) => find(tree, path).path.length === path.length
   const isLost = (timed: Timed) =>
     find(written, timed.path).path.length === timed.path.length && !isWritten(timed)

@@ -34,7 +34,14 @@ export const kubernetesPool = mapping({
       'Which endpoints: all; those of this node or zone while there are any; those of this node and no others.',
     ),
   allowSpecial: allowSpecial(),
-})
+}).transform(({ service, ...rest }) => ({
+  kind: 'kubernetes' as const,
+  namespace: service.namespace,
+  service: service.name,
+  ...rest,
+}))
+
+const familyTypes = { any: ['A', 'AAAA'], ipv4: ['A'], ipv6: ['AAAA'] } as const
 
 export const dnsPool = mapping({
   name: dnsName().describe(
@@ -61,18 +68,25 @@ export const dnsPool = mapping({
     .prefault([])
     .describe('Name servers to ask, ADDRESS or ADDRESS:PORT; those of resolv.conf when left out.'),
   allowSpecial: allowSpecial(),
-})
+}).transform(({ type, port, family, ...rest }) => ({
+  kind: 'dns' as const,
+  ...rest,
+  // check-discovery.ts refuses addresses without a port, and a family that is not the type's.
+  records: type === 'SRV' ? { type } : { type: 'address' as const, port: port ?? 0 },
+  /** The records that are asked for, of the name or of the targets of its SRV records. At least one. */
+  families: type === 'A' || type === 'AAAA' ? [type] : familyTypes[family],
+}))
 
 const filePath = () =>
   absolutePath('/etc/spliceway/gateways.yaml').describe(
     'A YAML or JSON list of endpoints, read again when it changes.',
   )
 
-export const filePool = mapping({ path: filePath(), allowSpecial: allowSpecial() })
+const fileMapping = mapping({ path: filePath(), allowSpecial: allowSpecial() })
 
-export const shortFilePool = filePath().transform(
-  (path): z.output<typeof filePool> => ({ path, allowSpecial: false }),
-)
+export const filePool = z
+  .union([filePath().transform((path) => fileMapping.parse({ path })), fileMapping])
+  .transform((rest) => ({ kind: 'file' as const, ...rest }))
 
 /** What all pools with `kubernetes` share. */
 export const kubernetes = mapping({

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { type SocketAddress, socketAddress } from '../core/address.ts'
 import { maxEndpoints } from '../core/tally.ts'
+import { listedEndpoint } from './endpoint-schema.ts'
 import type { HostPort } from './host-port.ts'
 import { explain, type Finding, findingAt } from './issue.ts'
 import { parseTree } from './parse.ts'
 import { firstOf, type Problem } from './problem.ts'
-import { listedEndpoint } from './schema.ts'
 import { problemAt } from './source.ts'
 import { find, plain, type Tree } from './tree.ts'
 
@@ -44,10 +44,9 @@ export function parseEndpointList(text: string, file: string): ParsedList {
   const result = list.safeParse(plain(tree))
   if (!result.success)
     return invalid(explain(tree, result.error.issues).flatMap(({ finding }) => finding ?? []))
-  const addresses = result.data.map(({ address }) => address)
-  const findings = check(tree, addresses)
+  const findings = check(tree, result.data)
   if (findings.length > 0) return invalid(findings)
-  const endpoints = result.data.flatMap(({ address: { host, port }, priority, weight }) => {
+  const endpoints = result.data.flatMap(({ host, port, priority, weight }) => {
     const address = socketAddress(host, port)
     return address === undefined ? [] : [{ address, priority, weight }]
   })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { formatDuration, maxDurationMs, parseDuration } from './duration.ts'
 import { type Accepted, accept, type Refusal, refuse } from './refusal.ts'
+import { type Ms, timed } from './shape.ts'
 import { didYouMean } from './suggest.ts'
 import { offForm, onForm, readSwitch, switchHint } from './switch.ts'
 
@@ -43,6 +44,19 @@ export function integer(min: number, max: number) {
     minimum: min,
     maximum: max,
   })
+}
+
+/** No machine of today holds more connections; the bound catches a slipped digit. */
+const maxConnections = 10_000_000
+
+/** A number of connections. */
+export function connections(min: 0 | 1 = 1) {
+  return integer(min, maxConnections)
+}
+
+/** `auto` or a number of connections. */
+export function autoOrConnections() {
+  return autoOr(1, maxConnections)
 }
 
 /** `auto` or a whole number. */
@@ -92,12 +106,12 @@ export function flag() {
   )
 }
 
-/** `off`, where a mapping could stand instead. `on`: the mapping that the word stands for, if there is one. */
-export function offOrMapping<T = never>(example: string, on?: () => T) {
-  return field<'off' | T>(
+/** A mapping's place taken by `off`, which gives `off()`, or by `on`, which gives `on()` if it can stand there. */
+export function offOrMapping<Off, On = never>(example: string, off: () => Off, on?: () => On) {
+  return field<Off | On>(
     (given) => {
       const state = readSwitch(given)
-      if (state === false) return accept('off')
+      if (state === false) return accept(off())
       if (state === true && on !== undefined) return accept(on())
       return refuse('must be `off` or a mapping', switchHint(given) ?? `for example ${example}`)
     },
@@ -110,15 +124,15 @@ const durationForm: Json = { type: 'string', pattern: '^\\d+(ms|s|m|h|d)$' }
 
 /** A time in milliseconds, from `minMs` (1: zero makes no sense) to `maxMs`, a multiple of `stepMs`. */
 export function duration(minMs = 1, maxMs = maxDurationMs, stepMs = 1) {
-  return field((given) => readDuration(given, minMs, maxMs, stepMs), durationForm)
+  return field((given) => readDuration(given, minMs, maxMs, stepMs), durationForm).meta({ [timed]: true })
 }
 
 /** A time in milliseconds, or `off`, which is 0. `on`: the time that the word stands for. */
 export function durationOrOff(on: string) {
-  return field<number>(
+  return field<Ms>(
     (given) => {
       const state = readSwitch(given)
-      if (state === false) return accept(0)
+      if (state === false) return accept(0 as Ms)
       const hint = switchHint(given)
       if (hint !== null) return refuse('must be `off` or a duration', hint)
       return readDuration(state === true ? on : given, 0, maxDurationMs, 1)
@@ -126,15 +140,10 @@ export function durationOrOff(on: string) {
     offForm,
     onForm,
     durationForm,
-  )
+  ).meta({ [timed]: true })
 }
 
-function readDuration(
-  given: unknown,
-  minMs: number,
-  maxMs: number,
-  stepMs: number,
-): Accepted<number> | Refusal {
+function readDuration(given: unknown, minMs: number, maxMs: number, stepMs: number): Accepted<Ms> | Refusal {
   const text = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
   if (/^\d+$/.test(text)) return refuse('must have a unit', `write ${text}s or ${text}ms`)
   const ms = parseDuration(text)
@@ -145,7 +154,7 @@ function readDuration(
     return refuse(minMs === 1 ? 'must be longer than 0' : `must be at least ${formatDuration(minMs)}`, null)
   }
   if (ms % stepMs !== 0) return refuse(`must be a multiple of ${formatDuration(stepMs)}`, null)
-  if (ms <= maxMs) return accept(ms)
+  if (ms <= maxMs) return accept(ms as Ms)
   const reason = maxMs === maxDurationMs ? 'timers hold no more' : null
   return refuse(`must be at most ${formatDuration(maxMs)}`, reason)
 }

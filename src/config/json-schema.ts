@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { schema } from './schema.ts'
-import { oneKeyOf, orItem } from './shape.ts'
+import { oneKeyOf, orItem, timed } from './shape.ts'
 
 /** The JSON Schema (draft-7) of the configuration file, for editors: config/schema.json. */
 export function jsonSchema(): Record<string, unknown> {
@@ -12,6 +12,7 @@ export function jsonSchema(): Record<string, unknown> {
       const { default: value } = jsonSchema
       if (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
         delete jsonSchema.default
+      delete jsonSchema[timed]
       const keys = jsonSchema[oneKeyOf]
       if (Array.isArray(keys)) {
         delete jsonSchema[oneKeyOf]

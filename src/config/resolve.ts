@@ -1,6 +1,6 @@
-import { build } from './build.ts'
 import { check, warn } from './check.ts'
 import type { Config } from './config.ts'
+import { draftOf } from './draft.ts'
 import { explain, type Finding } from './issue.ts'
 import { firstOf, type Problem } from './problem.ts'
 import { type Document, schema } from './schema.ts'
@@ -15,11 +15,11 @@ export type Parsed =
 
 /** Turns a tree into a Config. `earlier`: what was wrong with the text that the tree was made from. */
 export function resolve(source: Source, written: Mapping, earlier: readonly Problem[]): Parsed {
-  const { document, tree, findings, standIns } = read(written)
-  const draft = document && build(document)
+  const { document, tree, findings: misread, standIns } = read(written)
+  const draft = document && draftOf(document)
   const problemOf = ({ span, message, hint }: Finding) => problemAt(source, span, message, hint)
-  const checked = draft === undefined ? [] : check({ draft, tree, written })
-  const all = [...findings, ...checked.filter(({ span }) => !standIns.has(span))]
+  const findings = draft === undefined ? [] : check({ draft, tree, written })
+  const all = [...misread, ...findings.filter(({ span }) => !standIns.has(span))]
   const problems = sorted([...earlier, ...all.map(problemOf)])
   if (draft === undefined || problems.length > 0) return { kind: 'invalid', problems: firstOf(problems) }
   return { kind: 'ok', config: draft.config, warnings: sorted(warn({ draft, tree, written }).map(problemOf)) }

@@ -57,7 +57,8 @@ export type FromWorker =
     }
 
 /** How bytes move. */
-export type PlaneName = 'net' | 'splice'
+export const planeNames = ['net', 'splice'] as const
+export type PlaneName = (typeof planeNames)[number]
 
 /** What a worker is born with. */
 export interface WorkerBirth {

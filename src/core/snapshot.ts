@@ -1,4 +1,5 @@
 import type { SocketAddress } from './address.ts'
+import type { AccessLevel, BalanceKind, ProxyProtocol } from './policy.ts'
 
 /**
  * What a worker knows of the world: immutable, published by main as one message, replaced by one assignment, read once
@@ -19,7 +20,7 @@ export interface Snapshot {
   /** Connections of the whole program. */
   readonly maxConnections: number
   /** Which Outcomes main wants to be told of. */
-  readonly access: 'all' | 'errors' | 'none'
+  readonly access: AccessLevel
 }
 
 export interface ListenerSnapshot {
@@ -32,11 +33,16 @@ export interface ListenerSnapshot {
   readonly maxConnections: number | null
 }
 
-export interface PoolSnapshot {
+export interface PoolSnapshot extends PoolRules {
   readonly name: string
-  readonly balance: 'p2c' | 'round-robin' | 'least-connections' | 'source-hash'
   /** Sorted by priority, then by id, so that all workers and all nodes see one order. */
   readonly endpoints: readonly EndpointSnapshot[]
+  readonly proxyProtocol: ProxyProtocol
+}
+
+/** What a worker needs of a pool's configuration, as it stands there: the schema is checked against this. */
+export interface PoolRules {
+  readonly balance: BalanceKind
   readonly connect: {
     readonly timeoutMs: number
     readonly budgetMs: number
@@ -47,7 +53,6 @@ export interface PoolSnapshot {
   }
   /** For connections that find every endpoint at its maxConnections; over all workers. */
   readonly queue: { readonly connections: number; readonly timeoutMs: number }
-  readonly proxyProtocol: 'off' | 'v1' | 'v2'
   /** While probes call every endpoint down, all are tried; false: clients wait. */
   readonly panic: boolean
   /** null: connections are dialed when a client comes. */

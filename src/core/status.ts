@@ -1,3 +1,4 @@
+import type { PlaneName } from './message.ts'
 import type { Limit } from './outcome.ts'
 
 /** What `/status` and `spliceway status` show: one plain picture of the program, made when asked for. */
@@ -5,7 +6,7 @@ export interface Status {
   readonly version: string
   readonly node: string
   readonly pid: number
-  readonly plane: { readonly name: 'net' | 'splice'; readonly why: string }
+  readonly plane: { readonly name: PlaneName; readonly why: string }
   readonly state: 'starting' | 'serving' | 'draining'
   readonly uptimeMs: number
   /** `limitedBy`: what to change for a higher limit. */

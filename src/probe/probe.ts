@@ -1,6 +1,7 @@
-import type { HealthConfig, ProxyProtocol } from '../config/config.ts'
+import type { HealthConfig } from '../config/config.ts'
 import type { SocketAddress } from '../core/address.ts'
 import type { Verdict } from '../core/health.ts'
+import type { ProxyProtocol } from '../core/policy.ts'
 import type { EndpointId } from '../core/snapshot.ts'
 import type { ResolvedPool } from '../discovery/resolved-pool.ts'
 import { probeHeader } from '../protocol/proxy-header.ts'

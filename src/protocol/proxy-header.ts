@@ -1,8 +1,9 @@
 import type { SocketAddress } from '../core/address.ts'
+import type { ProxyProtocol } from '../core/policy.ts'
 import { proxyV1, proxyV1Unknown } from './proxy-v1.ts'
 import { proxyV2, proxyV2Local } from './proxy-v2.ts'
 
-export type ProxyVersion = 'v1' | 'v2'
+export type ProxyVersion = Exclude<ProxyProtocol, 'off'>
 
 /**
  * What an endpoint reads ahead of the client's first byte. `client` is who connected, `local` the address it connected

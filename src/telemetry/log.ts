@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino, stdTimeFunctions } from 'pino'
+import type { LogLevel } from '../core/log.ts'
 import { describeError } from './error.ts'
 import { readable } from './readable.ts'
 import type { Sink } from './sink.ts'
@@ -14,7 +15,7 @@ export const lineOptions: LoggerOptions = {
 }
 
 /** The program's log: JSON lines, or readable ones when the sink is a terminal. Never blocks on its reader. */
-export function createLog(level: 'debug' | 'info' | 'warn' | 'error', sink: Sink): Log {
+export function createLog(level: LogLevel, sink: Sink): Log {
   return pino({ ...lineOptions, level }, sink.terminal ? readableLines(sink) : sink)
 }
 

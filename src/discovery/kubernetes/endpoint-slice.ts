@@ -1,3 +1,4 @@
+import type { KubernetesPoolConfig } from '../../config/config.ts'
 import { formatAddress, type SocketAddress, socketAddress } from '../../core/address.ts'
 import type { FoundEndpoint } from '../source.ts'
 
@@ -33,7 +34,7 @@ export interface SliceEndpoint {
   readonly forZones: readonly string[]
 }
 
-export type Locality = 'any' | 'prefer-node' | 'prefer-zone' | 'node-only'
+export type Locality = KubernetesPoolConfig['locality']
 
 /** The node on which this process runs; null: not known. */
 export interface OurNode {

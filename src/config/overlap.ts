@@ -10,7 +10,7 @@ export function overlaps(a: HostPort, b: HostPort): boolean {
  * Whether a connection to `endpoint` from this machine arrives at `listener`, as far as the text tells: the machine's
  * own addresses are not looked up, nor are names other than localhost.
  */
-export function reaches(endpoint: HostPort, listener: HostPort): boolean {
+export function arrivesAt(endpoint: HostPort, listener: HostPort): boolean {
   if (endpoint.port !== listener.port) return false
   return loopbacks(endpoint.host).some(
     (host) => covers(listener.host, host) && (isLocal(host) || host === listener.host),

@@ -1,10 +1,10 @@
-import type { Draft, ListenerDraft } from './build.ts'
+import type { Draft, ListenerDraft } from './draft.ts'
 import type { Finding } from './issue.ts'
 import { findingAt } from './issue.ts'
 import { type Found, find, type Path, type Tree } from './tree.ts'
 
 /** What checks look at. */
-export interface Checked {
+export interface Subject {
   /** As far as it could be read: parts with problems of their own are left out. */
   readonly draft: Draft
   /** What the draft was built from: shows where things stand. */
