@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { EjectionRule } from '../core/outlier.ts'
 import { balanceKinds, proxyProtocols } from '../core/policy.ts'
 import type { PoolRules } from '../core/snapshot.ts'
 import { sourceAddress } from './address-field.ts'
@@ -20,7 +21,7 @@ const outlier = mapping({
     .prefault('30s')
     .describe('Length of the first ejection; the n-th lasts n times as long.'),
   maxEjection: duration().prefault('300s').describe('The longest ejection.'),
-})
+}) satisfies z.ZodType<EjectionRule>
 
 const connect = mapping({
   // A lost SYN is sent again after 1 s and after 3 s: this allows for one.

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
+import { isMap, isNode, isSeq, type Node, parseDocument } from 'yaml'
 import type { Config } from '../../src/config/config.ts'
 import { jsonSchema } from '../../src/config/json-schema.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
+import { allKeys } from './keys.ts'
 
 const read = (name: string) => readFileSync(new URL(`../../config/${name}`, import.meta.url), 'utf8')
 
@@ -44,6 +46,50 @@ test('config/reference.yaml names every key', (t) => {
     keys.filter((key) => !new RegExp(`\\b${key}:`).test(text)),
     [],
   )
+})
+
+/** What the file has at `path`: the part itself, or the smallest one around it that has lines of its own. */
+function around(root: Node | null, path: readonly string[]): { found: boolean; text: string } {
+  let at: unknown = root
+  let block: Node | null = root
+  for (const step of path) {
+    if (isSeq(at) && step === '[]') at = at.items[0]
+    else if (isMap(at)) at = step === '*' ? at.items[0]?.value : at.get(step, true)
+    else at = undefined
+    if (at === undefined || at === null) break
+    if (isMap(at) && at.flow !== true) block = at
+  }
+  const [start = 0, , end = 0] = block?.range ?? []
+  const text = read('reference.yaml')
+  return { found: isNode(at), text: block === root ? text : text.slice(start, end) }
+}
+
+test('config/reference.yaml has every key in its place, with a value or in a comment', (t) => {
+  const { contents } = parseDocument(read('reference.yaml'))
+  // Endpoints of the short form are as those of a pool.
+  const places = allKeys().filter(({ path }) => path[0] !== 'forward' || path.length === 1)
+  const lost = places.filter(({ path }) => {
+    const { found, text } = around(contents, path)
+    const comments = text.split('\n').flatMap((line) => /#.*/.exec(line)?.[0] ?? [])
+    return !found && !comments.some((comment) => new RegExp(`[ {]${path.at(-1)}:`).test(comment))
+  })
+  // What to add, and where.
+  t.deepEqual(
+    lost.map(
+      ({ path, usual, means }) => `${path.slice(0, -1).join('.')}: ${path.at(-1)}: ${usual} # ${means}`,
+    ),
+    [],
+  )
+})
+
+test('config/reference.yaml names every word that a key takes', (t) => {
+  const text = read('reference.yaml')
+  const lost = allKeys().flatMap(({ path, words }) =>
+    words
+      .filter((word) => typeof word === 'string' && !new RegExp(`(?<!\\w)${word}(?!\\w)`).test(text))
+      .map((word) => `${path.join('.')}: ${word}`),
+  )
+  t.deepEqual(lost, [])
 })
 
 test('what config/reference.yaml has in comments is accepted when it is uncommented', (t) => {

@@ -4,6 +4,7 @@ import test from 'ava'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { jsonSchema, schemaText } from '../../src/config/json-schema.ts'
+import { allKeys } from './keys.ts'
 
 const read = (name: string) => readFileSync(new URL(`../../config/${name}`, import.meta.url), 'utf8')
 const inEditor = z.fromJSONSchema(jsonSchema())
@@ -57,6 +58,19 @@ test('every field is described', (t) => {
     if (field.description === undefined) bare.push(path)
   })
   t.deepEqual(bare, [])
+})
+
+test('what can be on or off can be true or false, quoted too', (t) => {
+  const halves = allKeys().filter(({ words }) =>
+    [
+      ['on', true, 'true'],
+      ['off', false, 'false'],
+    ].some((spellings) => new Set(spellings.map((word) => words.includes(word))).size > 1),
+  )
+  t.deepEqual(
+    halves.map(({ path }) => path.join('.')),
+    [],
+  )
 })
 
 type Json = Record<string, unknown>

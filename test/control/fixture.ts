@@ -1,4 +1,5 @@
 import type { EndpointConfig, HealthConfig, PoolConfig } from '../../src/config/config.ts'
+import { pool } from '../../src/config/pool-schema.ts'
 import { formatAddress, socketAddress } from '../../src/core/address.ts'
 import type { After } from '../../src/core/after.ts'
 import type { Verdict } from '../../src/core/health.ts'
@@ -59,35 +60,13 @@ export class RecordedLog implements Log {
   }
 }
 
-export const health: HealthConfig = {
-  probe: { kind: 'tcp', port: null, close: 'fin' },
-  intervalMs: 2000,
-  fastIntervalMs: 250,
-  timeoutMs: 1000,
-  fall: 3,
-  rise: 2,
-}
+const usual = pool.parse({})
 
+export const health: HealthConfig = usual.health
+
+/** As the schema has it, without slow start: what comes back counts at once. */
 export function poolConfig(changes: Partial<PoolConfig> = {}): PoolConfig {
-  return {
-    name: 'web',
-    endpoints: [],
-    balance: 'p2c',
-    health,
-    outlier: { consecutiveFailures: 5, baseEjectionMs: 30_000, maxEjectionMs: 300_000 },
-    connect: { timeoutMs: 3000, budgetMs: 10_000, attempts: 3, source: [], hedgeAfterMs: 250 },
-    queue: { connections: 1024, timeoutMs: 10_000 },
-    warm: null,
-    slowStartMs: 0,
-    onRemoval: 'keep',
-    onDown: 'keep',
-    panic: true,
-    onFailback: 'keep',
-    sendProxyProtocol: 'off',
-    refreshMs: 5000,
-    discovery: null,
-    ...changes,
-  }
+  return { ...usual, name: 'web', slowStartMs: 0, ...changes }
 }
 
 export function endpointConfig(host: string, port: number, priority = 0): EndpointConfig {

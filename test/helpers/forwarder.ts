@@ -8,6 +8,11 @@ import type {
   PoolConfig,
   TimeoutsConfig,
 } from '../../src/config/config.ts'
+import { draftOf } from '../../src/config/draft.ts'
+import { endpoint as endpointSchema } from '../../src/config/endpoint-schema.ts'
+import { listener as listenerSchema } from '../../src/config/listener-schema.ts'
+import { pool as poolSchema } from '../../src/config/pool-schema.ts'
+import { schema } from '../../src/config/schema.ts'
 import { socketAddress } from '../../src/core/address.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 
@@ -155,72 +160,40 @@ export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length
 }
 
+/** What the test says; the rest is as the schema has it, but for what would be in a test's way. */
 export function configOf(options: ForwarderOptions): Config {
+  const usual = draftOf(schema.parse({ admin: { socket: 'off', listen: 'off' } })).config
+  const usualListener = listenerSchema.parse({ name: 'main', listen: '127.0.0.1:0', pool: 'main' })
+  const usualPool = poolSchema.parse({})
   const listener: ListenerConfig = {
-    name: 'main',
-    host: options.listen ?? '127.0.0.1',
-    port: 0,
-    pool: 'main',
+    ...usualListener,
+    host: options.listen ?? usualListener.host,
     maxConnections: options.maxConnections ?? null,
   }
   const pool: PoolConfig = {
+    ...usualPool,
     name: 'main',
     endpoints: (options.endpoints ?? []).map(endpointOf),
     balance: 'round-robin',
-    health: {
-      probe: { kind: 'off' },
-      intervalMs: 2_000,
-      fastIntervalMs: 250,
-      timeoutMs: 1_000,
-      fall: 3,
-      rise: 2,
-    },
-    outlier: { consecutiveFailures: 5, baseEjectionMs: 30_000, maxEjectionMs: 300_000 },
-    warm: null,
+    health: { ...usualPool.health, probe: { kind: 'off' } },
     slowStartMs: 0, // so that what a test takes out and brings back counts at once
-    onRemoval: 'keep',
-    onDown: 'keep',
-    panic: true,
-    onFailback: 'keep',
-    sendProxyProtocol: 'off',
-    refreshMs: 5_000,
-    queue: { connections: 1024, timeoutMs: 10_000 },
-    discovery: null,
     ...options.pool,
-    connect: {
-      timeoutMs: 3_000,
-      budgetMs: 10_000,
-      attempts: 3,
-      source: [],
-      hedgeAfterMs: 250,
-      ...options.connect,
-    },
+    connect: { ...usualPool.connect, ...options.connect },
   }
   return {
+    ...usual,
     listeners: [listener],
     pools: [pool],
-    timeouts: {
-      idleMs: 3_600_000,
-      halfCloseMs: 60_000,
-      stallMs: 3_600_000,
-      unackedMs: 120_000,
-      keepalive: { idleMs: 60_000, intervalMs: 15_000, count: 4 },
-      ...options.timeouts,
-    },
-    limits: { connections: 'auto' },
+    timeouts: { ...usual.timeouts, ...options.timeouts },
     drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
     workers: options.workers ?? 1,
     plane: options.plane,
-    kubernetes: { apiServer: null, kubeconfig: null, node: null, zone: null, snapshots: null },
-    admin: { socket: { kind: 'off' }, listen: null, readyRequires: [], hosts: [] },
-    handover: { socket: null },
-    log: { level: 'info', access: 'all' },
     ...options.config,
   }
 }
 
 function endpointOf(given: number | string | Partial<EndpointConfig>): EndpointConfig {
-  const defaults = { host: '127.0.0.1', port: 0, priority: 0, weight: 1, maxConnections: null }
+  const defaults = { ...endpointSchema.parse('127.0.0.1:1'), port: 0 }
   if (typeof given === 'number') return { ...defaults, port: given }
   if (typeof given !== 'string') return { ...defaults, ...given }
   const colon = given.lastIndexOf(':')

@@ -4,6 +4,7 @@ import test from 'ava'
 import { parse } from 'yaml'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
+import { allKeys } from '../config/keys.ts'
 import { checkout } from './image.ts'
 
 const pages = globSync(['docs/*.md', 'config/**/*.md'], { cwd: checkout })
@@ -65,4 +66,17 @@ test('every configuration on a page is valid', (t) => {
       [],
     )
   }
+})
+
+test('every key that a page names exists', (t) => {
+  const paths = allKeys().map(({ path }) => path.filter((step) => /^\w+$/.test(step)).join('.'))
+  const known = new Set(paths.flatMap((path) => path.split('.')))
+  const named = ['README.md', ...pages].flatMap((page) =>
+    // `drain.window`, `admin.readyRequires: [web]`
+    [...text(page).matchAll(/`(\w+(?:\.\w+)+)(?::[^`]*)?`/g)].map(([, key = '']) => ({ page, key })),
+  )
+  const keys = named.filter(({ key }) => known.has(key.slice(0, key.indexOf('.'))))
+  t.true(keys.length >= 10)
+  const lost = keys.filter(({ key }) => !paths.some((path) => `.${path}.`.includes(`.${key}.`)))
+  t.deepEqual(lost, [])
 })
