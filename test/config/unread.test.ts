@@ -29,6 +29,7 @@ const root = new URL('../../src/', import.meta.url)
 const bearers =
   /^(config\/.*|core\/snapshot\.ts|control\/registry\/pool-record\.ts|control\/workers\/publisher\.ts)$/
 
+// Fields of one name, such as timeoutMs, vouch for each other.
 test('what the schema gives is read by somebody', (t) => {
   const parsed = parseConfig(text, { file: 'edge.yaml', env: {} })
   if (parsed.kind === 'invalid') return t.fail(parsed.problems[0]?.message)

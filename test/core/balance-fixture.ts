@@ -1,7 +1,10 @@
+import { pool as poolSchema } from '../../src/config/pool-schema.ts'
 import { type SocketAddress, socketAddress } from '../../src/core/address.ts'
 import { Turns } from '../../src/core/balance/round-robin.ts'
 import type { PickContext } from '../../src/core/candidates.ts'
 import type { EndpointId, EndpointSnapshot, PoolSnapshot } from '../../src/core/snapshot.ts'
+
+const usualPool = poolSchema.parse({})
 
 /** A repeatable random(): mulberry32. */
 export function seeded(seed: number): () => number {
@@ -47,16 +50,8 @@ export function pool(
   endpoints: readonly EndpointSnapshot[],
   name = 'web',
 ): PoolSnapshot {
-  return {
-    name,
-    balance,
-    endpoints,
-    connect: { timeoutMs: 3000, budgetMs: 10_000, attempts: 3, source: [], hedgeAfterMs: 250 },
-    queue: { connections: 0, timeoutMs: 1000 },
-    proxyProtocol: 'off',
-    warm: null,
-    panic: true,
-  }
+  const queue = { connections: 0, timeoutMs: 1000 }
+  return { ...usualPool, name, balance, endpoints, queue, proxyProtocol: 'off' }
 }
 
 export function pickContext(fields: Partial<PickContext> = {}): PickContext {
