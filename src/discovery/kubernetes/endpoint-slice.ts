@@ -1,3 +1,4 @@
+import type { Locality } from '../../config/config.ts'
 import { formatAddress, type SocketAddress, socketAddress } from '../../core/address.ts'
 import type { FoundEndpoint } from '../source.ts'
 
@@ -32,8 +33,6 @@ export interface SliceEndpoint {
   readonly forNodes: readonly string[]
   readonly forZones: readonly string[]
 }
-
-export type Locality = 'any' | 'prefer-node' | 'prefer-zone' | 'node-only'
 
 /** The node on which this process runs; null: not known. */
 export interface OurNode {
