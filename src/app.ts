@@ -3,55 +3,36 @@ import { availableParallelism } from 'node:os'
 import type { AdminActions, AdminSource, Answer } from './admin/source.ts'
 import { processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
-import type { ConfigSource } from './config/loaded.ts'
-import { capacityWarning, connectionLimit, limitedBy } from './control/capacity.ts'
 import { Endpoints } from './control/endpoints.ts'
+import { Publication } from './control/publication.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
-import { WarmPools } from './control/warm-pools.ts'
-import { bindErrorText } from './control/workers/bind-error.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
-import { BindError } from './control/workers/sockets.ts'
+import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
 import type { Log } from './core/log.ts'
-import type { Attempt } from './core/outcome.ts'
-import { liveness, readiness, type Verdict } from './core/readiness.ts'
-import type { PoolSnapshot } from './core/snapshot.ts'
+import { type Bearing, liveness, readiness, type Verdict } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
 import { durationText } from './core/wording.ts'
 import { selfForward } from './discovery/self-forward.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
-import {
-  ConfigError,
-  choosePlane,
-  closeBy,
-  duplicateBy,
-  holdAckBy,
-  hostAddresses,
-  otherPlane,
-  wakeBy,
-} from './host.ts'
+import { ConfigError, choosePlane, holdAckBy, hostAddresses, hostBy, lossesBy, otherPlane } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
-import { holderText } from './linux/port-holder.ts'
+import { Reload, type ReloadOptions } from './reload.ts'
 import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 
 export type { ConfigSource, Loaded } from './config/loaded.ts'
 
-export interface AppOptions {
+export interface AppOptions extends Pick<ReloadOptions, 'source' | 'log' | 'setLogLevel' | 'reload'> {
   readonly config: Config
-  readonly source: ConfigSource
   readonly version: string
-  readonly log: Log
-  readonly setLogLevel: (level: Config['log']['level']) => void
   /** `lines`: `count` lines of the access log. */
   readonly accessLines: (lines: string, count: number) => void
   readonly logLinesDropped: () => number
-  /** Called around every reload, whoever asked for it. */
-  readonly reload?: (phase: 'begun' | 'over') => void
   /** Listening sockets of socket activation, by descriptor. */
   readonly passed?: readonly PassedDescriptor[]
   readonly doors?: Doors
@@ -63,15 +44,6 @@ export interface AppOptions {
 const mostWorkers = 4
 /** fs.nr_open by default; a limit may also say `unlimited`. */
 const mostDescriptors = 1_048_576
-/** What only a restart can change: threads are born with it, and others find us by the admin pages and the hand-over's name. */
-const fixedKeys = ['workers', 'plane', 'admin', 'handover'] as const
-/** The part of a key that a restart is needed for. */
-const fixedPart = ({ workers, plane, admin: { socket, listen }, handover }: Config) => ({
-  workers,
-  plane,
-  admin: { socket, listen },
-  handover,
-})
 
 const after: After = (ms, fire) => {
   const timer = setTimeout(fire, ms)
@@ -87,48 +59,27 @@ export class App implements AdminSource, AdminActions {
   readonly #libc = loadLibc()
   readonly #machine = { openFiles: openFileLimit(), memoryBytes: memoryLimitBytes() }
   #plane: Status['plane']
-  readonly #endpoints: Endpoints
+  readonly #threads: Threads
   readonly #dataPlane: DataPlane
-  readonly #warm: WarmPools
+  readonly #endpoints: Endpoints
+  readonly #publication: Publication
+  readonly #reload: Reload
   readonly #succession: Succession
   readonly #stop: Stop
   readonly #startedMs = nowMs()
-  #config: Config
   #listens = false
-  #loadedMs = nowMs()
-  #lastReload = { successful: true, message: 'as started' }
   #shortage: Shortage | null = null
   #metrics: Metrics | null = null
-  #reloading: Promise<unknown> = Promise.resolve()
 
   constructor(options: AppOptions) {
     const { config, log } = options
     this.#options = options
     this.#log = log
-    this.#config = config
     const workers = config.workers === 'auto' ? Math.min(mostWorkers, availableParallelism()) : config.workers
+    const host = hostBy(this.#libc)
     this.#plane = choosePlane(config.plane, this.#libc)
     this.#tally = new Tally(workers)
-    this.#endpoints = new Endpoints({
-      tally: this.#tally,
-      log,
-      after,
-      nowMs,
-      changed: () => this.#publish(),
-      letGo: (slots, parting) => this.#dataPlane.letGo(slots, parting, this.#config.drain),
-      revived: (pool) => this.#dataPlane.revived(pool),
-      hostAddresses,
-      holdAck: holdAckBy(this.#libc),
-    })
-    this.#warm = new WarmPools({
-      log,
-      workers,
-      machine: this.#machine,
-      pools: () => this.#dataPlane.snapshot?.pools ?? [],
-      changed: () => this.#publish(),
-    })
-    const { registry } = this.#endpoints
-    this.#dataPlane = new DataPlane({
+    this.#threads = new Threads({
       tally: this.#tally,
       birth: {
         plane: this.#plane.name,
@@ -137,18 +88,48 @@ export class App implements AdminSource, AdminActions {
         pipesOnLoopback: options.pipesOnLoopback ?? false,
       },
       openFiles: Math.min(this.#machine.openFiles, mostDescriptors),
-      wake: (descriptor) => wakeBy(this.#libc, descriptor),
-      closeAbandoned: (open) => closeBy(this.#libc, open),
+      host,
       entry: new URL('./worker.ts', import.meta.url),
-      duplicate: duplicateBy(this.#libc),
       log,
       after,
       nowMs: processMs,
-      pools: (version) => this.#warm.published(registry.pools(version)),
-      acknowledged: (version) => registry.acknowledged(version),
-      reports: (attempts, lines, count) => this.#reports(attempts, lines, count),
-      signs: (signs) => registry.signs(signs),
-      spoke: (slot, ageMs) => this.#warm.spoke(slot, ageMs),
+    })
+    this.#dataPlane = new DataPlane(this.#tally, this.#threads, host)
+    this.#endpoints = new Endpoints({
+      tally: this.#tally,
+      log,
+      after,
+      nowMs,
+      changed: () => this.#publication.publish(),
+      letGo: (slots, parting) => this.#dataPlane.letGo(slots, parting, this.#config.drain),
+      revived: (pool) => this.#dataPlane.revived(pool),
+      hostAddresses,
+      holdAck: holdAckBy(this.#libc),
+    })
+    this.#publication = new Publication(config, {
+      log,
+      workers,
+      machine: this.#machine,
+      registry: this.#endpoints.registry,
+      threads: this.#threads,
+      dataPlane: this.#dataPlane,
+    })
+    const { registry } = this.#endpoints
+    this.#threads.on('signs', (signs) => registry.signs(signs))
+    this.#threads.on('reports', (attempts, lines, count) => {
+      for (const attempt of attempts) {
+        registry.attempt(attempt)
+        if (attempt.error !== null) this.#shortage?.attempt(attempt)
+      }
+      if (count > 0) options.accessLines(lines, count)
+    })
+    this.#reload = new Reload({
+      ...options,
+      nowMs,
+      draining: () => this.#state() === 'draining',
+      dataPlane: this.#dataPlane,
+      endpoints: this.#endpoints,
+      publication: this.#publication,
     })
     this.#succession = new Succession({
       ...options,
@@ -170,6 +151,10 @@ export class App implements AdminSource, AdminActions {
       starting: () => !this.#listens,
       relieved: () => this.#succession.yielded,
     })
+  }
+
+  get #config(): Config {
+    return this.#publication.config
   }
 
   /** How the program ends. */
@@ -202,7 +187,7 @@ export class App implements AdminSource, AdminActions {
     await this.#succession.begin(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
     if (this.#stop.begun) return
-    this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
+    this.#publication.begin()
     await this.#everyWorkerListens()
     this.#listens = true
     await this.#succession.accepting()
@@ -210,9 +195,9 @@ export class App implements AdminSource, AdminActions {
     this.#shortage = watchShortage({
       log: this.#log,
       after,
-      limits: () => this.#dataPlane.limits(this.#limitedBy()),
+      limits: () => this.#dataPlane.limits(this.#publication.limit().limitedBy),
       refused: () => this.#dataPlane.rejected('resource'),
-      nameOf: (slot) => this.#nameOf(slot),
+      nameOf: (slot) => this.#endpoints.nameOf(slot),
     })
     for (const { name, address, pool } of this.#dataPlane.listeners()) {
       this.#log.info({ listener: name, address, pool }, `listening on ${address} for pool ${pool}`)
@@ -221,13 +206,8 @@ export class App implements AdminSource, AdminActions {
       { plane: this.#plane.name },
       `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
     )
-    const warning = capacityWarning(this.#config.limits.connections, this.#machine, this.#warm.sockets())
-    if (warning !== null) this.#log.warn({}, warning)
-    if (this.#libc.kind === 'missing') {
-      this.#log.warn({}, `${this.#libc.reason}: the accept queue of a worker that dies is lost with it`)
-      const lost =
-        'urgent bytes (MSG_OOB) are lost, and a peer that resets is told of 1 s after the last write'
-      this.#log.warn({}, `${this.#libc.reason}: ${lost}`)
+    for (const warning of [...this.#publication.warnings(), ...lossesBy(this.#libc)]) {
+      this.#log.warn({}, warning)
     }
   }
 
@@ -238,7 +218,7 @@ export class App implements AdminSource, AdminActions {
     } catch (error) {
       this.#plane = otherPlane(this.#config.plane, this.#plane, error)
       this.#log.warn({ plane: this.#plane.name }, `the splice plane is given up: ${this.#plane.why}`)
-      this.#dataPlane.usePlane(this.#plane.name)
+      this.#threads.usePlane(this.#plane.name)
       await this.#everyWorkerListens()
     }
   }
@@ -254,22 +234,19 @@ export class App implements AdminSource, AdminActions {
   }
 
   status(): Status {
+    const { state, connections, listeners, workers } = this.#bearing()
     return {
       version: this.#options.version,
       node: process.version,
       pid: process.pid,
       plane: this.#plane,
-      state: this.#state(),
+      state,
       uptimeMs: nowMs() - this.#startedMs,
-      connections: { active: this.#dataPlane.active, limit: this.#limit(), limitedBy: this.#limitedBy() },
-      listeners: this.#dataPlane.listeners(),
+      connections,
+      listeners,
       pools: this.#endpoints.status(),
-      workers: this.#dataPlane.workers(),
-      config: {
-        source: this.#options.source.name,
-        loadedMsAgo: nowMs() - this.#loadedMs,
-        lastReload: this.#lastReload,
-      },
+      workers,
+      config: this.#reload.status,
     }
   }
 
@@ -278,12 +255,12 @@ export class App implements AdminSource, AdminActions {
   }
 
   live(): Verdict {
-    return liveness(this.#dataPlane.workers())
+    return liveness(this.#threads.status())
   }
 
   ready(): Verdict {
     const { readyRequires } = this.#config.admin
-    return readiness(this.status(), readyRequires, (pool) => this.#endpoints.registry.usable(pool))
+    return readiness(this.#bearing(), readyRequires, (pool) => this.#endpoints.registry.usable(pool))
   }
 
   async metrics(): Promise<{ contentType: string; text: string }> {
@@ -293,14 +270,7 @@ export class App implements AdminSource, AdminActions {
 
   /** Applies the configuration as it is now, whole or not at all. Never rejects; one reload at a time. */
   reload(): Promise<Answer> {
-    const next = this.#reloading.then(async () => {
-      this.#options.reload?.('begun')
-      const answer = await this.#reload()
-      this.#options.reload?.('over')
-      return answer
-    })
-    this.#reloading = next
-    return next
+    return this.#reload.ask()
   }
 
   /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
@@ -334,7 +304,7 @@ export class App implements AdminSource, AdminActions {
 
   /** For tests: a worker dies as by a bug. */
   breakWorker(index: number): void {
-    this.#dataPlane.breakWorker(index)
+    this.#threads.break(index)
   }
 
   #state(): Status['state'] {
@@ -342,82 +312,20 @@ export class App implements AdminSource, AdminActions {
     return this.#listens ? 'serving' : 'starting'
   }
 
-  async #reload(): Promise<Answer> {
-    const { source } = this.#options
-    if (source.load === null) {
-      return { ok: false, message: `there is no file to reload: the configuration is the ${source.name}` }
+  /** How it stands in the eyes of whoever might send it connections. */
+  #bearing(): Bearing {
+    return {
+      state: this.#state(),
+      connections: { active: this.#dataPlane.active, ...this.#publication.limit() },
+      listeners: this.#dataPlane.listeners(),
+      workers: this.#threads.status(),
     }
-    const loaded = source.load()
-    const failure = loaded.kind === 'invalid' ? loaded.message : await this.#apply(loaded.config)
-    this.#lastReload = { successful: failure === null, message: failure ?? 'applied' }
-    if (failure !== null) {
-      this.#log.error({ source: source.name }, `configuration not reloaded, nothing has changed:\n${failure}`)
-      return { ok: false, message: failure }
-    }
-    this.#loadedMs = nowMs()
-    if (loaded.kind === 'ok') for (const warning of loaded.warnings) this.#log.warn({}, warning)
-    this.#log.info({ source: source.name }, `configuration reloaded from ${source.name}`)
-    return { ok: true, message: `applied ${source.name}` }
-  }
-
-  /** null: applied; otherwise why not, and nothing has changed. */
-  async #apply(config: Config): Promise<string | null> {
-    if (this.status().state === 'draining') return 'the program is draining'
-    const [now, next] = [fixedPart(this.#config), fixedPart(config)]
-    const changed = fixedKeys.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(now[key]))
-    if (changed.length > 0)
-      return `only a restart can change ${changed.map((key) => `\`${key}\``).join(', ')}`
-    const loop = selfForward(config, hostAddresses())
-    if (loop !== null) return loop
-    if (!this.#dataPlane.slots.fits(config.listeners.map(({ name }) => name))) {
-      return 'too many listeners beside removed ones that still have connections: try again when those are over'
-    }
-    let opened: () => Promise<void>
-    try {
-      opened = this.#dataPlane.rebind(config.listeners)
-    } catch (error) {
-      if (error instanceof BindError) return bindErrorText(error, process.getuid?.() ?? 0, holderText)
-      throw error
-    }
-    this.#config = config
-    this.#options.setLogLevel(config.log.level)
-    this.#endpoints.update(config)
-    this.#publish()
-    await opened()
-    return null
-  }
-
-  /** Tells the workers what has changed. */
-  #publish(): void {
-    if (this.#dataPlane.snapshot === null) return // begin() is not over; start() publishes
-    this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
   }
 
   /** What happens to the connections of an endpoint that leaves. */
   #removal(pool: string): string {
     const closing = this.#config.pools.some(({ name, onRemoval }) => name === pool && onRemoval === 'close')
     return closing ? `are closed over ${durationText(this.#config.drain.windowMs)}` : 'go on'
-  }
-
-  #reports(attempts: readonly Attempt[], lines: string, count: number): void {
-    for (const attempt of attempts) {
-      this.#endpoints.registry.attempt(attempt)
-      if (attempt.error !== null) this.#shortage?.attempt(attempt)
-    }
-    if (count > 0) this.#options.accessLines(lines, count)
-  }
-
-  #limit(pools?: readonly PoolSnapshot[]): number {
-    return connectionLimit(this.#config.limits.connections, this.#machine, this.#warm.sockets(pools))
-  }
-
-  #limitedBy(): string {
-    return limitedBy(this.#config.limits.connections, this.#machine, this.#warm.sockets())
-  }
-
-  #nameOf(slot: number): string {
-    const found = this.#endpoints.registry.endpoints().find((endpoint) => endpoint.slot === slot)
-    return found === undefined ? 'an endpoint that left' : `pool ${found.pool}: endpoint ${found.endpoint}`
   }
 
   async #createMetrics(): Promise<Metrics> {
@@ -428,16 +336,16 @@ export class App implements AdminSource, AdminActions {
       listeners: () => this.#dataPlane.slots.all(),
       endpoints: () => registry.endpoints(),
       unresolved: () => registry.unresolved(),
-      connectionsLimit: () => this.#limit(),
+      connectionsLimit: () => this.#publication.limit().limit,
       discovery: () =>
         this.#endpoints
           .status()
           .flatMap(({ name: pool, discovery }) => (discovery === null ? [] : [{ pool, ...discovery }])),
       healthChecks: () => registry.healthChecks(),
-      draining: () => this.status().state === 'draining',
-      lastReloadSuccessful: () => this.#lastReload.successful,
+      draining: () => this.#state() === 'draining',
+      lastReloadSuccessful: () => this.#reload.status.lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
-      workerRestarts: () => this.#dataPlane.workerRestarts,
+      workerRestarts: () => this.#threads.restarts,
       build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,
     })

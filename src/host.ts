@@ -1,7 +1,6 @@
 import { networkInterfaces } from 'node:os'
 import type { Config } from './config/config.ts'
-import { WorkersFailed } from './control/workers/data-plane.ts'
-import type { Duplicate } from './control/workers/sockets.ts'
+import { type Host, WorkersFailed } from './control/workers/threads.ts'
 import type { Status } from './core/status.ts'
 import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
 import { Fd } from './linux/fd.ts'
@@ -40,10 +39,24 @@ export function needLibc(loaded: LoadedLibc, what: string): void {
   throw new ConfigError(`error: ${what} cannot be used: ${loaded.reason}`)
 }
 
-/** null: without koffi there are no duplicates. */
-export function duplicateBy(loaded: LoadedLibc): Duplicate | null {
-  if (loaded.kind === 'missing') return null
-  return (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', loaded.libc.duplicate(descriptor)).n
+/** Without koffi there are no duplicates, no eventfd to wake a worker by, and no descriptors that a dead one leaves. */
+export function hostBy(loaded: LoadedLibc): Host {
+  if (loaded.kind === 'missing') return { duplicate: null, wake() {}, closeAbandoned() {} }
+  const { libc } = loaded
+  return {
+    duplicate: (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', libc.duplicate(descriptor)).n,
+    wake: (descriptor) => void libc.raiseEventfd(descriptor),
+    closeAbandoned: (open) => closeAbandoned(libc, open),
+  }
+}
+
+/** What does not work without koffi, a sentence each. */
+export function lossesBy(loaded: LoadedLibc): readonly string[] {
+  if (loaded.kind === 'loaded') return []
+  return [
+    'the accept queue of a worker that dies is lost with it',
+    'urgent bytes (MSG_OOB) are lost, and a peer that resets is told of 1 s after the last write',
+  ].map((loss) => `${loaded.reason}: ${loss}`)
 }
 
 /** null: without koffi a probe's handshake is over before its reset. */
@@ -51,16 +64,6 @@ export function holdAckBy(loaded: LoadedLibc): HoldAck | null {
   if (loaded.kind === 'missing') return null
   // Should it fail, the probe is one that the endpoint sees; that is no reason to call it down.
   return (descriptor) => void loaded.libc.setOption(new Fd(descriptor), IPPROTO_TCP, TCP_QUICKACK, 0)
-}
-
-/** Wakes a worker that waits in the kernel. */
-export function wakeBy(loaded: LoadedLibc, descriptor: number): void {
-  if (loaded.kind === 'loaded') loaded.libc.raiseEventfd(descriptor)
-}
-
-/** Closes what a dead worker has left open. */
-export function closeBy(loaded: LoadedLibc, open: Uint8Array): void {
-  if (loaded.kind === 'loaded') closeAbandoned(loaded.libc, open)
 }
 
 /** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */

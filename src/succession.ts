@@ -1,16 +1,18 @@
 import type { ListenerConfig } from './config/config.ts'
-import { bindPatiently } from './control/bind-patiently.ts'
 import type { DataPlane } from './control/workers/data-plane.ts'
 import { listenerKey } from './control/workers/listeners.ts'
+import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
+import type { Log } from './core/log.ts'
 import { type Doors, Handover } from './handover/handover.ts'
-import { type HandoverLog, type Inheritance, nothingInherited } from './handover/inheritance.ts'
+import { type Inheritance, nothingInherited } from './handover/inheritance.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
 import { needLibc } from './host.ts'
 import type { LoadedLibc } from './linux/libc.ts'
 
 /** A process that died a moment ago may still have its ports for so long. */
 const bereavedMs = 2_000
+const bindAgainMs = 20
 
 export interface SuccessionOptions {
   /** `spliceway` of `@spliceway`; null: this process neither takes over nor hands over. */
@@ -18,7 +20,7 @@ export interface SuccessionOptions {
   readonly libc: LoadedLibc
   /** Version of the program. */
   readonly program: string
-  readonly log: HandoverLog
+  readonly log: Log
   readonly after: After
   /** Listening sockets of socket activation. */
   readonly passed?: readonly PassedDescriptor[]
@@ -100,7 +102,7 @@ export class Succession {
       inherited: this.#inheritance.name,
       held: () => dataPlane.held(),
       settled: this.#proven(),
-      succession: {
+      incumbent: {
         yield: (keys, doors) => this.#yield(keys, doors),
         resume: () => this.#resume(),
         leave: () => {
@@ -154,5 +156,20 @@ export class Succession {
     const { dataPlane, doors } = this.#options
     this.#place = 'alone'
     await Promise.all([dataPlane.resumeAccepting(), doors?.open()])
+  }
+}
+
+/** Calls `bind` again for `patientMs` when it throws a BindError; then that error is thrown, any other at once. */
+async function bindPatiently(bind: () => void, patientMs: number, after: After): Promise<void> {
+  for (let leftMs = patientMs; ; leftMs -= bindAgainMs) {
+    try {
+      bind()
+      return
+    } catch (error) {
+      if (!(error instanceof BindError) || leftMs <= 0) throw error
+    }
+    await new Promise<void>((resolve) => {
+      after(bindAgainMs, resolve)
+    })
   }
 }

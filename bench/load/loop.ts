@@ -8,9 +8,10 @@ import {
   SOL_SOCKET,
   TCP_NODELAY,
 } from '../../src/linux/constants.ts'
+import { eventBits, eventLow, eventsIn } from '../../src/linux/epoll-event.ts'
 import { EAGAIN, ECONNABORTED, EINPROGRESS } from '../../src/linux/errno.ts'
 import type { Fd } from '../../src/linux/fd.ts'
-import { eventBits, eventLow, eventsIn, type Libc, loadLibc, must } from '../../src/linux/libc.ts'
+import { type Libc, loadLibc, must } from '../../src/linux/libc.ts'
 import { readSockaddr, sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
 
 const SO_REUSEADDR = 2

@@ -1,4 +1,6 @@
-import { type Door, type DoorLog, type HolderOf, SocketDoor, TcpDoor } from './door.ts'
+import type { HolderOf } from '../core/holder.ts'
+import type { Log } from '../core/log.ts'
+import { type Door, SocketDoor, TcpDoor } from './door.ts'
 import { AdminServer } from './server.ts'
 import type { AdminActions, AdminSource } from './source.ts'
 
@@ -14,7 +16,7 @@ export interface AdminOptions {
   /** `host` is a literal address; null: no TCP page. */
   readonly listen: { readonly host: string; readonly port: number } | null
   readonly holder: HolderOf
-  readonly log: DoorLog
+  readonly log: Log
 }
 
 export interface Admin {

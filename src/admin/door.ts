@@ -1,15 +1,9 @@
 import { joinHostPort } from '../core/address.ts'
+import type { HolderOf } from '../core/holder.ts'
+import type { Log } from '../core/log.ts'
 import { socketDoorName, tcpDoorName } from './door-name.ts'
 import type { AdminServer } from './server.ts'
 import { listenUnix } from './unix-listen.ts'
-
-export interface DoorLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-}
-
-/** Says who holds a port (`held by nginx (pid 12), uid 0`), or undefined when nobody does. */
-export type HolderOf = (port: number) => Promise<string | undefined>
 
 /** A process that hands over to us frees the port when it ends. */
 const retryMs = 1_000
@@ -28,10 +22,10 @@ export class SocketDoor implements Door {
   readonly name: string | null
   readonly #create: () => AdminServer
   readonly #path: string
-  readonly #log: DoorLog
+  readonly #log: Log
   #server: AdminServer | null = null
 
-  constructor(create: () => AdminServer, path: string, log: DoorLog) {
+  constructor(create: () => AdminServer, path: string, log: Log) {
     this.name = socketDoorName(path)
     this.#create = create
     this.#path = path
@@ -63,7 +57,7 @@ export class TcpDoor implements Door {
   readonly #create: () => AdminServer
   readonly #listen: { readonly host: string; readonly port: number }
   readonly #holder: HolderOf
-  readonly #log: DoorLog
+  readonly #log: Log
   #server: AdminServer | null = null
   #warned = false
   #retry: NodeJS.Timeout | null = null
@@ -72,7 +66,7 @@ export class TcpDoor implements Door {
     create: () => AdminServer,
     listen: { readonly host: string; readonly port: number },
     holder: HolderOf,
-    log: DoorLog,
+    log: Log,
   ) {
     this.name = tcpDoorName(listen.port)
     this.#create = create

@@ -8,16 +8,17 @@ import { App, type ConfigSource, type Loaded } from '../app.ts'
 import type { AdminConfig } from '../config/config.ts'
 import { watchConfig } from '../config/watch.ts'
 import { bindErrorText } from '../control/workers/bind-error.ts'
-import { WorkersFailed } from '../control/workers/data-plane.ts'
 import { BindError } from '../control/workers/sockets.ts'
+import { WorkersFailed } from '../control/workers/threads.ts'
+import type { Log } from '../core/log.ts'
 import { takeListenFds } from '../handover/handover.ts'
 import { ConfigError } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
 import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
-import { createAccessLog } from '../telemetry/access-log.ts'
+import { writeAccess } from '../telemetry/access-log.ts'
 import { failureText } from '../telemetry/journal.ts'
-import { createLog, type Log } from '../telemetry/log.ts'
+import { createLog } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
 import { version } from '../version.ts'
 import { exitCode } from './exit-code.ts'
@@ -60,7 +61,6 @@ export async function run(options: RunOptions): Promise<number> {
   const log = createLog(config.log.level, sink)
   const running = { version: version(), node: process.version, pid: process.pid, config: source.name }
   log.info(running, `spliceway ${running.version} begins, configured by ${source.name}`)
-  const accessLog = createAccessLog({ destination: sink, maxBufferedBytes: maxLogBytes })
   for (const warning of loaded.warnings) log.warn({}, warning)
   const manager = findManager(log)
   const opened = Promise.withResolvers<Admin | null>()
@@ -75,7 +75,7 @@ export async function run(options: RunOptions): Promise<number> {
       setLogLevel: (level) => {
         log.level = level
       },
-      accessLines: (lines, count) => accessLog.write(lines, count),
+      accessLines: (lines, count) => writeAccess(sink, lines, count),
       logLinesDropped: () => sink.dropped(),
       reload: (phase) => manager?.reload(phase),
       passed: takeListenFds(process.env, process.pid),
@@ -102,7 +102,7 @@ export async function run(options: RunOptions): Promise<number> {
     await manager?.close()
   })
   log.info({}, 'stopped')
-  accessLog.close()
+  sink.flushSync()
   return failed ? exitCode.failure : exitCode.ok
 }
 

@@ -28,6 +28,8 @@ export type WarmConfig = NonNullable<PoolConfig['warm']>
 /** Where endpoints are found. `allowSpecial`: special addresses too (core/special-address.ts). */
 export type DiscoveryConfig = NonNullable<PoolConfig['discovery']>
 export type KubernetesPoolConfig = Extract<DiscoveryConfig, { kind: 'kubernetes' }>
+/** Which of a Service's endpoints come first. */
+export type Locality = KubernetesPoolConfig['locality']
 export type DnsPoolConfig = Extract<DiscoveryConfig, { kind: 'dns' }>
 export type FilePoolConfig = Extract<DiscoveryConfig, { kind: 'file' }>
 /** What all pools with `kubernetes` share. */

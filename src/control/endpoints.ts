@@ -116,6 +116,12 @@ export class Endpoints {
     return this.registry.status().map((pool) => ({ ...pool, discovery: this.#discovered.status(pool.name) }))
   }
 
+  /** For the log, `pool web: endpoint 10.0.0.5:9443`. */
+  nameOf(slot: number): string {
+    const found = this.registry.endpoints().find((endpoint) => endpoint.slot === slot)
+    return found === undefined ? 'an endpoint that left' : `pool ${found.pool}: endpoint ${found.endpoint}`
+  }
+
   stop(): void {
     this.#cancelLook()
     this.#news.stop()

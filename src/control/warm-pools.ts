@@ -1,17 +1,13 @@
 import type { Log } from '../core/log.ts'
-import type { PoolSnapshot } from '../core/snapshot.ts'
+import type { PoolSnapshot, WarmSnapshot } from '../core/snapshot.ts'
 import { warmSockets, warmWithin } from '../core/warm.ts'
+import { durationText } from '../core/wording.ts'
 import { type Machine, warmRoom } from './capacity.ts'
-import { ServerFirst, serverFirstText } from './server-first.ts'
 
 export interface WarmPoolsDeps {
   readonly log: Log
   readonly workers: number
   readonly machine: Machine
-  /** Of the latest snapshot. */
-  readonly pools: () => readonly PoolSnapshot[]
-  /** Pools are published otherwise from now on. */
-  readonly changed: () => void
 }
 
 /** Which pools keep connections for clients: those that say so, whose servers wait, as far as descriptors suffice. */
@@ -42,22 +38,59 @@ export class WarmPools {
   }
 
   /** Descriptors that the warm connections of `pools` take. */
-  sockets(pools: readonly PoolSnapshot[] = this.#deps.pools()): number {
+  sockets(pools: readonly PoolSnapshot[]): number {
     return pools.reduce((sum, pool) => sum + warmSockets(pool, this.#deps.workers), 0)
   }
 
-  /** An endpoint has sent something on a connection that nobody had used, `ageMs` after it was opened. */
-  spoke(slot: number, ageMs: number): void {
-    const { log, pools, changed } = this.#deps
-    const found = pools()
+  /**
+   * An endpoint of `pools`, as they were published, has sent something on a connection that nobody had used, `ageMs` after it
+   * was opened. True: its pool is to be published otherwise from now on.
+   */
+  spoke(pools: readonly PoolSnapshot[], slot: number, ageMs: number): boolean {
+    const found = pools
       .flatMap((pool) => pool.endpoints.map((endpoint) => ({ pool, endpoint })))
       .find(({ endpoint }) => endpoint.slot === slot)
-    if (found === undefined) return // it left meanwhile
+    if (found === undefined) return false // it left meanwhile
     const { pool, endpoint } = found
-    const { warm } = pool
-    if (warm === null || !this.#serverFirst.heard(pool)) return
-    const message = serverFirstText(pool.name, endpoint.id, ageMs, warm.maxAgeMs)
-    log.warn({ pool: pool.name, endpoint: endpoint.id }, message)
-    changed()
+    if (pool.warm === null) return false // that is known
+    this.#serverFirst.heard(pool.name, pool.warm)
+    const message = serverFirstText(pool.name, endpoint.id, ageMs, pool.warm.maxAgeMs)
+    this.#deps.log.warn({ pool: pool.name, endpoint: endpoint.id }, message)
+    return true
   }
+}
+
+/**
+ * Pools whose endpoints send something on a connection that nobody has used: a warm connection there would greet one client
+ * with what was meant for another moment, and is useless at best. Such a pool is not kept warm until its `warm` changes.
+ */
+class ServerFirst {
+  /** By pool, with what `warm` was when it was found. */
+  readonly #found = new Map<string, WarmSnapshot>()
+
+  /** An endpoint of a pool spoke first. */
+  heard(pool: string, warm: WarmSnapshot): void {
+    this.#found.set(pool, warm)
+  }
+
+  /** The pools as they may be published: those that were found are not warm. */
+  apply(pools: readonly PoolSnapshot[]): readonly PoolSnapshot[] {
+    return pools.map((pool) => {
+      const found = this.#found.get(pool.name)
+      if (found === undefined || pool.warm === null) return pool
+      const { connections, maxAgeMs } = pool.warm
+      if (found.connections === connections && found.maxAgeMs === maxAgeMs) return { ...pool, warm: null }
+      this.#found.delete(pool.name)
+      return pool
+    })
+  }
+}
+
+/** `ageMs`: how long the connection was open when the endpoint spoke. */
+function serverFirstText(pool: string, endpoint: string, ageMs: number, maxAgeMs: number): string {
+  return (
+    `pool ${pool}: warm connections are off: endpoint ${endpoint} sent something on a connection that nobody had used, ` +
+    `${durationText(ageMs)} after it was opened. Its protocol lets the server speak first, or it gives clients less time than ` +
+    `warm.maxAge (${durationText(maxAgeMs)}). Leave warm out; changing it tries again`
+  )
 }

@@ -2,7 +2,7 @@
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-/** Where the control plane says what happened. A pino logger is one; tests pass their own. */
+/** Where the program says what happened. A pino logger is one; tests pass their own. */
 export interface Log {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void

@@ -6,6 +6,9 @@ export interface Verdict {
   readonly reasons: readonly string[]
 }
 
+/** What of a Status is asked for readiness. */
+export type Bearing = Pick<Status, 'state' | 'connections' | 'listeners' | 'workers'>
+
 /** A worker beats once a second. This long without a beat its connections stand still, and it accepts none. */
 export const hungMs = 5_000
 /** The same for liveness: what reads it ends the process, so it waits longer than a burst of work can take. */
@@ -23,7 +26,7 @@ export function liveness(workers: readonly WorkerStatus[]): Verdict {
  * a balancer that asks would take all of them away.
  */
 export function readiness(
-  status: Status,
+  status: Bearing,
   required: readonly string[],
   usable: (pool: string) => number,
 ): Verdict {

@@ -1,6 +1,9 @@
 import { getSystemErrorMessage } from 'node:util'
 
-/** `250ms`, `1s`, `1.5s`, `5m`, `1h`: durations the way the configuration writes them, rounded to the millisecond. */
+/**
+ * `250ms`, `1s`, `1.5s`, `5m`, `1h`: a duration for people, rounded to the millisecond. What the configuration could read
+ * back, to the millisecond and up to days, is written by config/duration.ts.
+ */
 export function durationText(ms: number): string {
   const whole = Math.round(ms)
   if (whole < 1000) return `${whole}ms`

@@ -4,7 +4,7 @@ import type { DiscoveryStatus } from '../core/status.ts'
 import type { OpenSource, SourceRequest } from './open-source.ts'
 import { PoolSource } from './pool-source.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
-import type { SourceDeps } from './source-deps.ts'
+import type { SourceDeps } from './source.ts'
 
 interface Running {
   readonly request: SourceRequest

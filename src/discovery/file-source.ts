@@ -3,8 +3,7 @@ import type { FilePoolConfig } from '../config/config.ts'
 import { parseEndpointList } from '../config/endpoint-list.ts'
 import { renderProblem } from '../config/problem.ts'
 import { type Look, lookMs, SettledFile } from '../config/settled-file.ts'
-import { type Answer, type Source, unconfirmed } from './source.ts'
-import type { SourceDeps } from './source-deps.ts'
+import { type Answer, type Source, type SourceDeps, unconfirmed } from './source.ts'
 
 /** A list of endpoints in a file, read again whenever it has changed. A bad file changes nothing. */
 export function fileSource(pool: string, config: FilePoolConfig, deps: SourceDeps): Source {

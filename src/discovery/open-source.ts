@@ -1,6 +1,5 @@
 import type { DiscoveryConfig, KubernetesConfig } from '../config/config.ts'
-import type { Source } from './source.ts'
-import type { SourceDeps } from './source-deps.ts'
+import type { Source, SourceDeps } from './source.ts'
 
 export interface SourceRequest {
   /** For the log. */

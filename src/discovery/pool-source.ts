@@ -5,8 +5,7 @@ import type { DiscoveryStatus } from '../core/status.ts'
 import { errorText, someOf } from '../core/wording.ts'
 import type { OpenSource, SourceRequest } from './open-source.ts'
 import type { ResolvedEndpoint, UnresolvedName } from './resolved-pool.ts'
-import type { Emptiness, FoundEndpoint, Source } from './source.ts'
-import type { SourceDeps } from './source-deps.ts'
+import type { Emptiness, FoundEndpoint, Source, SourceDeps } from './source.ts'
 import { sourceName } from './source-name.ts'
 
 /** Whoever can write a record can write many; a log that repeats itself helps nobody. */

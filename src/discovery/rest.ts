@@ -5,10 +5,23 @@ const restFactor = 9
 /** A machine that has no time for us makes work look long; what has changed must be in use all the same. */
 const longestRestMs = 1_000
 
-type State =
-  | { readonly kind: 'idle' }
-  /** `again`: somebody has asked meanwhile. */
-  | { readonly kind: 'resting'; readonly cancel: () => void; readonly again: boolean }
+/** How long to rest after a piece of work that took `tookMs`. */
+type RestMs = (tookMs: number) => number
+
+const tenthOfACore: RestMs = (tookMs) => Math.min(longestRestMs, restFactor * tookMs)
+
+/** `most` pieces of work without a rest, and one more for each `everyMs`: whoever asks all the time gets one in `everyMs`. */
+export function inBursts(most: number, everyMs: number, nowMs: () => number): RestMs {
+  let left = most
+  let countedMs = nowMs()
+  return () => {
+    const now = nowMs()
+    const more = Math.floor((now - countedMs) / everyMs)
+    countedMs += more * everyMs
+    left = Math.min(most, left + more) - 1
+    return left > 0 ? 0 : countedMs + everyMs - now
+  }
+}
 
 /**
  * Work that is asked for often and of which only the last request counts: done at once, and then not again before it has
@@ -18,36 +31,42 @@ export class Rest {
   readonly #work: () => void
   readonly #after: After
   readonly #nowMs: () => number
-  #state: State = { kind: 'idle' }
+  readonly #restMs: RestMs
+  #untilMs = Number.NEGATIVE_INFINITY
+  /** null: nobody has asked since it rests. */
+  #cancel: (() => void) | null = null
 
-  constructor(work: () => void, { after, nowMs }: { readonly after: After; readonly nowMs: () => number }) {
+  constructor(
+    work: () => void,
+    { after, nowMs }: { readonly after: After; readonly nowMs: () => number },
+    restMs = tenthOfACore,
+  ) {
     this.#work = work
     this.#after = after
     this.#nowMs = nowMs
+    this.#restMs = restMs
   }
 
   /** Works now, or when the rest is over. */
   ask(): void {
-    if (this.#state.kind === 'resting') this.#state = { ...this.#state, again: true }
-    else this.#begin()
+    if (this.#cancel !== null) return
+    const leftMs = this.#untilMs - this.#nowMs()
+    // Timers are no finer than a millisecond.
+    if (leftMs < 1) this.#begin()
+    else this.#cancel = this.#after(leftMs, () => this.#begin())
   }
 
   /** What was asked for and not done is forgotten. */
   stop(): void {
-    if (this.#state.kind === 'resting') this.#state.cancel()
-    this.#state = { kind: 'idle' }
+    this.#cancel?.()
+    this.#cancel = null
   }
 
   #begin(): void {
+    this.#cancel = null
     const startMs = this.#nowMs()
     this.#work()
-    const restMs = Math.min(longestRestMs, restFactor * (this.#nowMs() - startMs))
-    if (restMs < 1) return // timers are no finer
-    const cancel = this.#after(restMs, () => {
-      const { again } = { again: false, ...this.#state }
-      this.#state = { kind: 'idle' }
-      if (again) this.#begin()
-    })
-    this.#state = { kind: 'resting', cancel, again: false }
+    const endMs = this.#nowMs()
+    this.#untilMs = endMs + this.#restMs(endMs - startMs)
   }
 }

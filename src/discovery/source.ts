@@ -1,4 +1,6 @@
 import type { SocketAddress } from '../core/address.ts'
+import type { After } from '../core/after.ts'
+import type { Log } from '../core/log.ts'
 
 /** Where the endpoints of a pool come from when the configuration does not list them: Kubernetes, DNS or a file. */
 export interface Source {
@@ -10,6 +12,17 @@ export interface Source {
   readonly first: Promise<void>
   /** Ends it and everything that it opened; `changed` is not called any more. */
   stop(): void
+}
+
+/** What a source needs of the control plane. */
+export interface SourceDeps {
+  readonly log: Log
+  readonly after: After
+  readonly nowMs: () => number
+  /** 0 to 1. */
+  readonly random: () => number
+  /** The answer is another one. */
+  readonly changed: () => void
 }
 
 export type Answer =

@@ -1,8 +1,9 @@
 import { joinHostPort } from '../core/address.ts'
 import type { InheritedSockets } from '../core/inherited.ts'
+import type { Log } from '../core/log.ts'
 import { Fd } from '../linux/fd.ts'
 import type { Libc } from '../linux/libc.ts'
-import { countSockets, type HandoverLog } from './inheritance.ts'
+import { countSockets } from './inheritance.ts'
 import type { PassedDescriptor } from './listen-fds.ts'
 import { listeningAddress } from './listening.ts'
 import { match, type Passed, type Wanted } from './match.ts'
@@ -20,7 +21,7 @@ export function activate(
   descriptors: readonly PassedDescriptor[],
   wanted: readonly Wanted[],
   libc: Libc,
-  log: HandoverLog,
+  log: Log,
 ): readonly InheritedSockets[] {
   const unused = (what: string, { n, name }: PassedDescriptor, fd: Fd): void => {
     libc.close(fd)

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net'
 import type { HeldSockets } from '../core/inherited.ts'
+import type { Log } from '../core/log.ts'
 import { EAGAIN, errnoName } from '../linux/errno.ts'
 import type { Fd } from '../linux/fd.ts'
 import { type Credentials, type Libc, mostDescriptors } from '../linux/libc.ts'
 import { portShared } from '../linux/port-holder.ts'
-import { countSockets, type HandoverLog } from './inheritance.ts'
+import { countSockets } from './inheritance.ts'
 import { encode, type Message, revision } from './message.ts'
 import { Name } from './name.ts'
 import { offers } from './offers.ts'
@@ -33,7 +34,7 @@ export interface GiverOptions {
   readonly uid: number
   /** Version of the program. */
   readonly program: string
-  readonly log: HandoverLog
+  readonly log: Log
   /** All listening sockets, as they are now. */
   readonly held: () => readonly HeldSockets[]
   /** Names of the admin doors of this process. */
@@ -43,13 +44,13 @@ export interface GiverOptions {
    * middle may die at any time, and then exactly one of the others has to serve.
    */
   readonly settled: Promise<boolean>
-  readonly succession: Succession
+  readonly incumbent: Incumbent
   /** For tests: how long a newcomer may take to accept. */
   readonly acceptMs?: number
 }
 
 /** What the process does when another one takes its place. */
-export interface Succession {
+export interface Incumbent {
   /**
    * A successor accepts from the sockets of these keys: leave them to it, but keep them, accept from the others, and close
    * the admin doors that it names.
@@ -174,9 +175,9 @@ export class Giver {
       return
     }
     this.#name.pause(knowsName(hello))
-    const { succession } = this.#options
+    const { incumbent } = this.#options
     const offered = sockets.filter(({ descriptors }) => descriptors.length > 0).map(({ key }) => key)
-    await succession.yield(accepting?.keys ?? offered, hello.doors)
+    await incumbent.yield(accepting?.keys ?? offered, hello.doors)
     talk.send({ kind: 'released' })
     log.info(
       { ...fields, ms: ms() },
@@ -185,7 +186,7 @@ export class Giver {
     const lost = await this.#watch(talk, hello)
     if (lost === null) {
       this.#name.close()
-      succession.leave()
+      incumbent.leave()
       return
     }
     if (lost.kind === 'hangs') talk.send({ kind: 'reclaimed', reason: lost.reason })
@@ -193,7 +194,7 @@ export class Giver {
       { ...fields, ms: ms() },
       `${who} ${lost.reason}, ${ms()} ms after it came: this process accepts again`,
     )
-    await succession.resume()
+    await incumbent.resume()
     this.#name.open()
   }
 

@@ -1,7 +1,8 @@
+import type { Log } from '../core/log.ts'
 import type { LoadedLibc } from '../linux/libc.ts'
 import { activate } from './activation.ts'
 import { Giver, type GiverOptions } from './giver.ts'
-import { type HandoverLog, type Inheritance, nothingInherited } from './inheritance.ts'
+import { type Inheritance, nothingInherited } from './inheritance.ts'
 import { listenFds, type PassedDescriptor } from './listen-fds.ts'
 import type { Wanted } from './match.ts'
 import { take } from './taker.ts'
@@ -15,7 +16,7 @@ export interface HandoverOptions {
   readonly program: string
   /** Names of the admin doors of this process. */
   readonly doors: readonly string[]
-  readonly log: HandoverLog
+  readonly log: Log
 }
 
 /** The admin doors of a process, which a successor may want to open. */
@@ -54,7 +55,7 @@ export class Handover {
   }
 
   /** Waits for a successor. */
-  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'settled' | 'succession'>): void {
+  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'settled' | 'incumbent'>): void {
     const { name } = this.#options
     if (name === null || this.#giver !== null) return
     const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null

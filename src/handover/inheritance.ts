@@ -36,12 +36,6 @@ export const nothingInherited: Inheritance = {
   abandon() {},
 }
 
-/** Where hand-overs are logged; a pino logger is one. */
-export interface HandoverLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-}
-
 /** `8 listening sockets of 2 listeners`. */
 export function countSockets(sockets: number, listeners: number): string {
   return `${count(sockets, 'listening socket')} of ${count(listeners, 'listener')}`

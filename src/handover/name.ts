@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import type { Log } from '../core/log.ts'
 import type { Fd } from '../linux/fd.ts'
 import type { Libc } from '../linux/libc.ts'
-import type { HandoverLog } from './inheritance.ts'
 import { descriptorOf } from './peer.ts'
 
 /** The name is busy until the process before has let go of it, or as long as a stranger has it. */
@@ -14,7 +14,7 @@ export interface NameOptions {
   readonly name: string
   /** null: the socket can neither be kept nor handed over. */
   readonly libc: Libc | null
-  readonly log: HandoverLog
+  readonly log: Log
   readonly called: (socket: Socket) => void
 }
 

@@ -1,8 +1,8 @@
 import { formatAddress, joinHostPort, socketAddress } from '../core/address.ts'
 import type { InheritedSockets } from '../core/inherited.ts'
+import type { Log } from '../core/log.ts'
 import type { Fd } from '../linux/fd.ts'
 import type { Libc } from '../linux/libc.ts'
-import type { HandoverLog } from './inheritance.ts'
 import { listeningAddress, listensAtName } from './listening.ts'
 import type { Passed } from './match.ts'
 import type { ListenerOffer } from './message.ts'
@@ -38,12 +38,7 @@ interface Collected {
 }
 
 /** Hears the answer to `hello`. What came with a failure is closed. */
-export async function hearSockets(
-  talk: Talk,
-  name: string,
-  libc: Libc | null,
-  log: HandoverLog,
-): Promise<Heard> {
+export async function hearSockets(talk: Talk, name: string, libc: Libc | null, log: Log): Promise<Heard> {
   const collected = new Map<string, Collected>()
   let nameSocket: Fd | null = null
   let doors: readonly string[] | null = null
@@ -92,11 +87,7 @@ export async function hearSockets(
 }
 
 /** null: none came, or they are not what they should be. A listener is bound anew then, beside the other process. */
-function checked(
-  { offer, descriptors }: Collected,
-  libc: Libc | null,
-  log: HandoverLog,
-): InheritedSockets | null {
+function checked({ offer, descriptors }: Collected, libc: Libc | null, log: Log): InheritedSockets | null {
   const { key, host, port, shared } = offer
   if (libc === null || descriptors.length === 0) return null
   const close = (): void => {
@@ -124,7 +115,7 @@ function fits({ host, port }: ListenerOffer, found: Passed): boolean {
   )
 }
 
-function checkedName(fd: Fd | null, name: string, libc: Libc | null, log: HandoverLog): Fd | null {
+function checkedName(fd: Fd | null, name: string, libc: Libc | null, log: Log): Fd | null {
   if (fd === null || libc === null || listensAtName(libc, fd, name)) return fd
   libc.close(fd)
   log.warn(

@@ -1,5 +1,6 @@
+import type { Log } from '../core/log.ts'
 import type { Credentials, Libc } from '../linux/libc.ts'
-import { countSockets, type HandoverLog, type Inheritance, nothingInherited } from './inheritance.ts'
+import { countSockets, type Inheritance, nothingInherited } from './inheritance.ts'
 import { revision } from './message.ts'
 import { describePeer, isTrusted } from './peer.ts'
 import { type Fate, prove } from './probation.ts'
@@ -21,7 +22,7 @@ export interface TakeOptions {
   readonly program: string
   /** Names of the admin doors that this process will open. */
   readonly doors: readonly string[]
-  readonly log: HandoverLog
+  readonly log: Log
   /** For tests: how long this process has to prove itself. */
   readonly probationMs?: number
 }

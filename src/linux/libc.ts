@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { Block } from './block.ts'
 import * as c from './constants.ts'
 import { createEnvelope } from './envelope.ts'
+import { eventSize, eventsIn, putEvent } from './epoll-event.ts'
 import { EBADMSG, EINVAL, errnoName } from './errno.ts'
 import { Fd } from './fd.ts'
 
@@ -109,28 +110,6 @@ export interface Credentials {
 
 /** SCM_MAX_FD of include/net/scm.h; measured: 253 pass, 254 are EINVAL. */
 export const mostDescriptors = 253
-
-/** struct epoll_event is packed on x86_64 and nowhere else. */
-const eventSize = process.arch === 'x64' ? 12 : 16
-const eventDataAt = process.arch === 'x64' ? 4 : 8
-
-/** How many events a Block holds. */
-export function eventsIn(block: Block): number {
-  return Math.floor(block.size / eventSize)
-}
-
-/** Bits of event `index`. */
-export function eventBits(block: Block, index: number): number {
-  return block.view.getUint32(index * eventSize, true)
-}
-
-export function eventLow(block: Block, index: number): number {
-  return block.view.getUint32(index * eventSize + eventDataAt, true)
-}
-
-export function eventHigh(block: Block, index: number): number {
-  return block.view.getUint32(index * eventSize + eventDataAt + 4, true)
-}
 
 export type LoadedLibc =
   | { readonly kind: 'loaded'; readonly libc: Libc }
@@ -318,9 +297,7 @@ function bind(open: Uint8Array | null): Libc {
 
     epoll: () => opened(call.epoll_create1(c.EPOLL_CLOEXEC)),
     epollAdd(epoll, fd, events, low, high) {
-      event.view.setUint32(0, events, true)
-      event.view.setUint32(eventDataAt, low, true)
-      event.view.setUint32(eventDataAt + 4, high, true)
+      putEvent(event, events, low, high)
       return result(call.epoll_ctl(epoll.n, c.EPOLL_CTL_ADD, fd.n, event.at(0, eventSize)))
     },
     epollDelete: (epoll, fd) =>

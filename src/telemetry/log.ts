@@ -4,8 +4,6 @@ import { describeError } from './error.ts'
 import { readable } from './readable.ts'
 import type { Sink } from './sink.ts'
 
-export type Log = Logger
-
 /** JSON lines: `level` as a word, `time` in ISO 8601, no pid and no host name (whoever collects the lines adds them). */
 export const lineOptions: LoggerOptions = {
   base: null,
@@ -15,7 +13,7 @@ export const lineOptions: LoggerOptions = {
 }
 
 /** The program's log: JSON lines, or readable ones when the sink is a terminal. Never blocks on its reader. */
-export function createLog(level: LogLevel, sink: Sink): Log {
+export function createLog(level: LogLevel, sink: Sink): Logger {
   return pino({ ...lineOptions, level }, sink.terminal ? readableLines(sink) : sink)
 }
 

@@ -18,13 +18,13 @@ export interface Sink {
   dropped(): number
   /** Writes what is kept and blocks for it, at most `budgetMs` (250 by default). For the end of the process. */
   flushSync(budgetMs?: number): void
-  /** flushSync; what is left then counts as dropped. Does not close a descriptor that was given as a number. */
+  /** flushSync; what is left then counts as dropped. */
   close(): void
 }
 
 export interface SinkOptions {
-  /** A descriptor, or a file to append to. */
-  readonly destination: number | string
+  /** A descriptor, which stays its owner's to close. */
+  readonly destination: number
   /** Kept for a reader that is slow; more is dropped. */
   readonly maxBufferedBytes: number
   /** $JOURNAL_STREAM: where the destination is the journal, lines carry their priority. */
@@ -42,10 +42,8 @@ const longestRetryMs = 250
  */
 export function openSink(options: SinkOptions): Sink {
   const { destination, maxBufferedBytes } = options
-  const target =
-    typeof destination === 'string' ? { fd: appendTo(destination), owned: true } : nonBlocking(destination)
-  const journal = typeof destination === 'number' && isJournal(destination, options.journalStream)
-  return new BoundedSink(target.fd, target.owned, maxBufferedBytes, journal)
+  const { fd, owned } = nonBlocking(destination)
+  return new BoundedSink(fd, owned, maxBufferedBytes, isJournal(destination, options.journalStream))
 }
 
 interface Pending {
@@ -175,15 +173,6 @@ class BoundedSink implements Sink {
       return 0
     }
   }
-}
-
-function appendTo(file: string): number {
-  // O_NONBLOCK: a named pipe without a reader is an error here, not a program that hangs.
-  return openSync(
-    file,
-    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK,
-    0o640,
-  )
 }
 
 /**

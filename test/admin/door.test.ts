@@ -19,7 +19,7 @@ function withoutIpv6(code: string): AdminServer {
 
 for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
   test(`the admin page on [::] is on 0.0.0.0 where there is no IPv6 (${code})`, async (t) => {
-    const log = { info: () => {}, warn: () => t.fail() }
+    const log = { info: () => {}, warn: () => t.fail(), error: () => t.fail() }
     const door = new TcpDoor(
       () => withoutIpv6(code),
       { host: '::', port: 0 },

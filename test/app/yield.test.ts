@@ -18,7 +18,7 @@ async function scene(name: string) {
     endpoints: [backend.port],
     config: { handover: { socket } },
   })
-  const log = { info() {}, warn() {} }
+  const log = { info() {}, warn() {}, error() {} }
   const uid = process.getuid?.() ?? 0
   /** Resolves when the program has yielded; the result is its death. */
   const newcomer = async () => {

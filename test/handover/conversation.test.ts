@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
 import type { HeldSockets } from '../../src/core/inherited.ts'
-import { Giver, type GiverOptions, type Succession } from '../../src/handover/giver.ts'
+import { Giver, type GiverOptions, type Incumbent } from '../../src/handover/giver.ts'
 import type { Inheritance } from '../../src/handover/inheritance.ts'
 import { take } from '../../src/handover/taker.ts'
 import { call } from '../../src/handover/talk.ts'
@@ -28,9 +28,9 @@ async function scene(t: ExecutionContext, options: Partial<GiverOptions> = {}) {
     lines.push(message)
     for (const wake of waiting.splice(0)) wake()
   }
-  const log = { info: told, warn: told }
+  const log = { info: told, warn: told, error: told }
   const calls: string[] = []
-  const succession: Succession = {
+  const incumbent: Incumbent = {
     async yield(keys, doors) {
       calls.push(`yield ${keys.join()} ${doors.join()}`)
     },
@@ -48,7 +48,7 @@ async function scene(t: ExecutionContext, options: Partial<GiverOptions> = {}) {
   const held: HeldSockets[] = [{ key, address, descriptors: [descriptor.n], shared: false }]
   const settled = Promise.resolve(true)
   const doors = ['tcp 1', 'tcp 3']
-  const common = { libc, uid, program: 'old', log, held: () => held, doors, succession }
+  const common = { libc, uid, program: 'old', log, held: () => held, doors, incumbent }
   /** Another process that has the sockets and waits at the name. */
   const first = (name: string, inherited: Fd | null = null) => {
     const other = new Giver({ ...common, name, inherited, settled })
@@ -177,7 +177,7 @@ test('the old one dies before it lets go, or in the probation: the newcomer stay
     })
     server.listen(`\0${name}`)
     await once(server, 'listening')
-    const log = { info() {}, warn() {} }
+    const log = { info() {}, warn() {}, error() {} }
     const inheritance = await take({ name, libc, uid, program: 'new', doors: [], log })
     t.is(await inheritance.accepting([]), null)
     t.deepEqual(await inheritance.fate(), { kind: 'settled' })
@@ -321,7 +321,7 @@ test('one of the first programs hands over: it hears no beat, which it would tak
   })
   server.listen(`\0${name}`)
   await once(server, 'listening')
-  const log = { info() {}, warn() {} }
+  const log = { info() {}, warn() {}, error() {} }
   const inheritance = await take({
     name,
     libc,
@@ -358,7 +358,7 @@ test('a second newcomer at the same time is refused with the reason', async (t) 
 test('nobody at the name is nothing to take over, and nothing to log', async (t) => {
   const lines: string[] = []
   const told = (_: object, message: string) => void lines.push(message)
-  const log = { info: told, warn: told }
+  const log = { info: told, warn: told, error: told }
   const name = `spliceway-test-${process.pid}-nobody`
   const inheritance = await take({ name, libc, uid, program: 'new', doors: [], log })
   t.deepEqual(inheritance.sockets, [])
@@ -441,7 +441,7 @@ async function strangersName(t: ExecutionContext) {
   await stranger.line(/listening/)
   const lines: string[] = []
   const told = (_: object, message: string) => void lines.push(message)
-  const log = { info: told, warn: told }
+  const log = { info: told, warn: told, error: told }
   return {
     newcomer: () => take({ name, libc, uid, program: 'new', doors: [], log }),
     line: async (pattern: RegExp) => lines.find((each) => pattern.test(each)) ?? '',

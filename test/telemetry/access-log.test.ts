@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import test from 'ava'
 import { accessLines } from '../../src/core/access-line.ts'
 import { causes, type Outcome } from '../../src/core/outcome.ts'
-import { type AccessLog, createAccessLog } from '../../src/telemetry/access-log.ts'
+import { writeAccess } from '../../src/telemetry/access-log.ts'
 import { createLog } from '../../src/telemetry/log.ts'
-import { openSink } from '../../src/telemetry/sink.ts'
+import { openSink, type Sink } from '../../src/telemetry/sink.ts'
 
 const outcome: Outcome = {
   // Another order than the log's, on purpose.
@@ -28,20 +28,30 @@ const outcome: Outcome = {
   id: 'w1-42',
 }
 
-function logFile(t: { teardown: (fn: () => void) => void }) {
+interface Teardown {
+  teardown(fn: () => void): void
+}
+
+function logFile(t: Teardown) {
   const folder = mkdtempSync(join(tmpdir(), 'spliceway-access-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   return join(folder, 'access.log')
 }
 
-function write(log: AccessLog, outcomes: readonly Outcome[]): void {
+function sinkTo(t: Teardown, file: string, maxBufferedBytes = 100_000): Sink {
+  const descriptor = openSync(file, 'a')
+  t.teardown(() => closeSync(descriptor))
+  return openSink({ destination: descriptor, maxBufferedBytes })
+}
+
+function write(sink: Sink, outcomes: readonly Outcome[]): void {
   const lineOf = accessLines()
-  log.write(outcomes.map((each) => lineOf(each, Date.now())).join(''), outcomes.length)
+  writeAccess(sink, outcomes.map((each) => lineOf(each, Date.now())).join(''), outcomes.length)
 }
 
 test('a line has the documented fields in the documented order', (t) => {
   const destination = logFile(t)
-  const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
+  const log = sinkTo(t, destination)
   write(log, [outcome])
   log.close()
   const line = readFileSync(destination, 'utf8')
@@ -66,7 +76,7 @@ test('a connection that failed for a reason on our side of it is a warning', (t)
 
 test('a connection that reached no endpoint says null', (t) => {
   const destination = logFile(t)
-  const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
+  const log = sinkTo(t, destination)
   write(log, [{ ...outcome, endpoint: null, connectMs: null, attempts: [], cause: 'endpoint-down' }])
   log.close()
   const line = JSON.parse(readFileSync(destination, 'utf8'))
@@ -77,7 +87,7 @@ test('a connection that reached no endpoint says null', (t) => {
 
 test('every outcome of a large batch is a line', (t) => {
   const destination = logFile(t)
-  const log = createAccessLog({ destination, maxBufferedBytes: 100_000 })
+  const log = sinkTo(t, destination)
   write(
     log,
     Array.from({ length: 500 }, (_, n) => ({ ...outcome, id: String(n) })),
@@ -99,7 +109,7 @@ test('lines, not batches, are counted when a reader stalls', (t) => {
   execFileSync('mkfifo', [path])
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   t.teardown(() => closeSync(reader))
-  const log = createAccessLog({ destination: path, maxBufferedBytes: 20_000 })
+  const log = sinkTo(t, path, 20_000)
   const total = 5_000
   for (let n = 0; n < total; n += 100)
     write(
@@ -116,12 +126,10 @@ test('lines, not batches, are counted when a reader stalls', (t) => {
 
 test('the program log and the access log share one sink', (t) => {
   const destination = logFile(t)
-  const sink = openSink({ destination, maxBufferedBytes: 100_000 })
+  const sink = sinkTo(t, destination)
   const program = createLog('info', sink)
-  const access = createAccessLog({ destination: sink, maxBufferedBytes: 0 })
   program.info('first')
-  write(access, [outcome])
-  access.close()
+  write(sink, [outcome])
   program.info('last')
   sink.close()
   const messages = readFileSync(destination, 'utf8')

@@ -1,5 +1,5 @@
 import type { AdminActions, AdminSource } from '../../src/admin/admin.ts'
-import type { DoorLog } from '../../src/admin/door.ts'
+import type { Log } from '../../src/core/log.ts'
 import type { Status } from '../../src/core/status.ts'
 
 export const exampleStatus: Status = {
@@ -121,13 +121,13 @@ export function exampleApp() {
 }
 
 export interface LoggedLine {
-  readonly level: 'info' | 'warn'
+  readonly level: keyof Log
   readonly fields: object
   readonly message: string
 }
 
 /** Keeps its lines; `next` resolves with the next line that has this text. */
-export function memoryLog(): DoorLog & { lines: LoggedLine[]; next(text: string): Promise<LoggedLine> } {
+export function memoryLog(): Log & { lines: LoggedLine[]; next(text: string): Promise<LoggedLine> } {
   const lines: LoggedLine[] = []
   const waiting: { text: string; resolve: (line: LoggedLine) => void }[] = []
   const keep = (level: LoggedLine['level']) => (fields: object, message: string) => {
@@ -139,6 +139,7 @@ export function memoryLog(): DoorLog & { lines: LoggedLine[]; next(text: string)
     lines,
     info: keep('info'),
     warn: keep('warn'),
+    error: keep('error'),
     next(text) {
       const { promise, resolve } = Promise.withResolvers<LoggedLine>()
       waiting.push({ text, resolve })

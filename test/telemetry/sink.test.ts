@@ -135,8 +135,12 @@ test('a pipe without a reader keeps its lines for the next one', async (t) => {
   const path = join(folder, 'pipe')
   execFileSync('mkfifo', [path])
   const first = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-  const sink = openSink({ destination: path, maxBufferedBytes: 50_000 })
-  t.teardown(() => sink.close())
+  const writer = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  const sink = openSink({ destination: writer, maxBufferedBytes: 50_000 })
+  t.teardown(() => {
+    sink.close()
+    closeSync(writer)
+  })
   closeSync(first)
   sink.write('nobody reads this now\n')
   const second = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -154,13 +158,15 @@ test('a pipe without a reader keeps its lines for the next one', async (t) => {
 test('a file is appended to', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'spliceway-sink-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
-  const destination = join(folder, 'log')
+  const file = join(folder, 'log')
   for (const text of ['one\n', 'two\n']) {
+    const destination = openSync(file, 'a')
     const sink = openSink({ destination, maxBufferedBytes: 1_000 })
     sink.write(text)
     sink.close()
+    closeSync(destination)
   }
-  t.is(readFileSync(destination, 'utf8'), 'one\ntwo\n')
+  t.is(readFileSync(file, 'utf8'), 'one\ntwo\n')
 })
 
 const program = `

@@ -1,23 +1,15 @@
 import type { OutlierConfig } from '../../config/config.ts'
-import type { After } from '../../core/after.ts'
-import type { Log } from '../../core/log.ts'
 import { blameless, cutOff, failed, maxEjected, type Outlier, returned } from '../../core/outlier.ts'
-import { endpointCell, endpointField, type Tally } from '../../core/tally.ts'
+import { endpointCell, endpointField } from '../../core/tally.ts'
 import { roughly } from '../../core/wording.ts'
 import { announce } from './announce.ts'
 import { type Blame, type EndpointRecord, ejectionReason, isUp } from './endpoint-record.ts'
+import type { JudgeDeps } from './judge.ts'
 import type { PoolRecord } from './pool-record.ts'
 
-export interface EjectionsDeps {
-  readonly tally: Tally
-  readonly log: Log
-  readonly nowMs: () => number
-  readonly after: After
+export interface EjectionsDeps extends JudgeDeps {
   /** 0 to 1. */
   readonly random: () => number
-  readonly pool: (name: string) => PoolRecord | undefined
-  /** Something about an endpoint has changed, to be told. */
-  readonly changed: (pool: PoolRecord, record: EndpointRecord, level: 'info' | 'warn', what: string) => void
 }
 
 /**

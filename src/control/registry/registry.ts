@@ -1,15 +1,14 @@
-import { probed, type Verdict } from '../../core/health.ts'
+import type { Verdict } from '../../core/health.ts'
 import type { Attempt } from '../../core/outcome.ts'
-import { blames, connected, probedOutlier } from '../../core/outlier.ts'
+import { blames, connected } from '../../core/outlier.ts'
 import type { Sign } from '../../core/sign.ts'
 import type { EndpointId, PoolSnapshot } from '../../core/snapshot.ts'
 import type { KnownState } from '../../core/status.ts'
 import { healthBit } from '../../core/tally.ts'
 import type { ResolvedPool } from '../../discovery/resolved-pool.ts'
 import { announce, announceMembership } from './announce.ts'
-import { Ejections, type EjectionsDeps } from './ejections.ts'
+import { Ejections } from './ejections.ts'
 import {
-  type Answers,
   type EndpointRecord,
   healthWord,
   isSuspect,
@@ -18,13 +17,15 @@ import {
   shareNow,
   stateOf,
 } from './endpoint-record.ts'
-import { isCondemned, type PartingDeps, part } from './parting.ts'
+import type { JudgeDeps } from './judge.ts'
+import { type PartingDeps, part } from './parting.ts'
 import { newPool, type PoolHealth, type PoolRecord, poolHealth, probeSpeaks } from './pool-record.ts'
 import { Records, type RecordsDeps } from './records.ts'
 import { Silences } from './silences.ts'
 import { SlowStarts } from './slow-starts.ts'
 import { type Standing, standingOf } from './standing.ts'
 import { lookAtSuspects } from './suspicion.ts'
+import { Verdicts } from './verdicts.ts'
 
 export interface RegistryDeps extends RecordsDeps, PartingDeps {
   /** A pool that had no usable endpoint has one. Not told of one that joins: workers see it in the snapshot. */
@@ -78,9 +79,8 @@ export class Registry {
   readonly #slowStarts: SlowStarts
   readonly #silences: Silences
   readonly #ejections: Ejections
+  readonly #verdicts: Verdicts
   #pools: ReadonlyMap<string, PoolRecord> = new Map()
-  #checks = { success: 0, failure: 0 }
-  #localToldMs = Number.NEGATIVE_INFINITY
 
   constructor(deps: RegistryDeps) {
     this.#deps = deps
@@ -98,10 +98,11 @@ export class Registry {
     const judged = {
       ...deps,
       pool: (name: string) => this.#pools.get(name),
-      changed: (...change: Parameters<EjectionsDeps['changed']>) => this.#changed(...change),
+      changed: (...change: Parameters<JudgeDeps['changed']>) => this.#changed(...change),
     }
     this.#silences = new Silences(judged)
     this.#ejections = new Ejections(judged)
+    this.#verdicts = new Verdicts(judged, this.#ejections, this.#silences)
   }
 
   /** Takes the pools and endpoints that are in use from now on; publish pools() afterwards. */
@@ -191,41 +192,8 @@ export class Registry {
   verdict(poolName: string, endpoint: EndpointId, verdict: Verdict): void {
     const pool = this.#pools.get(poolName)
     const record = this.#records.find(poolName, endpoint)
-    if (pool === undefined || record === undefined || pool.config.health.probe.kind === 'off') return
-    if (!verdict.ok && verdict.fault === 'local') {
-      this.#tellLocal(verdict.reason)
-      return
-    }
-    this.#checks[verdict.ok ? 'success' : 'failure']++
-    const { fall, rise, probe } = pool.config.health
-    // It has answered a connection to the very port that clients are sent to.
-    if (verdict.ok && probe.port === null) this.#deps.tally.trust(record.slot)
-    const spoke = verdict.ok && verdict.spoke
-    if (spoke && probe.port === null) this.#silences.probed(pool, record)
-    this.#silences.check(pool, record)
-    const before = record.health
-    const after = probed(before, verdict, { fall, rise }, this.#deps.nowMs())
-    record.health = after
-    record.answers = answered(record.answers, verdict, this.#deps.nowMs())
-    const wasCondemned = record.condemned
-    record.condemned = after.kind === 'down' && (wasCondemned || isCondemned(record, pool))
-    record.outlier = probedOutlier(record.outlier, verdict.ok, spoke && probe.port === null)
-    const count = (of: number) => (before.kind === 'unknown' ? 'first probe' : `${of} of ${of} probes`)
-    if (after.kind === 'down' && before.kind !== 'down') {
-      // The stronger word takes over, and the ejection makes room for another endpoint's.
-      this.#ejections.end(record)
-      this.#changed(pool, record, 'warn', `is down: ${after.reason} (${count(fall)} failed)`)
-    } else if (after.kind === 'up' && before.kind !== 'up') {
-      this.#ejections.forgive(record)
-      this.#changed(pool, record, 'info', `is up: ${after.last} (${count(rise)} succeeded)`)
-      // Whatever port it has: these probes were not answered either, and now they are.
-      if (spoke && before.kind === 'down') this.#silences.end(pool, record)
-    } else if (verdict.ok && record.outlier.kind === 'ejected' && record.outlier.vouched >= rise) {
-      this.#ejections.end(record)
-      this.#changed(pool, record, 'info', `is back before its ejection was over: ${verdict.detail}`)
-    } else if (record.condemned && !wasCondemned) {
-      part(this.#deps, pool)
-    }
+    if (pool === undefined || record === undefined) return
+    this.#verdicts.take(pool, record, verdict)
   }
 
   /**
@@ -278,7 +246,7 @@ export class Registry {
 
   /** Probes answered since the start. Those that this machine could not even begin are in neither number. */
   healthChecks(): { readonly success: number; readonly failure: number } {
-    return { ...this.#checks }
+    return this.#verdicts.counts
   }
 
   /** Ends all timers. */
@@ -361,15 +329,6 @@ export class Registry {
       this.#deps.tally.setHealth(record.slot, healthWord(record))
     }
   }
-
-  /** At most once a minute: it concerns all endpoints at once, and each of them is probed every few seconds. */
-  #tellLocal(reason: string): void {
-    const nowMs = this.#deps.nowMs()
-    if (nowMs - this.#localToldMs < 60_000) return
-    this.#localToldMs = nowMs
-    const message = `probes fail for a reason of this machine, so endpoints keep their state: ${reason}`
-    this.#deps.log.warn({ reason }, message)
-  }
 }
 
 /** Counts a pool's endpoints again. Returns how it stood before. */
@@ -383,9 +342,4 @@ function stand(pool: PoolRecord): Standing {
 
 function isGone({ presence }: EndpointRecord): boolean {
   return presence.kind === 'departed'
-}
-
-function answered(before: Answers, verdict: Verdict, nowMs: number): Answers {
-  if (verdict.ok) return { goodMs: nowMs - verdict.ms, badSinceMs: null }
-  return { ...before, badSinceMs: before.badSinceMs ?? nowMs }
 }

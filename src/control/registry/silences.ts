@@ -1,28 +1,19 @@
-import type { After } from '../../core/after.ts'
 import { askAfterMs, heard, type Silence, silenced } from '../../core/hearing.ts'
 import { maxEjected } from '../../core/outlier.ts'
-import { type Tally, takenLast } from '../../core/tally.ts'
+import { takenLast } from '../../core/tally.ts'
 import { roughly } from '../../core/wording.ts'
 import { type EndpointRecord, isUp } from './endpoint-record.ts'
+import type { JudgeDeps } from './judge.ts'
 import { type PoolRecord, probeSpeaks } from './pool-record.ts'
-
-export interface SilencesDeps {
-  readonly tally: Tally
-  readonly nowMs: () => number
-  readonly after: After
-  readonly pool: (name: string) => PoolRecord | undefined
-  /** Something about an endpoint has changed, to be told. */
-  readonly changed: (pool: PoolRecord, record: EndpointRecord, level: 'info' | 'warn', what: string) => void
-}
 
 /**
  * Which endpoints are silent: the only writer of a present record's hearing. Workers find a silence and hear its end; here it is
  * decided, because a pool is judged as a whole: at most half of it is silent, and somebody else must be left.
  */
 export class Silences {
-  readonly #deps: SilencesDeps
+  readonly #deps: JudgeDeps
 
-  constructor(deps: SilencesDeps) {
+  constructor(deps: JudgeDeps) {
     this.#deps = deps
   }
 

@@ -1,8 +1,6 @@
 import { joinHostPort } from '../../core/address.ts'
+import type { HolderOf } from '../../core/holder.ts'
 import type { BindError } from './sockets.ts'
-
-/** Says who listens on a port: `held by nginx (pid 12), uid 0`; undefined when nobody does. */
-export type HolderOf = (port: number) => Promise<string | undefined>
 
 /** net.ipv4.ip_unprivileged_port_start, unless somebody has changed it. */
 const firstFreePort = 1024

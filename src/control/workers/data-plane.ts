@@ -1,12 +1,8 @@
-import type { Config, DrainConfig, ListenerConfig } from '../../config/config.ts'
-import type { After } from '../../core/after.ts'
+import type { DrainConfig, ListenerConfig } from '../../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../../core/inherited.ts'
-import type { Log } from '../../core/log.ts'
-import type { PlaneName, WorkerBirth } from '../../core/message.ts'
-import type { Attempt, EndedBy, Rejection } from '../../core/outcome.ts'
-import type { Sign } from '../../core/sign.ts'
-import type { PoolSnapshot, Snapshot } from '../../core/snapshot.ts'
-import type { ListenerStatus, WorkerStatus } from '../../core/status.ts'
+import type { EndedBy, Rejection } from '../../core/outcome.ts'
+import type { Snapshot } from '../../core/snapshot.ts'
+import type { ListenerStatus } from '../../core/status.ts'
 import {
   add,
   closedCell,
@@ -21,46 +17,18 @@ import type { Parting } from '../registry/endpoint-record.ts'
 import type { LimitNow } from '../shortage.ts'
 import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
-import { createPublisher, type Publisher } from './publisher.ts'
-import type { Duplicate } from './sockets.ts'
-import { Threads } from './threads.ts'
-
-export { WorkersFailed } from './threads.ts'
+import type { Host, Threads } from './threads.ts'
 
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
 const backlog = 4096
-
-export interface DataPlaneDeps {
-  readonly tally: Tally
-  readonly birth: Pick<WorkerBirth, 'plane' | 'idPrefix' | 'pipeBudgetBytes' | 'pipesOnLoopback'>
-  readonly openFiles: number
-  readonly wake: (descriptor: number) => void
-  readonly closeAbandoned: (openDescriptors: Uint8Array) => void
-  /** The worker's entry. */
-  readonly entry: URL
-  /** null: sockets cannot be duplicated. */
-  readonly duplicate: Duplicate | null
-  readonly log: Log
-  readonly after: After
-  /** Monotonic milliseconds, the same in all threads. */
-  readonly nowMs: () => number
-  /** The pools as the snapshot `version` publishes them. */
-  readonly pools: (version: number) => readonly PoolSnapshot[]
-  readonly acknowledged: (version: number) => void
-  readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
-  readonly signs: (signs: readonly Sign[]) => void
-  /** An endpoint sent something on a warm connection that nobody had used. */
-  readonly spoke: (slot: number, ageMs: number) => void
-}
 
 /** What the main thread holds of the data plane: the workers, their listening sockets, and what they were told. */
 export class DataPlane {
   readonly slots: ListenerSlots
   readonly #tally: Tally
   readonly #listeners: Listeners
-  readonly #publisher: Publisher
   readonly #threads: Threads
-  readonly #nowMs: () => number
+  #snapshot: Snapshot | null = null
   readonly #started = new Set<number>()
   /** Workers that listen, by address. */
   readonly #listening = new Map<string, Set<number>>()
@@ -69,56 +37,20 @@ export class DataPlane {
   /** A reload and a drain may wait at the same time. */
   #waiting: (() => void)[] = []
 
-  constructor(deps: DataPlaneDeps) {
-    const {
-      tally,
-      birth,
-      entry,
-      duplicate,
-      log,
-      after,
-      acknowledged,
-      reports,
-      signs,
-      spoke,
-      openFiles,
-      wake,
-      closeAbandoned,
-    } = deps
+  constructor(tally: Tally, threads: Threads, { duplicate }: Pick<Host, 'duplicate'>) {
     this.#tally = tally
-    this.#nowMs = deps.nowMs
+    this.#threads = threads
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, duplicate)
-    this.#threads = new Threads({
-      tally,
-      birth: { ...birth, workers: tally.workers, rows: tally.buffer },
-      openFiles,
-      wake,
-      closeAbandoned,
-      entry,
-      log,
-      after,
-      nowMs: deps.nowMs,
-      started: (index) => this.#equip(index),
-      listening: (index, address) => this.#heard(index, address, true),
-      unlistened: (index, address) => this.#heard(index, address, false),
-      acknowledged,
-      reports,
-      signs,
-      spoke,
-      died: (index) => this.#died(index),
-    })
-    this.#publisher = createPublisher(this.slots, deps.pools, (snapshot) =>
-      this.#threads.broadcast({ kind: 'snapshot', snapshot }),
-    )
+    threads.on('started', (index) => this.#equip(index))
+    threads.on('listening', (index, address) => this.#heard(index, address, true))
+    threads.on('unlistened', (index, address) => this.#heard(index, address, false))
+    threads.on('died', (index) => this.#died(index))
   }
 
+  /** The latest; null before the first. */
   get snapshot(): Snapshot | null {
-    return this.#publisher.latest
-  }
-
-  get workerRestarts(): number {
-    return this.#threads.restarts
+    return this.#snapshot
   }
 
   /** Connections under way. */
@@ -146,20 +78,17 @@ export class DataPlane {
   }
 
   /** Tells the workers of a new state of the world. */
-  publish(config: Config, maxConnections: (pools: readonly PoolSnapshot[]) => number): void {
-    const first = this.#publisher.latest === null
-    this.#publisher.publish(config, maxConnections)
+  publish(snapshot: Snapshot): void {
+    const first = this.#snapshot === null
+    this.#snapshot = snapshot
+    this.slots.keep(new Set(snapshot.listeners.map(({ name }) => name)))
+    this.#threads.broadcast({ kind: 'snapshot', snapshot })
     if (first) for (const index of this.#started) this.#equip(index)
   }
 
   /** As settled(), for a start. Rejects with WorkersFailed when no worker gets as far. */
   async started(): Promise<void> {
     await Promise.race([this.settled(), this.#threads.failed()])
-  }
-
-  /** After WorkersFailed: the next workers are of this plane. */
-  usePlane(plane: PlaneName): void {
-    this.#threads.usePlane(plane)
   }
 
   /** Resolves when every worker accepts on every bound address, and none on any other. */
@@ -257,18 +186,9 @@ export class DataPlane {
     this.#listeners.close()
   }
 
-  /** For tests: a worker dies as by a bug. */
-  breakWorker(index: number): void {
-    this.#threads.break(index)
-  }
-
-  workers(): readonly WorkerStatus[] {
-    return this.#threads.status(this.#nowMs())
-  }
-
   /** The listeners of the latest snapshot. */
   listeners(): readonly ListenerStatus[] {
-    const { listeners = [], maxConnections: most = Infinity } = this.#publisher.latest ?? {}
+    const { listeners = [], maxConnections: most = Infinity } = this.#snapshot ?? {}
     const full = this.active >= most
     return listeners.map(({ name, address, slot, pool, maxConnections }) => {
       const active = this.#tally.sum(listenerCell(slot) + listenerField.active)
@@ -292,7 +212,7 @@ export class DataPlane {
 
   /** The limit of the program, which comes from `limitedBy`, and those of listeners that have one. */
   limits(limitedBy: string): readonly LimitNow[] {
-    const { listeners = [], maxConnections: connections = 0 } = this.#publisher.latest ?? {}
+    const { listeners = [], maxConnections: connections = 0 } = this.#snapshot ?? {}
     const program = {
       whose: 'the program',
       connections,
@@ -321,7 +241,7 @@ export class DataPlane {
   /** Gives a new worker all it needs. */
   #equip(index: number): void {
     this.#started.add(index)
-    const snapshot = this.#publisher.latest
+    const snapshot = this.#snapshot
     if (snapshot === null) return
     this.#threads.send(index, { kind: 'snapshot', snapshot })
     for (const address of this.#listeners.keys()) if (!this.#paused.has(address)) this.#lend(index, address)

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { After } from '../../core/after.ts'
 import type { Log } from '../../core/log.ts'
@@ -6,6 +7,7 @@ import type { Attempt } from '../../core/outcome.ts'
 import type { Sign } from '../../core/sign.ts'
 import type { WorkerStatus } from '../../core/status.ts'
 import { type Tally, workerCell } from '../../core/tally.ts'
+import type { Duplicate } from './sockets.ts'
 
 /** A worker that dies again within this time waits before it is started once more. */
 const youngMs = 10_000
@@ -16,33 +18,45 @@ const mostStarts = 3
 /** How long a worker may take to end by itself before it is terminated. */
 const stopMs = 1_000
 
+/** What this host does for the workers beyond what Node does. */
+export interface Host {
+  /** null: sockets cannot be duplicated. */
+  readonly duplicate: Duplicate | null
+  /** Writes to the eventfd of a thread that waits in the kernel. */
+  wake(descriptor: number): void
+  /** Closes what a thread that has ended left open; connections are reset. */
+  closeAbandoned(openDescriptors: Uint8Array): void
+}
+
+/** What is to be heard of the workers, by on(), each with what its listeners are called with. */
+export interface WorkerNews {
+  /** A worker is there, for the first time or again: it knows nothing yet. */
+  started: [index: number]
+  listening: [index: number, address: string]
+  unlistened: [index: number, address: string]
+  /** Every living worker uses this snapshot or a later one. */
+  acknowledged: [version: number]
+  /** `lines`: `count` lines of the access log. */
+  reports: [attempts: readonly Attempt[], lines: string, count: number]
+  signs: [signs: readonly Sign[]]
+  /** An endpoint sent something on a warm connection that nobody had used. */
+  spoke: [slot: number, ageMs: number]
+  /** A worker is dead; its row still has its gauges. */
+  died: [index: number]
+}
+
 export interface ThreadsOptions {
   readonly tally: Tally
-  readonly birth: Omit<WorkerBirth, 'index' | 'openDescriptors'>
+  readonly birth: Omit<WorkerBirth, 'index' | 'workers' | 'rows' | 'openDescriptors'>
   /** Descriptor numbers are below this. */
   readonly openFiles: number
+  readonly host: Pick<Host, 'wake' | 'closeAbandoned'>
   /** The worker's entry. */
   readonly entry: URL
   readonly log: Log
   readonly after: After
   /** Monotonic milliseconds, the same in all threads. */
   readonly nowMs: () => number
-  /** A worker is there, for the first time or again: it knows nothing yet. */
-  readonly started: (index: number) => void
-  readonly listening: (index: number, address: string) => void
-  readonly unlistened: (index: number, address: string) => void
-  /** Every living worker uses this snapshot or a later one. */
-  readonly acknowledged: (version: number) => void
-  readonly reports: (attempts: readonly Attempt[], lines: string, count: number) => void
-  readonly signs: (signs: readonly Sign[]) => void
-  /** An endpoint sent something on a warm connection that nobody had used. */
-  readonly spoke: (slot: number, ageMs: number) => void
-  /** A worker is dead; its row still has its gauges. */
-  readonly died: (index: number) => void
-  /** Writes to the eventfd of a thread that waits in the kernel. */
-  readonly wake: (descriptor: number) => void
-  /** Closes what a thread that has ended left open; connections are reset. */
-  readonly closeAbandoned: (openDescriptors: Uint8Array) => void
 }
 
 interface Thread {
@@ -64,8 +78,8 @@ export class WorkersFailed extends Error {
   }
 }
 
-/** The worker threads: started, replaced when they die, stopped. */
-export class Threads {
+/** The worker threads: started, replaced when they die, stopped. Who wants to hear of them listens. */
+export class Threads extends EventEmitter<WorkerNews> {
   readonly #options: ThreadsOptions
   readonly #threads: Thread[] = []
   #plane: PlaneName
@@ -74,9 +88,10 @@ export class Threads {
   #watched: { readonly deaths: number; readonly fail: (error: WorkersFailed) => void } | null = null
 
   constructor(options: ThreadsOptions) {
+    super()
     this.#options = options
     this.#plane = options.birth.plane
-    for (let index = 1; index <= options.birth.workers; index++) {
+    for (let index = 1; index <= options.tally.workers; index++) {
       const openDescriptors = new Uint8Array(new SharedArrayBuffer(options.openFiles))
       this.#threads.push({
         index,
@@ -126,8 +141,9 @@ export class Threads {
     return this.#threads.reduce((sum, thread) => sum + thread.restarts, 0)
   }
 
-  status(nowMs: number): readonly WorkerStatus[] {
+  status(): readonly WorkerStatus[] {
     const { tally } = this.#options
+    const nowMs = this.#options.nowMs()
     return this.#threads.map(({ index, worker, bornMs, restarts }) => {
       const row = tally.row(index)
       const heartbeatMs = row[workerCell.heartbeatMs] || bornMs
@@ -173,13 +189,15 @@ export class Threads {
 
   #post({ worker, wakeDescriptor }: Thread, message: ToWorker, transfer: readonly object[] = []): void {
     worker?.postMessage(message, transfer as [])
-    if (worker !== null && wakeDescriptor !== null) this.#options.wake(wakeDescriptor)
+    if (worker !== null && wakeDescriptor !== null) this.#options.host.wake(wakeDescriptor)
   }
 
   #spawn(thread: Thread): void {
-    const { birth, entry, nowMs } = this.#options
+    const { birth, tally, entry, nowMs } = this.#options
     const workerData: WorkerBirth = {
       ...birth,
+      workers: tally.workers,
+      rows: tally.buffer,
       plane: this.#plane,
       index: thread.index,
       openDescriptors: thread.openDescriptors.buffer,
@@ -200,26 +218,26 @@ export class Threads {
     switch (message.kind) {
       case 'started':
         thread.wakeDescriptor = message.wakeDescriptor
-        this.#options.started(thread.index)
+        this.emit('started', thread.index)
         return
       case 'listening':
-        this.#options.listening(thread.index, message.address)
+        this.emit('listening', thread.index, message.address)
         return
       case 'unlistened':
-        this.#options.unlistened(thread.index, message.address)
+        this.emit('unlistened', thread.index, message.address)
         return
       case 'acknowledged':
         thread.version = message.version
-        this.#options.acknowledged(this.#oldestVersion())
+        this.emit('acknowledged', this.#oldestVersion())
         return
       case 'spoke':
-        this.#options.spoke(message.slot, message.ageMs)
+        this.emit('spoke', message.slot, message.ageMs)
         return
       case 'signs':
-        this.#options.signs(message.signs)
+        this.emit('signs', message.signs)
         return
       case 'reports':
-        this.#options.reports(message.attempts, message.lines, message.count)
+        this.emit('reports', message.attempts, message.lines, message.count)
         return
     }
   }
@@ -231,9 +249,9 @@ export class Threads {
   #exited(thread: Thread): void {
     thread.worker = null
     thread.wakeDescriptor = null
-    this.#options.closeAbandoned(thread.openDescriptors)
+    this.#options.host.closeAbandoned(thread.openDescriptors)
     if (this.#stopping) return
-    const { tally, log, after, nowMs, died } = this.#options
+    const { tally, log, after, nowMs } = this.#options
     const lost = tally.row(thread.index)[workerCell.active] ?? 0
     const others = this.#threads.filter(({ worker }) => worker !== null).length
     log.error(
@@ -241,7 +259,7 @@ export class Threads {
       `worker ${thread.index} died and took ${lost} connection${lost === 1 ? '' : 's'} with it; ` +
         `${others} of ${this.#threads.length} workers serve on, a new one takes its place`,
     )
-    died(thread.index)
+    this.emit('died', thread.index)
     tally.retire(thread.index)
     const young = nowMs() - thread.bornMs < youngMs
     thread.restarts++

@@ -2,8 +2,14 @@ import { isDeepStrictEqual } from 'node:util'
 import type { DnsPoolConfig } from '../../config/config.ts'
 import { formatAddress } from '../../core/address.ts'
 import { durationText } from '../../core/wording.ts'
-import { type Answer, type Emptiness, type FoundEndpoint, type Source, unconfirmed } from '../source.ts'
-import type { SourceDeps } from '../source-deps.ts'
+import {
+  type Answer,
+  type Emptiness,
+  type FoundEndpoint,
+  type Source,
+  type SourceDeps,
+  unconfirmed,
+} from '../source.ts'
 import { sourceName } from '../source-name.ts'
 import { inOrder, type Members, membersOf, type Remembered } from './members.ts'
 import { type OpenQuery, openQuery, type Query } from './query.ts'

@@ -1,4 +1,4 @@
-import type { KubernetesPoolConfig } from '../../config/config.ts'
+import type { Locality } from '../../config/config.ts'
 import { formatAddress, type SocketAddress, socketAddress } from '../../core/address.ts'
 import type { FoundEndpoint } from '../source.ts'
 
@@ -33,8 +33,6 @@ export interface SliceEndpoint {
   readonly forNodes: readonly string[]
   readonly forZones: readonly string[]
 }
-
-export type Locality = KubernetesPoolConfig['locality']
 
 /** The node on which this process runs; null: not known. */
 export interface OurNode {

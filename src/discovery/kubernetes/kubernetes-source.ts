@@ -1,16 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Locality } from '../../config/config.ts'
 import { formatAddress } from '../../core/address.ts'
-import type { After } from '../../core/after.ts'
-import type { Log } from '../../core/log.ts'
 import { roughly } from '../../core/wording.ts'
-import type { Answer, Emptiness, Failing, FoundEndpoint, Source } from '../source.ts'
+import { inBursts, Rest } from '../rest.ts'
+import type { Answer, Emptiness, Failing, FoundEndpoint, Source, SourceDeps } from '../source.ts'
 import type { Api } from './api.ts'
 import { emptinessOf } from './emptiness.ts'
-import { type EndpointSlice, endpointsOf, type Locality, type OurNode } from './endpoint-slice.ts'
+import { type EndpointSlice, endpointsOf, type OurNode } from './endpoint-slice.ts'
 import { type Failure, type FailureKind, failureKinds } from './failure.ts'
 import { LastKnown } from './last-known.ts'
 import { type Asked, ListWatch, type ServiceName } from './list-watch.ts'
-import { Pace } from './pace.ts'
 import { afterConfirmation, afterFailure, type Trouble } from './trouble.ts'
 
 export interface KubernetesOptions {
@@ -23,20 +22,18 @@ export interface KubernetesOptions {
   readonly snapshotPath: string | null
 }
 
-export interface KubernetesDeps {
+/** `changed` is called for the first answer too. */
+export interface KubernetesDeps extends SourceDeps {
   readonly api: Api
   readonly node: OurNode
-  readonly log: Log
-  readonly after: After
-  /** Monotonic milliseconds. */
-  readonly nowMs: () => number
   /** Milliseconds since 1970, for the age of a file. */
   readonly wallMs: () => number
-  /** 0 to 1. */
-  readonly random: () => number
-  /** Called after the endpoints have changed, the first answer included. */
-  readonly changed: () => void
 }
+
+/** A Service of a few slices is followed without delay. */
+const mostAtOnce = 10
+/** As kube-proxy's minSyncPeriod: a rollout of hundreds of slices is hundreds of events, and one new set a second will do. */
+const paceMs = 1_000
 
 /** The endpoints of a Service's port, as the cluster's EndpointSlices have them. */
 export function kubernetesSource(options: KubernetesOptions, deps: KubernetesDeps): KubernetesSource {
@@ -59,7 +56,7 @@ export class KubernetesSource implements Source {
   #trouble: Trouble = { kind: 'none' }
   /** As the API server has them now; what is known of them may be a second behind. */
   #slices: ReadonlyMap<string, EndpointSlice> = new Map()
-  readonly #pace: Pace
+  readonly #news: Rest
 
   constructor(options: KubernetesOptions, deps: KubernetesDeps) {
     const { pool, service, locality } = options
@@ -69,7 +66,8 @@ export class KubernetesSource implements Source {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.first = promise
     this.#settled = resolve
-    this.#pace = new Pace(() => this.#take([...this.#slices.values()]), deps.after, deps.nowMs)
+    const restMs = inBursts(mostAtOnce, paceMs, deps.nowMs)
+    this.#news = new Rest(() => this.#take([...this.#slices.values()]), deps, restMs)
     this.#knowledge = { kind: 'none', reason: 'is being asked for', sinceMs: deps.nowMs() }
     if (locality === 'node-only' && deps.node.name === null) this.#refuse()
     else this.#begin()
@@ -89,7 +87,7 @@ export class KubernetesSource implements Source {
 
   stop(): void {
     this.#listWatch?.stop()
-    this.#pace.stop()
+    this.#news.stop()
     this.#lastKnown?.stop()
     this.#settled()
   }
@@ -109,7 +107,7 @@ export class KubernetesSource implements Source {
       random,
       slices: (slices) => {
         this.#slices = slices
-        this.#pace.wish()
+        this.#news.ask()
       },
       confirmed: (by) => this.#confirm(by),
       failed: (failure, asked) => this.#fail(failure, asked),

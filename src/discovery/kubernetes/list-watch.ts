@@ -1,12 +1,11 @@
 import type { After } from '../../core/after.ts'
-import type { Api, ApiAnswer } from './api.ts'
-import { type ApiStatus, readStatus } from './api-status.ts'
-import { Backoff } from './backoff.ts'
+import { refusal, textOf } from './answer.ts'
+import type { Api } from './api.ts'
+import type { ApiStatus } from './api-status.ts'
 import type { EndpointSlice } from './endpoint-slice.ts'
 import { type Failure, failure, failureOfError, failureOfStatus, isAnswered } from './failure.ts'
 import { begin, type End, type Failed, following, type Step } from './list-watch-step.ts'
 import { Patience } from './patience.ts'
-import { ShapeError } from './received.ts'
 import { readSliceList } from './slice-shape.ts'
 import { parsed, readEvent, type WatchEvent } from './watch-event.ts'
 import { Lines } from './watch-stream.ts'
@@ -55,10 +54,15 @@ const steadyMs = 5_000
 const earlyMs = 5_000
 /** client-go's; a Service of 50,000 endpoints has 500 slices. */
 const pageSlices = 500
-/** A page of 500 slices of 100 endpoints, the controller's default, is half of it. */
-const maxAnswerBytes = 64 * 1024 * 1024
 /** No server may send us away for longer. */
 const longestRetryMs = 300_000
+/** As client-go's reflector has them (tools/cache/reflector.go): the first wait, and the longest. */
+const firstWaitMs = 800
+const longestWaitMs = 30_000
+/** A server that is not there costs nobody anything, and one that restarts is to be followed 10 s after it is ready. */
+const soonMs = 5_000
+/** A restart is over by then: who still refuses us does it for a reason of its own, and need not be asked so often. */
+const restartMs = 120_000
 
 /**
  * Keeps the EndpointSlices of one Service: lists them, watches for changes, and begins again when that fails, for ever.
@@ -137,7 +141,7 @@ export class ListWatch {
       patience.expect(answerMs, failure('timeout', `no list within ${answerMs / 1000}s`))
       const answer = await this.#deps.api.get(this.#path, query, patience.signal)
       if (answer.status !== 200) return failed(await refusal(answer), atLeast)
-      const page = readSliceList(parsed(await text(answer), 'EndpointSliceList'))
+      const page = readSliceList(parsed(await textOf(answer), 'EndpointSliceList'))
       for (const slice of page.slices) slices.set(slice.name, slice)
       version = page.version
       next = page.next
@@ -293,34 +297,30 @@ function failed(failure: Failure, version: string, worked = false): Failed {
   return { kind: 'failed', failure, version, worked }
 }
 
-/** What an answer other than 200 says: a Status, or the line of text of whoever is no API server. */
-async function refusal(answer: ApiAnswer): Promise<Failure> {
-  const { status: code, retryAfterMs } = answer
-  const body = await text(answer)
-  try {
-    return failureOfStatus({ ...readStatus(parsed(body, 'Status')), code }, retryAfterMs)
-  } catch (error) {
-    if (!(error instanceof ShapeError)) throw error
-    const message = clearText(body)
-    return failureOfStatus({ code, message, retryAfterMs: null, ahead: false }, retryAfterMs)
-  }
-}
+/** How long to wait after each of several failures: 800 ms, then twice as long each time, all of it times 1 to 2. */
+class Backoff {
+  #stepMs = firstWaitMs
+  #trouble: { readonly answered: boolean; readonly sinceMs: number } | null = null
 
-/** A page is not shown: a load balancer's says nothing in its first line. */
-function clearText(body: string): string {
-  const line = body.trim()
-  if (/HTTP request to an HTTPS server/i.test(line)) return 'the URL says http, but the server speaks https'
-  return /^[\x20-\x7e]{1,200}$/.test(line) && !line.startsWith('<') ? line : 'no reason given'
-}
-
-/** Throws ShapeError when the body is larger than any list. */
-async function text({ body }: ApiAnswer): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    chunks.push(chunk)
-    bytes += chunk.length
-    if (bytes > maxAnswerBytes) throw new ShapeError('the answer is larger than 64 MiB')
+  /**
+   * `random`: 0 to 1. `answered`: the server did answer, only not as we wish. At most 5 s while nobody answers, and during
+   * the first two minutes of refusals; 30 s after that. It begins anew when a server that was away answers.
+   */
+  next(nowMs: number, random: number, answered: boolean): number {
+    if (this.#trouble?.answered !== answered) {
+      this.reset()
+      this.#trouble = { answered, sinceMs: nowMs }
+    }
+    const lasting = answered && nowMs - this.#trouble.sinceMs >= restartMs
+    const mostMs = (lasting ? longestWaitMs : soonMs) / 2
+    const ms = Math.min(this.#stepMs, mostMs) * (1 + random)
+    this.#stepMs = Math.min(this.#stepMs * 2, longestWaitMs)
+    return ms
   }
-  return Buffer.concat(chunks).toString('utf8')
+
+  /** All is well. */
+  reset(): void {
+    this.#stepMs = firstWaitMs
+    this.#trouble = null
+  }
 }

@@ -1,8 +1,9 @@
 import type { Block } from '../../linux/block.ts'
 import { EPOLLET, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from '../../linux/constants.ts'
+import { eventBits, eventHigh, eventLow, eventsIn } from '../../linux/epoll-event.ts'
 import { EINTR } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
-import { eventBits, eventHigh, eventLow, eventsIn, type Libc, must } from '../../linux/libc.ts'
+import { type Libc, must } from '../../linux/libc.ts'
 import type { Clock } from './clock.ts'
 
 /** Who is told of a descriptor's edges. */

@@ -1,6 +1,7 @@
 import test from 'ava'
+import type { Locality } from '../../../src/config/config.ts'
 import { formatAddress } from '../../../src/core/address.ts'
-import { endpointsOf, type Locality, portNames } from '../../../src/discovery/kubernetes/endpoint-slice.ts'
+import { endpointsOf, portNames } from '../../../src/discovery/kubernetes/endpoint-slice.ts'
 import { Received } from '../../../src/discovery/kubernetes/received.ts'
 import { readSlice, readSliceList } from '../../../src/discovery/kubernetes/slice-shape.ts'
 

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import type { Cluster } from '../../../src/discovery/kubernetes/cluster.ts'
-import { ourNode } from '../../../src/discovery/kubernetes/connect.ts'
 import { findCluster } from '../../../src/discovery/kubernetes/find-cluster.ts'
 import { readKubeconfig } from '../../../src/discovery/kubernetes/kubeconfig.ts'
 
@@ -245,8 +244,4 @@ test('several kubeconfigs, and one that is not there', async (t) => {
 test('a folder is no kubeconfig, and is not taken for a firewall', async (t) => {
   const home = new Home(t)
   t.is(await found({ KUBECONFIG: home.folder }), `${home.folder} cannot be read: it is a folder`)
-})
-
-test('our node is what the pod says, and empty is nothing', (t) => {
-  t.deepEqual(ourNode({ NODE_NAME: 'node-a', ZONE: '' }), { name: 'node-a', zone: null })
 })

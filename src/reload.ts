@@ -1,0 +1,112 @@
+import type { Answer } from './admin/source.ts'
+import type { Config } from './config/config.ts'
+import type { ConfigSource } from './config/loaded.ts'
+import type { Endpoints } from './control/endpoints.ts'
+import type { Publication } from './control/publication.ts'
+import { bindErrorText } from './control/workers/bind-error.ts'
+import type { DataPlane } from './control/workers/data-plane.ts'
+import { BindError } from './control/workers/sockets.ts'
+import type { Log, LogLevel } from './core/log.ts'
+import type { ConfigStatus } from './core/status.ts'
+import { selfForward } from './discovery/self-forward.ts'
+import { hostAddresses } from './host.ts'
+import { holderText } from './linux/port-holder.ts'
+
+/** What only a restart can change: threads are born with it, and others find us by the admin pages and the hand-over's name. */
+const fixedKeys = ['workers', 'plane', 'admin', 'handover'] as const
+/** The part of a key that a restart is needed for. */
+const fixedPart = ({ workers, plane, admin: { socket, listen }, handover }: Config) => ({
+  workers,
+  plane,
+  admin: { socket, listen },
+  handover,
+})
+
+export interface ReloadOptions {
+  readonly source: ConfigSource
+  readonly log: Log
+  readonly setLogLevel: (level: LogLevel) => void
+  /** Called around every reload, whoever asked for it. */
+  readonly reload?: (phase: 'begun' | 'over') => void
+  readonly nowMs: () => number
+  readonly draining: () => boolean
+  readonly dataPlane: DataPlane
+  readonly endpoints: Endpoints
+  readonly publication: Publication
+}
+
+/** How a new configuration takes the place of the one in force: whole or not at all. */
+export class Reload {
+  readonly #options: ReloadOptions
+  #loadedMs: number
+  #last = { successful: true, message: 'as started' }
+  #reloading: Promise<unknown> = Promise.resolve()
+
+  constructor(options: ReloadOptions) {
+    this.#options = options
+    this.#loadedMs = options.nowMs()
+  }
+
+  get status(): ConfigStatus {
+    const { source, nowMs } = this.#options
+    return { source: source.name, loadedMsAgo: nowMs() - this.#loadedMs, lastReload: this.#last }
+  }
+
+  /** Applies the configuration as it is now. Never rejects; one at a time. */
+  ask(): Promise<Answer> {
+    const next = this.#reloading.then(async () => {
+      this.#options.reload?.('begun')
+      const answer = await this.#reload()
+      this.#options.reload?.('over')
+      return answer
+    })
+    this.#reloading = next
+    return next
+  }
+
+  async #reload(): Promise<Answer> {
+    const { source, log, nowMs } = this.#options
+    if (source.load === null) {
+      return { ok: false, message: `there is no file to reload: the configuration is the ${source.name}` }
+    }
+    const loaded = source.load()
+    const failure = loaded.kind === 'invalid' ? loaded.message : await this.#apply(loaded.config)
+    this.#last = { successful: failure === null, message: failure ?? 'applied' }
+    if (failure !== null) {
+      log.error({ source: source.name }, `configuration not reloaded, nothing has changed:\n${failure}`)
+      return { ok: false, message: failure }
+    }
+    this.#loadedMs = nowMs()
+    if (loaded.kind === 'ok') for (const warning of loaded.warnings) log.warn({}, warning)
+    log.info({ source: source.name }, `configuration reloaded from ${source.name}`)
+    return { ok: true, message: `applied ${source.name}` }
+  }
+
+  /** null: applied; otherwise why not, and nothing has changed. */
+  async #apply(config: Config): Promise<string | null> {
+    const { draining, dataPlane, endpoints, publication, setLogLevel } = this.#options
+    if (draining()) return 'the program is draining'
+    const [now, next] = [fixedPart(publication.config), fixedPart(config)]
+    const changed = fixedKeys.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(now[key]))
+    if (changed.length > 0)
+      return `only a restart can change ${changed.map((key) => `\`${key}\``).join(', ')}`
+    const loop = selfForward(config, hostAddresses())
+    if (loop !== null) return loop
+    if (!dataPlane.slots.fits(config.listeners.map(({ name }) => name))) {
+      return 'too many listeners beside removed ones that still have connections: try again when those are over'
+    }
+    let opened: () => Promise<void>
+    try {
+      opened = dataPlane.rebind(config.listeners)
+    } catch (error) {
+      if (error instanceof BindError) return bindErrorText(error, process.getuid?.() ?? 0, holderText)
+      throw error
+    }
+    publication.take(config)
+    setLogLevel(config.log.level)
+    endpoints.update(config)
+    publication.publish()
+    await opened()
+    return null
+  }
+}
