@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import type { PlaneName } from '../helpers/forwarder.ts'
-import { Backend, dialPeer, silentPort } from '../helpers/peer.ts'
-import { Program } from '../helpers/program.ts'
-import { tcpRows, tcpState } from './socket.ts'
+import type { PlaneName } from '../../helpers/forwarder.ts'
+import { Backend, dialPeer, silentPort } from '../../helpers/peer.ts'
+import { Program } from '../../helpers/program.ts'
+import { tcpRows, tcpState } from '../socket.ts'
 
-const cli = fileURLToPath(new URL('../../src/cli.mjs', import.meta.url))
+const cli = fileURLToPath(new URL('../../../src/cli.mjs', import.meta.url))
 const pollMs = 5
 /** What a program that was stopped finds expired. Longer than a busy machine takes to let it run again. */
 const timeoutMs = 1_000
