@@ -303,7 +303,7 @@ export class App implements AdminSource, AdminActions {
     return next
   }
 
-  /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
+  /** Begins the stop of case 17 (docs/contract.md); `hurry` leaves out the time for load balancers to notice. */
   drain(hurry = false): Answer {
     void this.#succession.withdraw()
     return this.#stop.ask(hurry)

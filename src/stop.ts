@@ -55,7 +55,7 @@ export class Stop {
     return this.#begun.promise
   }
 
-  /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
+  /** Begins the stop of case 17 (docs/contract.md); `hurry` leaves out the time for load balancers to notice. */
   ask(hurry: boolean): Answer {
     const { starting, relieved, config } = this.#options
     this.#asked = true

@@ -24,7 +24,7 @@ export interface DrainOptions {
 }
 
 /**
- * Case 17; all times count from the call. Not ready at once (the caller sees to that). Accepting goes on for
+ * Case 17 of docs/contract.md; all times count from the call. Not ready at once (the caller sees to that). Accepting goes on for
  * `notReadyDelayMs`, and then, unless the process is relieved, until the first moment without a connection: while it waits
  * for its last one to end, nobody else would serve. The last `windowMs` before `deadlineMs` retire silent connections, at the
  * deadline the rest is reset. Resolves as soon as nothing is left and nothing is accepted any more, or after the deadline.

@@ -17,7 +17,7 @@ type WriteDone = (error?: Error | null) => void
 
 /**
  * A net.Socket whose reads go to a Consumer without passing the stream's own buffer, and whose failed writes do not
- * destroy it: bytes that the peer sent ahead of its reset can still be read (case 9).
+ * destroy it: bytes that the peer sent ahead of its reset can still be read (case 9 of docs/contract.md).
  */
 export class NetSocket extends Socket {
   readonly #reader: Reader<Consumer>

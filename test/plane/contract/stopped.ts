@@ -48,7 +48,7 @@ const ended = async (program: Program) => JSON.parse(await program.line(/"msg":"
 export function stoppedContract(plane: PlaneName): void {
   for (const timeout of ['idle', 'halfClose'] as const) {
     test.serial(
-      `${plane}: bytes that came while the program was stopped longer than ${timeout}`,
+      `${plane}: case 22: bytes that came while the program was stopped longer than ${timeout}`,
       async (t) => {
         const backend = await Backend.start()
         t.teardown(() => backend.close())
@@ -76,7 +76,7 @@ export function stoppedContract(plane: PlaneName): void {
   }
 
   test.serial(
-    `${plane}: a dial that was answered while the program was stopped longer than connect.timeout`,
+    `${plane}: case 22: a dial that was answered while the program was stopped longer than connect.timeout`,
     async (t) => {
       const silent = await silentPort()
       t.teardown(() => silent.close())
