@@ -59,7 +59,7 @@ export interface AppOptions {
   readonly pipesOnLoopback?: boolean
 }
 
-/** Who wants more says so: with 64 idle workers a process held 719 MB. */
+/** More must be asked for: with 64 idle workers a process held 719 MB. */
 const mostWorkers = 4
 /** fs.nr_open by default; a limit may also say `unlimited`. */
 const mostDescriptors = 1_048_576
@@ -309,7 +309,10 @@ export class App implements AdminSource, AdminActions {
     return this.#stop.ask(hurry)
   }
 
-  /** Something that it needs is gone: ends as by a drain, and with a failure; the process before serves again if it can. */
+  /**
+   * Something that the program needs is gone: it ends as by a drain, and with a failure; the previous process
+   * serves again if it can.
+   */
   fail(why: string): void {
     void this.#succession.withdraw()
     this.#stop.fail(why)
@@ -389,7 +392,7 @@ export class App implements AdminSource, AdminActions {
 
   /** Tells the workers what has changed. */
   #publish(): void {
-    if (this.#dataPlane.snapshot === null) return // begin() is not over; start() publishes
+    if (this.#dataPlane.snapshot === null) return // begin() has not finished; start() publishes
     this.#dataPlane.publish(this.#config, (pools) => this.#limit(pools))
   }
 

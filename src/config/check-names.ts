@@ -6,7 +6,7 @@ import { maxProblems } from './problem.ts'
 import { didYouMean } from './suggest.ts'
 import { type Entry, find, type Path, type Tree } from './tree.ts'
 
-/** Names that are malformed, used twice, or of nothing. */
+/** Names that are malformed, used twice, or refer to nothing. */
 export function checkNames(checked: Checked): Finding[] {
   return [...checkKeys(checked), ...checkTwice(checked), ...checkReferences(checked)]
 }

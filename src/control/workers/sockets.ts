@@ -27,7 +27,7 @@ export interface ListenerSockets {
 /** Makes a second descriptor of the same socket, close-on-exec. */
 export type Duplicate = (descriptor: number) => number
 
-/** A listening address that cannot be had; `cause` is the system's error with its code. */
+/** A listening address that cannot be bound; `cause` is the system's error, and `code` its errno name. */
 export class BindError extends Error {
   readonly code: string
   readonly address: ListenAddress

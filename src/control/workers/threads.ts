@@ -11,7 +11,10 @@ import { type Tally, workerCell } from '../../core/tally.ts'
 const youngMs = 10_000
 const firstDelayMs = 100
 const longestDelayMs = 5_000
-/** So many times each worker dies at the start of the program before the program gives up: what passes is over by then. */
+/**
+ * How often each worker may die at the start of the program before the program gives up; a passing fault is
+ * over by then.
+ */
 const mostStarts = 3
 /** How long a worker may take to end by itself before it is terminated. */
 const stopMs = 1_000
@@ -70,7 +73,7 @@ export class Threads {
   readonly #threads: Thread[] = []
   #plane: PlaneName
   #stopping = false
-  /** How often each thread has to die until the start has failed; null: it has not to be watched (any more). */
+  /** How many more deaths of each thread make the start fail; null: the start is over or has not begun. */
   #watched: { readonly deaths: number; readonly fail: (error: WorkersFailed) => void } | null = null
 
   constructor(options: ThreadsOptions) {

@@ -58,7 +58,10 @@ export class NetSocket extends Socket {
     return this.#writeDone === null && this.#writeError === null
   }
 
-  /** Bytes of the pending write that the kernel has not taken yet; a FIN that is on its way there is one. */
+  /**
+   * Bytes of the pending write that the kernel has not taken yet; a FIN that is on its way to the kernel
+   * counts as one byte.
+   */
   get unsentBytes(): number {
     const fin = this.writableEnded && !this.writableFinished && !this.destroyed ? 1 : 0
     return this.#writeDone === null ? fin : (handleOf(this)?.writeQueueSize ?? 0) + fin
