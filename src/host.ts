@@ -24,7 +24,10 @@ export function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status
   )
 }
 
-/** What remains when every worker dies at its start on the plane that `auto` has chosen. Throws `failure` when nothing does. */
+/**
+ * The plane that is left when every worker dies at its start on the one that `auto` has chosen. Throws
+ * `failure` when there is none.
+ */
 export function otherPlane(
   wanted: Config['plane'],
   used: Status['plane'],
@@ -49,7 +52,7 @@ export function duplicateBy(loaded: LoadedLibc): Duplicate | null {
 /** null: without koffi a probe's handshake is over before its reset. */
 export function holdAckBy(loaded: LoadedLibc): HoldAck | null {
   if (loaded.kind === 'missing') return null
-  // Should it fail, the probe is one that the endpoint sees; that is no reason to call it down.
+  // If it fails the endpoint sees the probe's connection, which is no reason to call the endpoint down.
   return (descriptor) => void loaded.libc.setOption(new Fd(descriptor), IPPROTO_TCP, TCP_QUICKACK, 0)
 }
 
@@ -63,7 +66,10 @@ export function closeBy(loaded: LoadedLibc, open: Uint8Array): void {
   if (loaded.kind === 'loaded') closeAbandoned(loaded.libc, open)
 }
 
-/** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */
+/**
+ * Without AF_NETLINK, which systemd can forbid, the addresses are not known: then only the check of the
+ * configuration counts.
+ */
 export function hostAddresses(): readonly string[] {
   try {
     return Object.values(networkInterfaces()).flatMap(

@@ -4,7 +4,7 @@ import type { AdminActions, AdminSource } from './source.ts'
 
 export type { AdminActions, AdminSource, Answer, EndpointAction, Verdict } from './source.ts'
 
-/** Between two tries for a door that was closed and cannot be had again. */
+/** Between two attempts to reopen a listener. */
 const reopenMs = 1_000
 
 export interface AdminOptions {
@@ -30,9 +30,9 @@ export interface Admin {
 }
 
 /**
- * Opens the admin pages: reading over TCP, changes over the UNIX socket. Rejects when the UNIX socket cannot be had; a TCP
- * port that is taken is not an error (during a hand-over the old process has it): it warns once and tries again every
- * second. Resolves after the first try.
+ * Opens the admin pages: reading over TCP, changes over the UNIX socket. Rejects when the UNIX socket cannot
+ * be had; a TCP port that is taken is not an error (during a hand-over the old process has it): it warns once
+ * and tries again every second. Resolves after the first try.
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { app, socketPath, listen, holder, log } = options

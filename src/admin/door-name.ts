@@ -7,8 +7,8 @@ export function tcpDoorName(port: number): string {
 }
 
 /**
- * `unix 2049:131 spliceway.sock`: the folder by its device and inode, because in two containers one path may be two folders.
- * null: there is no such folder, so nobody has a socket in it.
+ * `unix 2049:131 spliceway.sock`: the folder by its device and inode, because in two containers one path may
+ * be two folders. null: there is no such folder, so nobody has a socket in it.
  */
 export function socketDoorName(path: string): string | null {
   const folder = statSync(dirname(path), { throwIfNoEntry: false })

@@ -6,9 +6,10 @@ import { dirname } from 'node:path'
 const maxPathBytes = 107
 
 /**
- * Binds `server` to a UNIX socket that only its owner may open (mode 0600 from the first moment). The socket file of a
- * process that died is replaced. Rejects, naming the path and what to do, when a process answers there, when the path
- * is something other than a socket, or when it cannot be bound. Main thread only: it sets the umask for a moment.
+ * Binds `server` to a UNIX socket that only its owner may open (mode 0600 from the first moment). The socket
+ * file of a process that died is replaced. Rejects, naming the path and what to do, when a process answers
+ * there, when the path is something other than a socket, or when it cannot be bound. Main thread only: it
+ * sets the umask for a moment.
  */
 export async function listenUnix(server: Server, path: string): Promise<void> {
   checkLength(path)
@@ -21,8 +22,8 @@ export async function listenUnix(server: Server, path: string): Promise<void> {
 }
 
 /**
- * Rejects as listenUnix() would, as far as can be seen without binding. `held`: the process that answers there is known, and
- * will close it.
+ * Rejects as listenUnix() would, as far as can be seen without binding. `held`: the process that answers
+ * there is known, and will close it.
  */
 export async function checkUnix(path: string, held: boolean): Promise<void> {
   checkLength(path)
@@ -64,14 +65,16 @@ function tryListen(server: Server, path: string): Promise<NodeJS.ErrnoException 
   return promise
 }
 
-/** Removes the socket file when its process is gone; throws when somebody answers, or when it is no socket. */
+/**
+ * Removes the socket file when its process is gone; throws when somebody answers, or when it is no socket.
+ */
 async function removeStale(path: string): Promise<void> {
   await checkStale(path, lstatSync(path), false)
   unlinkSync(path)
 }
 
 async function checkStale(path: string, there: Stats, held: boolean): Promise<void> {
-  // Asked first: connecting to a regular file is ECONNREFUSED too, and we must not delete one.
+  // Checked first, because connecting to a regular file is ECONNREFUSED too, and that must not be deleted.
   if (!there.isSocket()) throw problem(path, 'exists and is not a socket', 'EEXIST')
   if (held) return
   const code = await knock(path)
@@ -79,7 +82,7 @@ async function checkStale(path: string, there: Stats, held: boolean): Promise<vo
   if (code !== 'ECONNREFUSED') throw problem(path, 'exists and does not say whether it is in use', code)
 }
 
-/** null: somebody accepted. */
+/** null: a process accepted. */
 function knock(path: string): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>()
   const socket = connect(path, () => {

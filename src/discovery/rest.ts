@@ -2,7 +2,7 @@ import type { After } from '../core/after.ts'
 
 /** Nine times what the work took: it gets at most a tenth of a core. */
 const restFactor = 9
-/** A machine that has no time for us makes work look long; what has changed must be in use all the same. */
+/** On a busy machine work seems to take long; changes have to come into use nevertheless. */
 const longestRestMs = 1_000
 
 type State =
@@ -11,8 +11,9 @@ type State =
   | { readonly kind: 'resting'; readonly cancel: () => void; readonly again: boolean }
 
 /**
- * Work that is asked for often and of which only the last request counts: done at once, and then not again before it has
- * rested for as long as it deserves. A burst of requests is two pieces of work, whatever one costs.
+ * Work that is asked for often and of which only the last request counts: done at once, and then not again
+ * before it has rested in proportion to what it cost. So a burst of requests costs the work twice, however
+ * expensive it is.
  */
 export class Rest {
   readonly #work: () => void

@@ -8,6 +8,6 @@ export interface SourceDeps {
   readonly nowMs: () => number
   /** 0 to 1. */
   readonly random: () => number
-  /** The answer is another one. */
+  /** Called when the answer has changed. */
   readonly changed: () => void
 }

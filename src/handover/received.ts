@@ -91,7 +91,10 @@ export async function hearSockets(
   }
 }
 
-/** null: none came, or they are not what they should be. A listener is bound anew then, beside the other process. */
+/**
+ * null: none came, or they are not what they should be. A listener is bound anew then, beside the other
+ * process.
+ */
 function checked(
   { offer, descriptors }: Collected,
   libc: Libc | null,
@@ -114,7 +117,7 @@ function checked(
   return { key, address: { host, port }, descriptors: descriptors.map(({ n }) => n), shared, close }
 }
 
-/** Of a pair that systemd has bound for `[::]`, one is for IPv4. */
+/** One socket of a pair that systemd has bound for `[::]` is for IPv4. */
 function fits({ host, port }: ListenerOffer, found: Passed): boolean {
   const [offered, there] = [socketAddress(host, port), socketAddress(found.host, found.port)]
   if (offered === undefined || there === undefined) return false

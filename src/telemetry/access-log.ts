@@ -1,7 +1,10 @@
 import { readable } from './readable.ts'
 import { openSink, type Sink } from './sink.ts'
 
-/** One line for each connection that ended (core/access-line.ts). Never blocks: it drops lines and counts them. */
+/**
+ * One line for each connection that ended (core/access-line.ts). Never blocks: it drops lines and counts
+ * them.
+ */
 export interface AccessLog {
   /** `lines`: `count` whole lines. */
   write(lines: string, count: number): void
@@ -15,15 +18,18 @@ export interface AccessLog {
 
 export interface AccessLogOptions {
   /**
-   * A descriptor, a file, or the sink of the program's log: two writers on one pipe need one sink, because a pipe that
-   * is nearly full takes half a line from one of them and then a line from the other.
+   * A descriptor, a file, or the sink of the program's log: two writers on one pipe need one sink, because a
+   * pipe that is nearly full takes half a line from one of them and then a line from the other.
    */
   readonly destination: number | string | Sink
   /** Ignored with a sink, which has its own. */
   readonly maxBufferedBytes: number
 }
 
-/** Handed to the sink at once: a quarter of a pipe, so that a slow reader costs few lines when one does not fit. */
+/**
+ * Handed to the sink at once: a quarter of a pipe, so that a slow reader costs few lines when one does not
+ * fit.
+ */
 const batchChars = 16 * 1024
 
 export function createAccessLog(options: AccessLogOptions): AccessLog {

@@ -10,8 +10,8 @@ export interface ErrorFields {
 const maxCauses = 5
 
 /**
- * Code, message and causes. An error with a code is an expected one and needs no stack; one without is a bug, and its
- * stack is what somebody will ask for. Anything that is not an error becomes its text.
+ * Code, message and causes. An error with a code is an expected one and needs no stack; one without is a bug,
+ * and its stack is what somebody will ask for. Anything that is not an error becomes its text.
  */
 export function describeError(error: unknown): ErrorFields {
   return describe(error, maxCauses)

@@ -1,7 +1,9 @@
 import { isIP, type LookupFunction } from 'node:net'
 import type { Lookup } from './name-lookup.ts'
 
-/** `lookup` in the form that net.connect() asks for, so that a connection to a name holds up no exit either. */
+/**
+ * `lookup` in the form that net.connect() asks for, so that a connection to a name holds up no exit either.
+ */
 export function connectLookup(lookup: Lookup): LookupFunction {
   return (host, { all, family }, callback) => {
     void lookup.addresses(host).then((found) => {

@@ -1,19 +1,29 @@
 /** As client-go's reflector has them (tools/cache/reflector.go): the first wait, and the longest. */
 const firstMs = 800
 const longestMs = 30_000
-/** A server that is not there costs nobody anything, and one that restarts is to be followed 10 s after it is ready. */
+/**
+ * Asking a server that is not there costs nothing, and one that restarts has to be followed within 10 s of
+ * its being ready.
+ */
 const soonMs = 5_000
-/** A restart is over by then: who still refuses us does it for a reason of its own, and need not be asked so often. */
+/**
+ * By then a restart is over: a server that still refuses us has another reason, and need not be asked so
+ * often.
+ */
 const restartMs = 120_000
 
-/** How long to wait after each of several failures: 800 ms, then twice as long each time, all of it times 1 to 2. */
+/**
+ * How long to wait after each of several failures: 800 ms, then twice as long each time, all of it times 1 to
+ * 2.
+ */
 export class Backoff {
   #stepMs = firstMs
   #trouble: { readonly answered: boolean; readonly sinceMs: number } | null = null
 
   /**
-   * `random`: 0 to 1. `answered`: the server did answer, only not as we wish. At most 5 s while nobody answers, and during
-   * the first two minutes of refusals; 30 s after that. It begins anew when a server that was away answers.
+   * `random`: 0 to 1. `answered`: the server did answer, only not as we wish. At most 5 s while nobody
+   * answers, and during the first two minutes of refusals; 30 s after that. It begins anew when a server that
+   * was away answers.
    */
   next(nowMs: number, random: number, answered: boolean): number {
     if (this.#trouble?.answered !== answered) {
@@ -27,7 +37,7 @@ export class Backoff {
     return ms
   }
 
-  /** All is well. */
+  /** The server has answered as it should. */
   reset(): void {
     this.#stepMs = firstMs
     this.#trouble = null

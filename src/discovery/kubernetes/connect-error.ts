@@ -1,7 +1,7 @@
 import { errorCode, errorText } from '../../core/wording.ts'
 import type { Cluster } from './cluster.ts'
 
-/** The server's certificate is not one to trust; the message says which line of which file to look at. */
+/** The server's certificate cannot be trusted; the message says which line of which file to look at. */
 export class CertificateError extends Error {}
 
 /** undici wraps what the socket said, and Node what each of several addresses said. */
@@ -10,7 +10,9 @@ export function deepest(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error ? deepest(error.cause) : error
 }
 
-/** Of OpenSSL's X509_V_ERR_*, as Node names them: nobody whom we trust has signed it. */
+/**
+ * Those of OpenSSL's X509_V_ERR_*, as Node names them, that mean: not signed by an authority that we trust.
+ */
 const untrusted = new Set([
   'CERT_SIGNATURE_FAILURE',
   'CERT_UNTRUSTED',
@@ -22,7 +24,7 @@ const untrusted = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
-/** What came was no TLS: OpenSSL took the first bytes of an answer in clear text for the head of a record. */
+/** The answer was not TLS: OpenSSL took the first bytes of clear text for the header of a record. */
 const notTls = new Set([
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_SSL_PACKET_LENGTH_TOO_LONG',
@@ -30,7 +32,10 @@ const notTls = new Set([
   'ERR_SSL_UNSUPPORTED_PROTOCOL',
 ])
 
-/** Why a request got no answer, in words that lead to the line of the kubeconfig; what says enough comes back as it is. */
+/**
+ * Why a request got no answer, in words that lead to the line of the kubeconfig; an error that already says
+ * enough is returned unchanged.
+ */
 export function explained(error: unknown, cluster: Cluster): unknown {
   const cause = deepest(error)
   const code = errorCode(cause)

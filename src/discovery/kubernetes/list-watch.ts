@@ -38,18 +38,26 @@ export interface Asked {
   readonly worked: boolean
 }
 
-/** For a whole page of a list, or the head of a watch. A list of a version that the server has not seen takes 3 s. */
+/**
+ * For a whole page of a list, or the head of a watch. A list of a version that the server has not seen takes
+ * 3 s.
+ */
 const answerMs = 30_000
-/** Asked of the server, so that the watches of many clients do not end together: client-go's 5 to 10 minutes. */
+/**
+ * Asked of the server, so that the watches of many clients do not end together: client-go's 5 to 10 minutes.
+ */
 const leastWatchSeconds = 300
 const mostWatchSeconds = 600
 /** Bookmarks come every 60 s (k8s.io/apiserver, cacher.go); a late one is no stall. */
 const bookmarkMs = 100_000
 /** Without bookmarks a watch is silent until its end, which may be late by this much. */
 const overdueMs = 30_000
-/** client-go's: what ends sooner, and without an event, is no watch. */
+/** As in client-go: a watch that ends sooner, without an event, has not worked. */
 const shortestWatchMs = 1_000
-/** What stood so long was a watch, also when there was nothing to say; a server that cuts each is asked no more often. */
+/**
+ * A watch that lasted this long has worked, even without an event; a server that cuts every watch is asked no
+ * more often than this.
+ */
 const steadyMs = 5_000
 /** A server whose clock is fast, or ours slow, ends a watch so much before its time. */
 const earlyMs = 5_000
@@ -57,12 +65,12 @@ const earlyMs = 5_000
 const pageSlices = 500
 /** A page of 500 slices of 100 endpoints, the controller's default, is half of it. */
 const maxAnswerBytes = 64 * 1024 * 1024
-/** No server may send us away for longer. */
+/** The longest Retry-After that is obeyed. */
 const longestRetryMs = 300_000
 
 /**
- * Keeps the EndpointSlices of one Service: lists them, watches for changes, and begins again when that fails, for ever.
- * Nothing is ever taken away but by a valid answer of the server.
+ * Keeps the EndpointSlices of one Service: lists them, watches for changes, and begins again when that fails,
+ * for ever. Only a valid answer of the server ever takes anything away.
  */
 export class ListWatch {
   readonly #path: string
@@ -71,7 +79,7 @@ export class ListWatch {
   readonly #stopping = new AbortController()
   readonly #backoff = new Backoff()
   #slices = new Map<string, EndpointSlice>()
-  /** A server that has sent one sends them always; no document promises any. */
+  /** A server that has sent one bookmark goes on sending them; no document promises any. */
   #bookmarks = false
 
   constructor({ namespace, name }: ServiceName, deps: ListWatchDeps) {
@@ -131,7 +139,8 @@ export class ListWatch {
       if (next !== null) query.continue = next
       else if (atLeast !== '') {
         query.resourceVersion = atLeast
-        // Without it, a limit beside a version means exactly that version: the past, for as long as etcd has it.
+        // Without it, a limit beside a version means exactly that version: the past, for as long as etcd has
+        // it.
         query.resourceVersionMatch = 'NotOlderThan'
       }
       patience.expect(answerMs, failure('timeout', `no list within ${answerMs / 1000}s`))
@@ -191,7 +200,7 @@ export class ListWatch {
     if (!heard && livedMs < shortestWatchMs) {
       return failed(failure('short-watch', 'a watch ended at once'), version, worked)
     }
-    // A server that stops ends its watches properly.
+    // A server that is stopping ends its watches properly.
     if (livedMs < wantedMs - earlyMs) {
       return failed(failure('connection', 'the server ended a watch before its time'), version, worked)
     }
@@ -293,7 +302,7 @@ function failed(failure: Failure, version: string, worked = false): Failed {
   return { kind: 'failed', failure, version, worked }
 }
 
-/** What an answer other than 200 says: a Status, or the line of text of whoever is no API server. */
+/** What an answer other than 200 says: a Status, or a line of text from something that is no API server. */
 async function refusal(answer: ApiAnswer): Promise<Failure> {
   const { status: code, retryAfterMs } = answer
   const body = await text(answer)
@@ -306,7 +315,7 @@ async function refusal(answer: ApiAnswer): Promise<Failure> {
   }
 }
 
-/** A page is not shown: a load balancer's says nothing in its first line. */
+/** An HTML page is not shown: that of a load balancer says nothing in its first line. */
 function clearText(body: string): string {
   const line = body.trim()
   if (/HTTP request to an HTTPS server/i.test(line)) return 'the URL says http, but the server speaks https'

@@ -1,11 +1,16 @@
 import type { After } from '../../core/after.ts'
 
-/** So many at once: a Service of a few slices is followed without delay. */
+/** How many are done without delay: enough for a Service of a few slices. */
 const burst = 10
-/** As kube-proxy's minSyncPeriod: a rollout of hundreds of slices is hundreds of events, and one new set a second will do. */
+/**
+ * As kube-proxy's minSyncPeriod: a rollout of hundreds of slices is hundreds of events, and one new set a
+ * second will do.
+ */
 const restMs = 1_000
 
-/** Does what is wished for at once, up to ten times; after that once a second, for all that was wished meanwhile. */
+/**
+ * Does what is asked for at once, up to ten times; after that once a second, for all requests made meanwhile.
+ */
 export class Pace {
   readonly #act: () => void
   readonly #after: After
