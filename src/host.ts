@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os'
 import type { Config } from './config/config.ts'
 import { WorkersFailed } from './control/workers/data-plane.ts'
 import type { Duplicate } from './control/workers/sockets.ts'
+import { CodedError } from './core/coded-error.ts'
 import type { Status } from './core/status.ts'
 import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
 import { Fd } from './linux/fd.ts'
@@ -10,7 +11,11 @@ import { selfTest } from './plane/splice/self-test.ts'
 import type { HoldAck } from './probe/tcp.ts'
 
 /** A valid configuration that this host cannot run. */
-export class ConfigError extends Error {}
+export class ConfigError extends CodedError {
+  constructor(message: string) {
+    super('ERR_CONFIG_HOST', 'internal', message)
+  }
+}
 
 /** `auto` takes splice where it works. Throws ConfigError when the plane that is asked for does not. */
 export function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status['plane'] {

@@ -1,5 +1,8 @@
 import { existsSync, lstatSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
+import { errnoOf } from '../core/coded-error.ts'
+import { fileErrorText } from '../core/wording.ts'
+import { AdminSocketError } from './socket-error.ts'
 
 const fileName = 'spliceway.sock'
 /** Where a service, or root, has it. */
@@ -39,14 +42,22 @@ export function runningSocketPath(own: string, folder = systemFolder): string {
  */
 export function prepareSocketFolder(socketPath: string, uid: number): void {
   const folder = dirname(socketPath)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new AdminSocketError(
+      errnoOf(error),
+      `the folder of the admin socket, ${folder}, cannot be made: ${fileErrorText(error)}`,
+      error,
+    )
+  }
   const wrong = faultOf(folder, uid)
   if (wrong === null) return
   // Never "remove it": the folder belongs to a service that may be running.
   const owner = existsSync(socketPath) ? ' (another spliceway has its admin socket there)' : ''
-  throw new Error(
-    `the folder of the admin socket, ${folder}, must be a folder of uid ${uid} that nobody else may write to: ${wrong}${owner}; ` +
-      'name another place with "admin: { socket: PATH }"',
+  throw new AdminSocketError(
+    'ERR_ADMIN_FOLDER',
+    `the folder of the admin socket, ${folder}, must be a folder of uid ${uid} that nobody else may write to: ${wrong}${owner}`,
   )
 }
 

@@ -1,6 +1,8 @@
 import { accessSync, constants, lstatSync, type Stats, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
+import { type Errno, errnoOf } from '../core/coded-error.ts'
+import { AdminSocketError } from './socket-error.ts'
 
 /** sockaddr_un holds 108 bytes, the last of them zero. */
 const maxPathBytes = 107
@@ -15,10 +17,10 @@ export async function listenUnix(server: Server, path: string): Promise<void> {
   checkLength(path)
   const first = await tryListen(server, path)
   if (first === null) return
-  if (first.code !== 'EADDRINUSE') throw problem(path, 'cannot be bound', first.code, first)
+  if (first.code !== 'EADDRINUSE') throw problem(path, 'cannot be bound', errnoOf(first), first)
   await removeStale(path)
   const second = await tryListen(server, path)
-  if (second !== null) throw problem(path, 'cannot be bound', second.code, second)
+  if (second !== null) throw problem(path, 'cannot be bound', errnoOf(second), second)
 }
 
 /**
@@ -30,8 +32,7 @@ export async function checkUnix(path: string, held: boolean): Promise<void> {
   try {
     accessSync(dirname(path), constants.W_OK | constants.X_OK)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-    throw problem(path, 'cannot be bound', code, error instanceof Error ? error : undefined)
+    throw problem(path, 'cannot be bound', errnoOf(error), error)
   }
   const there = lstatSync(path, { throwIfNoEntry: false })
   if (there !== undefined) await checkStale(path, there, held)
@@ -83,20 +84,16 @@ async function checkStale(path: string, there: Stats, held: boolean): Promise<vo
 }
 
 /** null: a process accepted. */
-function knock(path: string): Promise<string | null> {
-  const { promise, resolve } = Promise.withResolvers<string | null>()
+function knock(path: string): Promise<Errno | null> {
+  const { promise, resolve } = Promise.withResolvers<Errno | null>()
   const socket = connect(path, () => {
     socket.destroy()
     resolve(null)
   })
-  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'EIO'))
+  socket.once('error', (error) => resolve(errnoOf(error)))
   return promise
 }
 
-function problem(path: string, what: string, code: string | undefined, cause?: Error): Error {
-  const error = new Error(
-    `the admin socket ${path} ${what}${code === undefined ? '' : ` (${code})`}; name another one with "admin: { socket: PATH }"`,
-    cause === undefined ? {} : { cause },
-  )
-  return Object.assign(error, { code: code ?? 'EIO' })
+function problem(path: string, what: string, code: Errno, cause?: unknown): AdminSocketError {
+  return new AdminSocketError(code, `the admin socket ${path} ${what} (${code})`, cause)
 }

@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
 import type { Admin } from '../admin/admin.ts'
 import { socketDoorName, tcpDoorName } from '../admin/door-name.ts'
+import { AdminSocketError } from '../admin/socket-error.ts'
 import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../admin/socket-path.ts'
 import { checkUnix } from '../admin/unix-listen.ts'
 import { App, type ConfigSource, type Loaded } from '../app.ts'
@@ -10,6 +11,8 @@ import { watchConfig } from '../config/watch.ts'
 import { bindErrorText } from '../control/workers/bind-error.ts'
 import { WorkersFailed } from '../control/workers/data-plane.ts'
 import { BindError } from '../control/workers/sockets.ts'
+import { errnoOf } from '../core/coded-error.ts'
+import { fileErrorText } from '../core/wording.ts'
 import { takeListenFds } from '../handover/handover.ts'
 import { ConfigError } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
@@ -44,9 +47,6 @@ export interface RunOptions {
   /** Called when it serves. */
   readonly started?: () => void
 }
-
-/** Something that the start needs is not available; the message says what to do. */
-class NotHere extends Error {}
 
 /** What keeps running beside the app, ended in reverse. */
 type Closing = () => Promise<void> | void
@@ -128,7 +128,7 @@ async function refuse(error: unknown): Promise<number> {
     process.stderr.write(failureText(`${error.message}\n`, process.env.JOURNAL_STREAM))
     return exitCode.config
   }
-  if (error instanceof NotHere || error instanceof WorkersFailed) {
+  if (error instanceof AdminSocketError || error instanceof WorkersFailed) {
     process.stderr.write(`spliceway: ${error.message}\n`)
     return exitCode.failure
   }
@@ -251,8 +251,8 @@ function listenToSignals(app: App, starting: Promise<void>, log: Log): Signals {
 }
 
 /**
- * Throws NotHere when the admin socket cannot be had. `held`: doors that the process before has open, and
- * will close.
+ * Throws AdminSocketError when the admin socket cannot be had. `held`: doors that the process before has
+ * open, and will close.
  */
 async function checkAdmin({ socket }: AdminConfig, held: readonly string[]): Promise<void> {
   const path = adminPath(socket)
@@ -262,7 +262,9 @@ async function checkAdmin({ socket }: AdminConfig, held: readonly string[]): Pro
     const name = socketDoorName(path)
     await checkUnix(path, name !== null && held.includes(name))
   } catch (error) {
-    throw new NotHere(error instanceof Error ? error.message : String(error), { cause: error })
+    if (error instanceof AdminSocketError) throw error
+    const why = fileErrorText(error)
+    throw new AdminSocketError(errnoOf(error), `the admin socket ${path} cannot be opened: ${why}`, error)
   }
 }
 

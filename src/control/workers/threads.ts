@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { After } from '../../core/after.ts'
+import { CodedError } from '../../core/coded-error.ts'
 import type { Log } from '../../core/log.ts'
 import type { FromWorker, PlaneName, ToWorker, WorkerBirth } from '../../core/message.ts'
 import type { Attempt } from '../../core/outcome.ts'
@@ -61,9 +62,9 @@ interface Thread {
 }
 
 /** Every worker died at its start, again and again. */
-export class WorkersFailed extends Error {
+export class WorkersFailed extends CodedError {
   constructor(fault: string) {
-    super(`every worker died ${mostStarts} times at its start: ${fault}`)
+    super('ERR_WORKERS_FAILED', 'internal', `every worker died ${mostStarts} times at its start: ${fault}`)
   }
 }
 

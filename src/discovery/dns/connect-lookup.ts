@@ -1,4 +1,5 @@
 import { isIP, type LookupFunction } from 'node:net'
+import { CodedError } from '../../core/coded-error.ts'
 import type { Lookup } from './name-lookup.ts'
 
 /**
@@ -21,8 +22,6 @@ export function connectLookup(lookup: Lookup): LookupFunction {
 
 /** With the code that Node's own lookup has. */
 function unknown(host: string, reason: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${host} does not resolve: ${reason}`), {
-    code: 'ENOTFOUND',
-    hostname: host,
-  })
+  const error = new CodedError('ENOTFOUND', 'upstream', `${host} does not resolve: ${reason}`)
+  return Object.assign(error, { hostname: host })
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Pool } from 'undici'
 import type { After } from '../../core/after.ts'
+import { CodedError } from '../../core/coded-error.ts'
 import { connectLookup } from '../dns/connect-lookup.ts'
 import { systemLookup } from '../dns/name-lookup.ts'
 import { type Cluster, CredentialsError, readMaterial } from './cluster.ts'
@@ -106,7 +107,8 @@ class ClusterApi implements Api {
     const identity = await identityOf(origin, cluster)
     // Loaded when the first pool needs it: it takes 55 ms, and most configurations have no use for it.
     const { Pool } = await import('undici')
-    if (this.#closed) throw new Error('the connection to the API server is closed')
+    if (this.#closed)
+      throw new CodedError('ERR_API_CLOSED', 'internal', 'the connection to the API server is closed')
     if (this.#current !== null && isDeepStrictEqual(this.#current.identity, identity))
       return this.#current.pool
     const pool = new Pool(origin, {
@@ -146,7 +148,7 @@ const after: After = (ms, fire) => {
 function readToken(text: string): string {
   const token = text.trim()
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw new CredentialsError('the token holds characters that no token has')
+    throw new CredentialsError('the token must be printable ASCII without blanks, and it is not')
   return token
 }
 

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { CodedError } from '../../core/coded-error.ts'
 import { fileErrorText } from '../../core/wording.ts'
 
 /** Where an API server is, and how we prove who we are: what a kubeconfig or a pod's files say. */
@@ -25,7 +26,11 @@ export type Material =
 /**
  * It cannot be read where the server is or what identity to use; the message never contains what was read.
  */
-export class CredentialsError extends Error {}
+export class CredentialsError extends CodedError {
+  constructor(message: string, cause?: unknown) {
+    super('ERR_CREDENTIALS', 'internal', message, cause)
+  }
+}
 
 /** What is wrong with a file that cannot be read. */
 export function unreadable(file: string, error: unknown): string {
@@ -39,7 +44,7 @@ export function unreadable(file: string, error: unknown): string {
 export async function readMaterial(material: Material): Promise<string> {
   if (material.kind === 'text') return material.text
   const text = await readFile(material.file, 'utf8').catch((error: unknown) => {
-    throw new CredentialsError(unreadable(material.file, error))
+    throw new CredentialsError(unreadable(material.file, error), error)
   })
   if (text.trim() === '') throw new CredentialsError(`${material.file} is empty`)
   return text

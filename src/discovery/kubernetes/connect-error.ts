@@ -1,8 +1,20 @@
+import { CodedError } from '../../core/coded-error.ts'
 import { errorCode, errorText } from '../../core/wording.ts'
 import type { Cluster } from './cluster.ts'
 
 /** The server's certificate cannot be trusted; the message says which line of which file to look at. */
-export class CertificateError extends Error {}
+export class CertificateError extends CodedError {
+  constructor(message: string, cause: unknown) {
+    super('ERR_CERTIFICATE', 'upstream', message, cause)
+  }
+}
+
+/** The URL says http and the server speaks https, or the reverse. */
+export class SchemeError extends CodedError {
+  constructor(message: string, cause: unknown) {
+    super('ERR_API_SCHEME', 'upstream', message, cause)
+  }
+}
 
 /** undici wraps what the socket said, and Node what each of several addresses said. */
 export function deepest(error: unknown): unknown {
@@ -45,20 +57,24 @@ export function explained(error: unknown, cluster: Cluster): unknown {
       cluster.ca === null
         ? `${cluster.from} has no certificate-authority, and nobody whom this host trusts has signed the server's certificate (${said})`
         : `the certificate-authority of ${cluster.from} has not signed the server's certificate (${said})`,
+      cause,
     )
   }
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return new CertificateError(`the server's certificate, or this host's clock, is wrong: ${said}`)
+    return new CertificateError(`the server's certificate, or this host's clock, is wrong: ${said}`, cause)
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return new CertificateError(
       `the server's certificate is for another name (tls-server-name in a kubeconfig says which one): ${said}`,
+      cause,
     )
   }
   if (cluster.server.startsWith('https:')) {
-    return notTls.has(code) ? new Error(`the URL says https, but the server speaks http (${said})`) : error
+    return notTls.has(code)
+      ? new SchemeError(`the URL says https, but the server speaks http (${said})`, cause)
+      : error
   }
   // A server that expects TLS answers with an alert, which is no HTTP, or hangs up.
   const strange = code.startsWith('HPE_') || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'
-  return strange ? new Error(`${said}; the URL says http: does the server speak https?`) : error
+  return strange ? new SchemeError(`${said}; the URL says http: does the server speak https?`, cause) : error
 }

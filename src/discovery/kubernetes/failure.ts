@@ -1,7 +1,8 @@
+import { CodedError } from '../../core/coded-error.ts'
 import { errorText } from '../../core/wording.ts'
 import type { ApiStatus } from './api-status.ts'
 import { CredentialsError } from './cluster.ts'
-import { CertificateError, deepest } from './connect-error.ts'
+import { CertificateError, deepest, SchemeError } from './connect-error.ts'
 import { ShapeError } from './received.ts'
 
 export const failureKinds = [
@@ -58,11 +59,11 @@ export function failure(kind: FailureKind, message: string, retryAfterMs: number
 }
 
 /** The reason with which a request is aborted when its answer does not come in time. */
-export class Impatience extends Error {
+export class Impatience extends CodedError {
   readonly failure: Failure
 
   constructor(failure: Failure) {
-    super(failure.message)
+    super('ERR_API_SILENT', 'upstream', failure.message)
     this.failure = failure
   }
 }
@@ -72,6 +73,7 @@ export function failureOfError(error: unknown): Failure {
   if (error instanceof ShapeError) return failure('malformed', error.message)
   if (error instanceof CredentialsError) return failure('credentials', error.message)
   if (error instanceof CertificateError) return failure('certificate', error.message)
+  if (error instanceof SchemeError) return failure('connection', error.message)
   return failure('connection', errorText(deepest(error)))
 }
 

@@ -71,7 +71,7 @@ async function fromFile(file: string): Promise<Cluster> {
     return readKubeconfig(await readFile(file, 'utf8'), file)
   } catch (error) {
     if (error instanceof ShapeError) throw error
-    throw new ShapeError(unreadable(file, error))
+    throw new ShapeError(unreadable(file, error), error)
   }
 }
 

@@ -55,7 +55,7 @@ function contextOf(ca: string | null, client: Identity['client'], from: string) 
     return createSecureContext({ ...(ca !== null && { ca }), ...client })
   } catch (error) {
     const what = client === null ? 'certificate-authority' : 'client-certificate and client-key'
-    throw new CredentialsError(`${what} of ${from} cannot be used: ${errorText(error)}`)
+    throw new CredentialsError(`${what} of ${from} cannot be used: ${errorText(error)}`, error)
   }
 }
 
@@ -69,7 +69,7 @@ function checkAuthority(pem: string, from: string): void {
     try {
       new X509Certificate(block)
     } catch (error) {
-      throw new CredentialsError(`certificate-authority of ${from} is broken: ${errorText(error)}`)
+      throw new CredentialsError(`certificate-authority of ${from} is broken: ${errorText(error)}`, error)
     }
   }
 }

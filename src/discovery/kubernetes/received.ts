@@ -1,8 +1,14 @@
+import { CodedError } from '../../core/coded-error.ts'
+
 /**
  * A value from outside is not what the API or the file format promises; the message says where, what was
  * expected and what was received.
  */
-export class ShapeError extends Error {}
+export class ShapeError extends CodedError {
+  constructor(message: string, cause?: unknown) {
+    super('ERR_SHAPE', 'upstream', message, cause)
+  }
+}
 
 /**
  * A JSON or YAML value from outside, read member by member. Every reader throws a ShapeError at the first
