@@ -62,7 +62,7 @@ export class Succession {
 
   /**
    * The data plane starts on what is inherited, and on the rest anew. Throws BindError or ConfigError, or
-   * because an admin door cannot be had: call fail() then.
+   * because an admin listener cannot be had: call fail() then.
    */
   async begin(listeners: readonly ListenerConfig[]): Promise<void> {
     const { libc, passed = [], dataPlane, after, doors, draining } = this.#options
@@ -116,7 +116,7 @@ export class Succession {
 
   /**
    * This process is told to stop. In its probation, it hangs up: the one before serves again, opens its admin
-   * doors, and is called by the next one.
+   * listeners, and is called by the next one.
    */
   async withdraw(): Promise<void> {
     const { doors } = this.#options

@@ -3,7 +3,7 @@ import { Server, type Socket } from 'node:net'
 import { Turns } from '../telemetry/turns.ts'
 import { type AdminPages, freshPages, sharedPages } from './pages.ts'
 import { maxHeadBytes, type RequestHead, readRequestHead } from './request-head.ts'
-import { answer, type Door, type Reply } from './routes.ts'
+import { answer, type Reply, type Via } from './routes.ts'
 import type { AdminActions, AdminSource } from './source.ts'
 
 /**
@@ -30,15 +30,15 @@ const lingerMs = 1_000
 const writers = 2
 
 /**
- * An HTTP server for one of the two doors, not yet listening. A connection serves one request, and nothing
- * behind the first is looked at: node:http reads all that a client sends in one go, and a pipeline of 3,000
- * requests in 64 KiB made probes wait for seconds. One connection too many makes the oldest give way that has
- * not sent a whole request, then the oldest that has: whoever comes is served, so nobody can keep a probe out
- * by holding connections.
+ * An HTTP server for one of the two admin listeners, not yet listening. A connection serves one request, and
+ * nothing behind the first is looked at: node:http reads all that a client sends in one go, and a pipeline of
+ * 3,000 requests in 64 KiB made probes wait for seconds. One connection too many makes the oldest give way
+ * that has not sent a whole request, then the oldest that has: whoever comes is served, so nobody can keep a
+ * probe out by holding connections.
  */
 export class AdminServer extends Server {
   readonly #app: AdminSource & AdminActions
-  readonly #door: Door
+  readonly #via: Via
   readonly #failed: (error: unknown, path: string) => void
   readonly #pages: AdminPages
   readonly #turns = new Turns(writers)
@@ -48,13 +48,13 @@ export class AdminServer extends Server {
   readonly #asked = new Set<Socket>()
   #trimming = false
 
-  constructor(app: AdminSource & AdminActions, door: Door, failed: (error: unknown, path: string) => void) {
+  constructor(app: AdminSource & AdminActions, via: Via, failed: (error: unknown, path: string) => void) {
     super({ allowHalfOpen: true, noDelay: true })
     this.#app = app
-    this.#door = door
+    this.#via = via
     this.#failed = failed
     // Only the owner uses the UNIX socket, and expects to see the effect of the last command.
-    this.#pages = door === 'tcp' ? sharedPages(app, () => performance.now()) : freshPages(app)
+    this.#pages = via === 'tcp' ? sharedPages(app, () => performance.now()) : freshPages(app)
     this.on('connection', (socket: Socket) => this.#welcome(socket))
   }
 
@@ -98,7 +98,7 @@ export class AdminServer extends Server {
 
   async #reply(socket: Socket, head: Exclude<RequestHead, { kind: 'incomplete' }>): Promise<Reply> {
     if (head.kind === 'bad') return { ...broken, status: head.status, body: 'not a request of HTTP/1.1\n' }
-    return answer(this.#app, this.#pages, { ...head, door: this.#door }, () => this.#turn(socket))
+    return answer(this.#app, this.#pages, { ...head, via: this.#via }, () => this.#turn(socket))
   }
 
   /** Resolves when a large page may be made for this client. The turn ends with the connection. */

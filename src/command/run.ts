@@ -1,7 +1,7 @@
 import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
 import type { Admin } from '../admin/admin.ts'
-import { socketDoorName, tcpDoorName } from '../admin/door-name.ts'
+import { tcpListenerName, unixListenerName } from '../admin/listener-name.ts'
 import { AdminSocketError } from '../admin/socket-error.ts'
 import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../admin/socket-path.ts'
 import { checkUnix } from '../admin/unix-listen.ts'
@@ -83,10 +83,10 @@ export async function run(options: RunOptions): Promise<number> {
       reload: (phase) => manager?.reload(phase),
       passed: takeListenFds(process.env, process.pid),
       doors: {
-        names: doorNames(config.admin),
+        names: listenerNames(config.admin),
         check: (held) => checkAdmin(config.admin, held),
-        close: async (names) => (await opened.promise)?.closeDoors(names),
-        open: async () => (await opened.promise)?.openDoors(),
+        close: async (names) => (await opened.promise)?.closeListeners(names),
+        open: async () => (await opened.promise)?.openListeners(),
       },
     })
     const starting = app.start()
@@ -142,7 +142,7 @@ interface Serving {
   readonly log: Log
   readonly sink: Sink
   readonly manager: ServiceManager | null
-  /** Resolves to null when the doors stay closed. */
+  /** Resolves to null when the admin listeners stay closed. */
   readonly opened: PromiseWithResolvers<Admin | null>
   readonly closings: Closing[]
 }
@@ -251,15 +251,15 @@ function listenToSignals(app: App, starting: Promise<void>, log: Log): Signals {
 }
 
 /**
- * Throws AdminSocketError when the admin socket cannot be had. `held`: doors that the process before has
- * open, and will close.
+ * Throws AdminSocketError when the admin socket cannot be had. `held`: admin listeners that the process
+ * before has open, and will close.
  */
 async function checkAdmin({ socket }: AdminConfig, held: readonly string[]): Promise<void> {
   const path = adminPath(socket)
   if (path === null) return
   try {
     if (socket.kind === 'auto') prepareSocketFolder(path, process.getuid?.() ?? 0)
-    const name = socketDoorName(path)
+    const name = unixListenerName(path)
     await checkUnix(path, name !== null && held.includes(name))
   } catch (error) {
     if (error instanceof AdminSocketError) throw error
@@ -300,9 +300,9 @@ function adminPath(socket: AdminConfig['socket']): string | null {
 }
 
 /** What the process before us has to close, if it has it open. */
-function doorNames({ socket, listen }: AdminConfig): string[] {
+function listenerNames({ socket, listen }: AdminConfig): string[] {
   const path = adminPath(socket)
-  const names = [path && socketDoorName(path), listen && tcpDoorName(listen.port)]
+  const names = [path && unixListenerName(path), listen && tcpListenerName(listen.port)]
   return names.filter((name) => name !== null)
 }
 

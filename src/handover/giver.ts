@@ -42,7 +42,7 @@ export interface GiverOptions {
   readonly log: HandoverLog
   /** All listening sockets, as they are now. */
   readonly held: () => readonly HeldSockets[]
-  /** Names of the admin doors of this process. */
+  /** Names of the admin listeners of this process. */
   readonly doors: readonly string[]
   /**
    * Resolves when the previous process can no longer take its sockets back, to whether this process stays. Of
@@ -59,10 +59,10 @@ export interface GiverOptions {
 export interface Succession {
   /**
    * A successor accepts from the sockets of these keys: leave them to it, but keep them, accept from the
-   * others, and close the admin doors that it names.
+   * others, and close the admin listeners that it names.
    */
   yield(keys: readonly string[], doors: readonly string[]): Promise<void>
-  /** It is gone, or hangs: accept again, and open the doors. */
+  /** It is gone, or hangs: accept again, and open the admin listeners. */
   resume(): Promise<void>
   /** It is there to stay: close the sockets and drain. */
   leave(): void

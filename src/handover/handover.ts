@@ -13,12 +13,12 @@ export interface HandoverOptions {
   readonly uid: number
   /** Version of the program. */
   readonly program: string
-  /** Names of the admin doors of this process. */
+  /** Names of the admin listeners of this process. */
   readonly doors: readonly string[]
   readonly log: HandoverLog
 }
 
-/** The admin doors of a process, which a successor may want to open. */
+/** The admin listeners of a process (its doors, in the conversation), which a successor may want to open. */
 export interface Doors {
   /** Of those that this process opens. */
   readonly names: readonly string[]

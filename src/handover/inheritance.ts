@@ -15,7 +15,7 @@ export interface Inheritance {
    * free.
    */
   readonly name: Fd | null
-  /** Admin doors of this process that the other one has open. */
+  /** Admin listeners of this process that the other one has open. */
   readonly doors: readonly string[]
   /** The process that had the ports died while it was asked: they may be taken for some more milliseconds. */
   readonly bereaved: boolean

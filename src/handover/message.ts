@@ -16,7 +16,7 @@ export type Message =
       readonly program: string
       /** Whether it can receive descriptors. */
       readonly descriptors: boolean
-      /** Names of admin doors that it will open; whoever has them open closes them. */
+      /** Names of admin listeners that it will open; whoever has them open closes them. */
       readonly doors: readonly string[]
       readonly revision: number
     }

@@ -16,7 +16,7 @@ export interface Offered {
   readonly sockets: readonly InheritedSockets[]
   readonly ports: ReadonlySet<number>
   readonly nameSocket: Fd | null
-  /** Admin doors that the other process has open, of those that were named; null: it does not say. */
+  /** Admin listeners that the other process has open, of those that were named; null: it does not say. */
   readonly doors: readonly string[] | null
 }
 

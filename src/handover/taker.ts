@@ -6,7 +6,7 @@ import { type Fate, prove } from './probation.ts'
 import { type Heard, hearSockets, type Offered } from './received.ts'
 import { call, type Talk } from './talk.ts'
 
-/** It closes its admin doors before it answers to `accepting`. */
+/** It closes its admin listeners before it answers to `accepting`. */
 const releaseMs = 5_000
 /** The process that is called may die just then, and so may the next one; a third time is no accident. */
 const mostCalls = 3
@@ -19,7 +19,7 @@ export interface TakeOptions {
   readonly uid: number
   /** Version of the program. */
   readonly program: string
-  /** Names of the admin doors that this process will open. */
+  /** Names of the admin listeners that this process will open. */
   readonly doors: readonly string[]
   readonly log: HandoverLog
   /** For tests: how long this process has to prove itself. */

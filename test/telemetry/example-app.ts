@@ -1,5 +1,5 @@
 import type { AdminActions, AdminSource } from '../../src/admin/admin.ts'
-import type { DoorLog } from '../../src/admin/door.ts'
+import type { AdminLog } from '../../src/admin/listener.ts'
 import type { Status } from '../../src/core/status.ts'
 
 export const exampleStatus: Status = {
@@ -127,7 +127,7 @@ export interface LoggedLine {
 }
 
 /** Keeps its lines; `next` resolves with the next line that has this text. */
-export function memoryLog(): DoorLog & { lines: LoggedLine[]; next(text: string): Promise<LoggedLine> } {
+export function memoryLog(): AdminLog & { lines: LoggedLine[]; next(text: string): Promise<LoggedLine> } {
   const lines: LoggedLine[] = []
   const waiting: { text: string; resolve: (line: LoggedLine) => void }[] = []
   const keep = (level: LoggedLine['level']) => (fields: object, message: string) => {

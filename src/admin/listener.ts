@@ -1,9 +1,9 @@
 import { joinHostPort } from '../core/address.ts'
-import { socketDoorName, tcpDoorName } from './door-name.ts'
+import { tcpListenerName, unixListenerName } from './listener-name.ts'
 import type { AdminServer } from './server.ts'
 import { listenUnix } from './unix-listen.ts'
 
-export interface DoorLog {
+export interface AdminLog {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
 }
@@ -14,9 +14,9 @@ export type HolderOf = (port: number) => Promise<string | undefined>
 /** A process that hands over to us frees the port when it ends. */
 const retryMs = 1_000
 
-/** A way in to the admin pages that can be closed and opened again. */
-export interface Door {
-  /** As in door-name.ts. */
+/** An admin listener, which can be closed and opened again. */
+export interface AdminListener {
+  /** As in listener-name.ts. */
   readonly name: string | null
   readonly closed: boolean
   open(): Promise<void>
@@ -24,15 +24,15 @@ export interface Door {
 }
 
 /** The UNIX socket. */
-export class SocketDoor implements Door {
+export class UnixListener implements AdminListener {
   readonly name: string | null
   readonly #create: () => AdminServer
   readonly #path: string
-  readonly #log: DoorLog
+  readonly #log: AdminLog
   #server: AdminServer | null = null
 
-  constructor(create: () => AdminServer, path: string, log: DoorLog) {
-    this.name = socketDoorName(path)
+  constructor(create: () => AdminServer, path: string, log: AdminLog) {
+    this.name = unixListenerName(path)
     this.#create = create
     this.#path = path
     this.#log = log
@@ -58,12 +58,12 @@ export class SocketDoor implements Door {
 }
 
 /** The TCP page. */
-export class TcpDoor implements Door {
+export class TcpListener implements AdminListener {
   readonly name: string
   readonly #create: () => AdminServer
   readonly #listen: { readonly host: string; readonly port: number }
   readonly #holder: HolderOf
-  readonly #log: DoorLog
+  readonly #log: AdminLog
   #server: AdminServer | null = null
   #warned = false
   #retry: NodeJS.Timeout | null = null
@@ -72,9 +72,9 @@ export class TcpDoor implements Door {
     create: () => AdminServer,
     listen: { readonly host: string; readonly port: number },
     holder: HolderOf,
-    log: DoorLog,
+    log: AdminLog,
   ) {
-    this.name = tcpDoorName(listen.port)
+    this.name = tcpListenerName(listen.port)
     this.#create = create
     this.#listen = listen
     this.#holder = holder
