@@ -55,14 +55,14 @@ export class AdminServer extends Server {
     this.#failed = failed
     // Only the owner uses the UNIX socket, and expects to see the effect of the last command.
     this.#pages = via === 'tcp' ? sharedPages(app, () => performance.now()) : freshPages(app)
-    this.on('connection', (socket: Socket) => this.#welcome(socket))
+    this.on('connection', (socket: Socket) => this.#accepted(socket))
   }
 
   closeAllConnections(): void {
     for (const socket of [...this.#silent.keys(), ...this.#asked]) socket.destroy()
   }
 
-  #welcome(socket: Socket): void {
+  #accepted(socket: Socket): void {
     this.#silent.set(socket, performance.now())
     const late = setTimeout(() => socket.destroy(), requestMs)
     socket.once('close', () => {
