@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { type ScenarioName, scenarioNames } from './failover/scenarios.ts'
+import { type ScenarioName, scenarioNames } from './failover/names.ts'
 
 export const partNames = [
   'requests',

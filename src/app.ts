@@ -40,7 +40,7 @@ export interface AppOptions extends Pick<ReloadOptions, 'source' | 'log' | 'setL
   readonly pipesOnLoopback?: boolean
 }
 
-/** Who wants more says so: with 64 idle workers a process held 719 MB. */
+/** More must be asked for: with 64 idle workers a process held 719 MB. */
 const mostWorkers = 4
 /** fs.nr_open by default; a limit may also say `unlimited`. */
 const mostDescriptors = 1_048_576
@@ -273,13 +273,16 @@ export class App implements AdminSource, AdminActions {
     return this.#reload.ask()
   }
 
-  /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
+  /** Begins the stop of case 17 (docs/contract.md); `hurry` leaves out the time for load balancers to notice. */
   drain(hurry = false): Answer {
     void this.#succession.withdraw()
     return this.#stop.ask(hurry)
   }
 
-  /** Something that it needs is gone: ends as by a drain, and with a failure; the process before serves again if it can. */
+  /**
+   * Something that the program needs is gone: it ends as by a drain, and with a failure; the previous process
+   * serves again if it can.
+   */
   fail(why: string): void {
     void this.#succession.withdraw()
     this.#stop.fail(why)

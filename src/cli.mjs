@@ -14,8 +14,9 @@ if (found < wanted) {
   process.exit(78)
 }
 
-// Stripped and compiled modules are kept between starts: about 190 ms and 50 MB less a start (bench/startup.ts).
-// Only in a folder that belongs to the installation or to the service: in a shared folder such as /tmp anyone could plant code.
+// Stripped and compiled modules are kept between starts: about 190 ms and 50 MB less a start
+// (bench/startup.ts). Only in a folder that belongs to the installation or to the service: in a shared folder
+// such as /tmp anyone could plant code.
 const cache =
   process.env.NODE_COMPILE_CACHE ??
   (process.env.CACHE_DIRECTORY
@@ -30,8 +31,8 @@ try {
   // No cache then: slower to start, nothing else.
 }
 
-// Node opens a debugger at SIGUSR1, to every local user. `--disable-sigusr1` is for whoever starts us, and not known to an old
-// Node; from here on the signal does nothing either way.
+// Node opens a debugger at SIGUSR1, to every local user. `--disable-sigusr1` is for whoever starts us, and
+// not known to an old Node; from here on the signal does nothing either way.
 process.on('SIGUSR1', () => {})
 
 // What ps, ss and pgrep show, and what a process that finds its port taken reads about us.

@@ -1,6 +1,6 @@
 /**
- * Milliseconds since an arbitrary moment, the same in all threads of the process: performance.now() counts from the birth
- * of its thread, and Date.now() jumps when somebody sets the clock.
+ * Milliseconds since an arbitrary moment, the same in all threads of the process: performance.now() counts
+ * from the birth of its thread, and Date.now() jumps when somebody sets the clock.
  */
 export function processMs(): number {
   const [seconds, nanoseconds] = process.hrtime()

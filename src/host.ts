@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Config } from './config/config.ts'
 import { type Host, WorkersFailed } from './control/workers/threads.ts'
+import { CodedError } from './core/coded-error.ts'
 import type { Status } from './core/status.ts'
 import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
 import { Fd } from './linux/fd.ts'
@@ -9,7 +10,11 @@ import { selfTest } from './plane/splice/self-test.ts'
 import type { HoldAck } from './probe/tcp.ts'
 
 /** A valid configuration that this host cannot run. */
-export class ConfigError extends Error {}
+export class ConfigError extends CodedError {
+  constructor(message: string) {
+    super('ERR_CONFIG_HOST', 'internal', message)
+  }
+}
 
 /** `auto` takes splice where it works. Throws ConfigError when the plane that is asked for does not. */
 export function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status['plane'] {
@@ -23,7 +28,10 @@ export function choosePlane(wanted: Config['plane'], loaded: LoadedLibc): Status
   )
 }
 
-/** What remains when every worker dies at its start on the plane that `auto` has chosen. Throws `failure` when nothing does. */
+/**
+ * The plane that is left when every worker dies at its start on the one that `auto` has chosen. Throws
+ * `failure` when there is none.
+ */
 export function otherPlane(
   wanted: Config['plane'],
   used: Status['plane'],
@@ -39,7 +47,10 @@ export function needLibc(loaded: LoadedLibc, what: string): void {
   throw new ConfigError(`error: ${what} cannot be used: ${loaded.reason}`)
 }
 
-/** Without koffi there are no duplicates, no eventfd to wake a worker by, and no descriptors that a dead one leaves. */
+/**
+ * Without koffi there are no duplicates, no eventfd to wake a worker by, and no descriptors that a dead one
+ * leaves.
+ */
 export function hostBy(loaded: LoadedLibc): Host {
   if (loaded.kind === 'missing') return { duplicate: null, wake() {}, closeAbandoned() {} }
   const { libc } = loaded
@@ -62,11 +73,14 @@ export function lossesBy(loaded: LoadedLibc): readonly string[] {
 /** null: without koffi a probe's handshake is over before its reset. */
 export function holdAckBy(loaded: LoadedLibc): HoldAck | null {
   if (loaded.kind === 'missing') return null
-  // Should it fail, the probe is one that the endpoint sees; that is no reason to call it down.
+  // If it fails the endpoint sees the probe's connection, which is no reason to call the endpoint down.
   return (descriptor) => void loaded.libc.setOption(new Fd(descriptor), IPPROTO_TCP, TCP_QUICKACK, 0)
 }
 
-/** Without AF_NETLINK (systemd can forbid it) they cannot be asked for: then only the configuration's own check counts. */
+/**
+ * Without AF_NETLINK, which systemd can forbid, the addresses are not known: then only the check of the
+ * configuration counts.
+ */
 export function hostAddresses(): readonly string[] {
   try {
     return Object.values(networkInterfaces()).flatMap(

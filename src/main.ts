@@ -40,8 +40,8 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /**
- * process.exit() joins the threads of libuv's pool, and one of them may wait for a resolver that does not answer: 8 s with two
- * tries of 4 s. Without koffi it has to.
+ * process.exit() joins the threads of libuv's pool, and one of them may wait for a resolver that does not
+ * answer: 8 s with two tries of 4 s. Without koffi it has to.
  */
 async function exitAtOnce(code: number): Promise<void> {
   const { loadLibc } = await import('./linux/libc.ts')
@@ -160,7 +160,10 @@ function defaultFile(): string {
   return `${process.env.CONFIGURATION_DIRECTORY ?? '/etc/spliceway'}/spliceway.yaml`
 }
 
-/** `load` reads and parses `file` at each call; `text` is what it read last. `hint`: what to do when it cannot be read. */
+/**
+ * `load` reads and parses `file` at each call; `text` is what it read last. `hint`: what to do when it cannot
+ * be read.
+ */
 async function loader(file: string, hint = ''): Promise<{ load: () => Loaded; text: () => string }> {
   const [{ parseConfig }, { renderProblem }] = await Promise.all([
     import('./config/parse.ts'),

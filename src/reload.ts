@@ -12,7 +12,10 @@ import { selfForward } from './discovery/self-forward.ts'
 import { hostAddresses } from './host.ts'
 import { holderText } from './linux/port-holder.ts'
 
-/** What only a restart can change: threads are born with it, and others find us by the admin pages and the hand-over's name. */
+/**
+ * What only a restart can change: threads are born with it, and others find us by the admin pages and the
+ * hand-over's name.
+ */
 const fixedKeys = ['workers', 'plane', 'admin', 'handover'] as const
 /** The part of a key that a restart is needed for. */
 const fixedPart = ({ workers, plane, admin: { socket, listen }, handover }: Config) => ({

@@ -6,7 +6,7 @@ import type { After } from './core/after.ts'
 import type { Log } from './core/log.ts'
 import { durationText } from './core/wording.ts'
 
-/** A stop that is under way, and takes `deadlineMs` at most. */
+/** A stop that is under way and takes at most `deadlineMs`. */
 export interface Draining {
   readonly done: Promise<void>
   readonly deadlineMs: number
@@ -55,7 +55,9 @@ export class Stop {
     return this.#begun.promise
   }
 
-  /** Begins the drain of case 17; `hurry` leaves out the time for load balancers to notice. */
+  /**
+   * Begins the stop of case 17 (docs/contract.md); `hurry` leaves out the time for load balancers to notice.
+   */
   ask(hurry: boolean): Answer {
     const { starting, relieved, config } = this.#options
     this.#asked = true

@@ -10,7 +10,7 @@ import type { PassedDescriptor } from './handover/listen-fds.ts'
 import { needLibc } from './host.ts'
 import type { LoadedLibc } from './linux/libc.ts'
 
-/** A process that died a moment ago may still have its ports for so long. */
+/** A process that died a moment ago may hold its ports this much longer. */
 const bereavedMs = 2_000
 const bindAgainMs = 20
 
@@ -30,18 +30,21 @@ export interface SuccessionOptions {
   readonly draining: () => boolean
   /** Another process is there to stay: begin to drain. */
   readonly leave: () => void
-  /** The process before serves on, or again: begin to drain. */
+  /** The previous process goes on serving, or serves again: begin to drain. */
   readonly fail: (why: string) => void
 }
 
 /**
- * How this process stands to those before and after it. alone: it serves, and nobody else would. probation: the process before
- * would serve again if this one went now. yielded: a successor accepts in its place, and has yet to prove itself. followed:
- * another process serves for good, its successor or again the one before.
+ * How this process stands to those before and after it. alone: it serves, and nobody else would. probation:
+ * the process before would serve again if this one went now. yielded: a successor accepts in its place, and
+ * has yet to prove itself. followed: another process serves for good, its successor or again the one before.
  */
 type Place = 'alone' | 'probation' | 'yielded' | 'followed'
 
-/** The place of this process among those that serve one after the other: from whom it has its sockets, and who gets them. */
+/**
+ * The place of this process among those that serve one after the other: from whom it has its sockets, and who
+ * gets them.
+ */
 export class Succession {
   readonly #options: SuccessionOptions
   readonly #handover: Handover
@@ -60,8 +63,8 @@ export class Succession {
   }
 
   /**
-   * The data plane starts on what is inherited, and on the rest anew. Throws BindError or ConfigError, or because an admin
-   * door cannot be had: call fail() then.
+   * The data plane starts on what is inherited, and on the rest anew. Throws BindError or ConfigError, or
+   * because an admin listener cannot be had: call fail() then.
    */
   async begin(listeners: readonly ListenerConfig[]): Promise<void> {
     const { libc, passed = [], dataPlane, after, doors, draining } = this.#options
@@ -75,15 +78,15 @@ export class Succession {
     await doors?.check(this.#inheritance.doors)
   }
 
-  /** The start has failed: the process before serves on. */
+  /** The start has failed: the previous process goes on serving. */
   async fail(): Promise<void> {
     this.#inheritance.abandon()
     await this.#options.dataPlane.stop()
   }
 
   /**
-   * All listeners accept: the process before lets go, and this one waits for the next. Never rejects. When the one before
-   * serves on all the same, this one has failed.
+   * All listeners accept: the process before lets go, and this one waits for the next. Never rejects. When
+   * the one before serves on all the same, this one has failed.
    */
   async accepting(): Promise<void> {
     const { dataPlane, draining, leave, fail } = this.#options
@@ -114,8 +117,8 @@ export class Succession {
   }
 
   /**
-   * This process is told to stop. In its probation, it hangs up: the one before serves again, opens its admin doors, and is
-   * called by the next one.
+   * This process is told to stop. In its probation, it hangs up: the one before serves again, opens its admin
+   * listeners, and is called by the next one.
    */
   async withdraw(): Promise<void> {
     const { doors } = this.#options
@@ -159,7 +162,10 @@ export class Succession {
   }
 }
 
-/** Calls `bind` again for `patientMs` when it throws a BindError; then that error is thrown, any other at once. */
+/**
+ * Calls `bind` again for `patientMs` when it throws a BindError; then that error is thrown, any other at
+ * once.
+ */
 async function bindPatiently(bind: () => void, patientMs: number, after: After): Promise<void> {
   for (let leftMs = patientMs; ; leftMs -= bindAgainMs) {
     try {

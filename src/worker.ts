@@ -24,9 +24,9 @@ import { Waiting } from './session/waiting.ts'
 import { WarmShelves } from './session/warm.ts'
 
 const heartbeatMs = 1_000
-/** By then all of the worker's modules are loaded. */
+/** By then all modules of the worker have been loaded. */
 const settledMs = 500
-/** From the reset of the last connections until all have told their end. */
+/** After the reset of the last connections: for all of them to report their ends. */
 const lastReportsMs = 10
 
 /** A data-plane thread: owns accept, serve and relay of its share of the connections. */
@@ -108,7 +108,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
   const listenings = new Map<string, Listening>()
   const gate = new Gate(context, (address) => routes.get(address))
 
-  /** Whoever accepts nothing keeps no connections for clients: a worker that drains closes them. */
+  /** A worker that accepts nothing keeps no warm connections: when it drains it closes them. */
   const rewarm = (): void => {
     warm.update(listenings.size === 0 ? [] : new Set(routes.values().map(({ pool }) => pool)))
   }
@@ -190,8 +190,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     row[workerCell.heartbeatMs] = processMs()
     stopBeat = plane.after(heartbeatMs, beat)
   }
-  // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes. Their
-  // gauges stay as they are: main reads from them how many it lost.
+  // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes.
+  // Their gauges stay as they are: main reads from them how many it lost.
   process.once('uncaughtException', (error) => {
     plane.close()
     warm.update([])
@@ -203,7 +203,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     })
   })
   port.on('message', receive)
-  plane.after(settledMs, () => flushCompileCache()) // what the thread has compiled helps the next start
+  // Code compiled in this thread makes the next start faster
+  plane.after(settledMs, () => flushCompileCache())
   beat()
   tell({ kind: 'started', wakeDescriptor: plane.wakeDescriptor })
 }

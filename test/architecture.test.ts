@@ -116,6 +116,10 @@ const pure: Readonly<Record<string, ReadonlySet<string>>> = {
 }
 
 const longestFile = 400
+/** As biome.json has it for code. */
+const widestComment = 110
+/** Where comments are still wider, by the beginning of the path: the list only gets shorter. */
+const widerComments: readonly string[] = ['app.ts', 'config/', 'control/', 'plane/', 'session/']
 
 interface Import {
   /** As written: `../core/address.ts`, `node:net`, `yaml`. */
@@ -355,6 +359,17 @@ test('no file is a barrel', (t) => {
   })
   t.deepEqual(
     barrels.map(({ path }) => path),
+    [],
+  )
+})
+
+test(`no comment is wider than the code, ${widestComment} columns`, (t) => {
+  const isComment = (line: string) => /^\s*(?:\/\/ |\/\*\*|\* )|\s\/\/ /.test(line)
+  t.deepEqual(
+    files
+      .filter(({ path }) => !widerComments.some((begin) => path.startsWith(begin)))
+      .flatMap(({ path, text }) => text.split('\n').map((line) => ({ path, line })))
+      .filter(({ line }) => line.length > widestComment && isComment(line)),
     [],
   )
 })

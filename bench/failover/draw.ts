@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { type ForwarderName, forwarderNames } from './forwarders.ts'
-import { scenarioNames } from './scenarios.ts'
+import { type ForwarderName, forwarderNames, scenarioNames } from './names.ts'
 import { type Moment, span, type Timeline } from './timeline.ts'
 
 const [widthPx, leftPx, rightPx] = [900, 60, 16]

@@ -8,20 +8,7 @@ import type { Bench } from '../harness/bench.ts'
 import type { Child } from '../harness/children.ts'
 import { listening } from '../harness/listening.ts'
 import { folderFor } from '../harness/user.ts'
-import { ports } from './scenarios.ts'
-
-/** Those without a word more take turns, retry elsewhere at once, and are what targets are about. */
-export const forwarderNames = [
-  'spliceway',
-  'spliceway, p2c',
-  'spliceway, defaults',
-  'spliceway, onDown',
-  'HAProxy',
-  'HAProxy, redispatch last',
-  'HAProxy, fastinter',
-  'HAProxy, shutdown-sessions',
-] as const
-export type ForwarderName = (typeof forwarderNames)[number]
+import { type ForwarderName, ports } from './names.ts'
 
 /** Threads of each. */
 const workers = 2

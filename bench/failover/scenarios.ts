@@ -6,10 +6,7 @@ import {
   type Mend,
   onAll,
 } from '../../test/helpers/cluster.ts'
-import type { ForwarderName } from './forwarders.ts'
-
-/** Ports of the forwarder: three equal nodes, and two in front of a third. */
-export const ports = { web: 8080, tiered: 8081 } as const
+import { type ForwarderName, ports, type ScenarioName } from './names.ts'
 
 /** A fault as the benchmark brings it about. */
 export interface Scenario {
@@ -26,17 +23,6 @@ export interface Scenario {
   /** Who is measured beside `spliceway` and `HAProxy`: where it makes a difference. */
   readonly also: readonly ForwarderName[]
 }
-
-export const scenarioNames = [
-  'killed',
-  'black-hole',
-  'unplugged',
-  'frozen',
-  'flapping',
-  'tier-gone',
-  'all-gone',
-] as const
-export type ScenarioName = (typeof scenarioNames)[number]
 
 const one = { port: ports.web, struck: [1], lastsMs: null, flapMs: null } as const
 const kill: Fault = (node) => node.kill()

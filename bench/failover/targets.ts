@@ -1,5 +1,5 @@
 import type { Sample } from '../harness/rounds.ts'
-import type { ScenarioName } from './scenarios.ts'
+import type { ScenarioName } from './names.ts'
 import { figure } from './table.ts'
 
 /** Of a node that falls silent: what may be lost at 500 a second to three nodes, and when the last of them has come. */

@@ -1,6 +1,5 @@
-import type { ForwarderName } from './forwarders.ts'
+import type { ForwarderName, ScenarioName } from './names.ts'
 import type { RunRecord } from './record.ts'
-import type { ScenarioName } from './scenarios.ts'
 
 /** What clients saw that opened their connections in one tenth of a second. */
 export interface Moment {

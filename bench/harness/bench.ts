@@ -1,4 +1,4 @@
-import type { ScenarioName } from '../failover/scenarios.ts'
+import type { ScenarioName } from '../failover/names.ts'
 import type { Children } from './children.ts'
 import type { Namespaces } from './namespaces.ts'
 import type { Pins } from './pins.ts'

@@ -29,8 +29,8 @@ export function freshPages(app: AdminSource): AdminPages {
 }
 
 /**
- * The large pages, each made once a second at most and shared, memory included, by all who ask: with 500 endpoints a scrape
- * is a megabyte, and sixty who ask in a loop would leave no time for anything else.
+ * The large pages, each made once a second at most and shared, memory included, by all who ask: with 500
+ * endpoints a scrape is a megabyte, and sixty who ask in a loop would leave no time for anything else.
  */
 export function sharedPages(app: AdminSource, nowMs: () => number): AdminPages {
   const { metrics, status } = freshPages(app)

@@ -11,7 +11,7 @@ export type RequestHead =
   | { readonly kind: 'incomplete' }
   | { readonly kind: 'bad'; readonly status: 400 | 431 | 505 }
 
-/** No request of ours needs more than a few hundred. */
+/** The requests that are meant for us need a few hundred bytes. */
 export const maxHeadBytes = 8 * 1024
 
 const line = /^([!#$%&'*+.^_`|~\w-]+) ([!-~]+) HTTP\/(\d)\.\d$/
@@ -19,7 +19,8 @@ const field = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([^\0\r\n]*?)[ \t]*$/
 
 /** Reads what has arrived of a connection, one byte a character. What follows the head is left alone. */
 export function readRequestHead(text: string): RequestHead {
-  const start = /^(?:\r?\n)*/.exec(text)?.[0].length ?? 0 // section 2.2: empty lines before a request are ignored
+  // Section 2.2: empty lines before a request are ignored
+  const start = /^(?:\r?\n)*/.exec(text)?.[0].length ?? 0
   const end = text.slice(start).search(/\r?\n\r?\n/)
   if (end > maxHeadBytes || (end === -1 && text.length > maxHeadBytes)) return { kind: 'bad', status: 431 }
   if (end === -1) return { kind: 'incomplete' }
@@ -33,7 +34,7 @@ export function readRequestHead(text: string): RequestHead {
     if (name === undefined) return { kind: 'bad', status: 400 }
     if (name.toLowerCase() === 'host') hosts.push(value)
   }
-  if (hosts.length > 1) return { kind: 'bad', status: 400 } // section 3.2: two hosts are an attack on somebody
+  if (hosts.length > 1) return { kind: 'bad', status: 400 } // section 3.2: must be rejected
   // Section 3.2.2: with a whole URI its authority counts, not the Host field.
   const [, authority, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? []
   const [path = ''] = (rest ?? target).split('?', 1)

@@ -11,10 +11,10 @@ export interface Reply {
 }
 
 /** Where a request came in: everything that changes something goes over the UNIX socket. */
-export type Door = 'tcp' | 'socket'
+export type Via = 'tcp' | 'socket'
 
 export interface Asked {
-  readonly door: Door
+  readonly via: Via
   readonly method: string
   /** Without a query. */
   readonly path: string
@@ -50,15 +50,15 @@ const openToAll: readonly string[] = ['/livez', '/readyz']
 export async function answer(
   app: AdminSource & AdminActions,
   pages: AdminPages,
-  { door, method, path, host }: Asked,
+  { via, method, path, host }: Asked,
   turn: () => Promise<void>,
 ): Promise<Reply> {
   const reading = method === 'GET' || method === 'HEAD'
-  if (door === 'tcp' && !reading) {
+  if (via === 'tcp' && !reading) {
     const body = 'this page only shows; changes go over the UNIX socket, for example "spliceway reload"\n'
     return { status: 405, contentType: text, body, allow: 'GET, HEAD' }
   }
-  if (door === 'tcp' && !openToAll.includes(path) && !isMeantForUs(host, app.hosts())) {
+  if (via === 'tcp' && !openToAll.includes(path) && !isMeantForUs(host, app.hosts())) {
     const body = 'this page answers to addresses, localhost, and the names in admin.hosts\n'
     return { status: 421, contentType: text, body }
   }

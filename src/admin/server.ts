@@ -3,12 +3,17 @@ import { Server, type Socket } from 'node:net'
 import { Turns } from '../telemetry/turns.ts'
 import { type AdminPages, freshPages, sharedPages } from './pages.ts'
 import { maxHeadBytes, type RequestHead, readRequestHead } from './request-head.ts'
-import { answer, type Door, type Reply } from './routes.ts'
+import { answer, type Reply, type Via } from './routes.ts'
 import type { AdminActions, AdminSource } from './source.ts'
 
-/** Probes, a scraper or two and a person need a handful. Below the 256 descriptors that connections leave to everything else. */
+/**
+ * Probes, a scraper or two and a person need a handful. It is below the 256 descriptors that are kept for
+ * everything but connections.
+ */
 const mostConnections = 160
-/** A probe on a busy host takes this long from connect to its request; meanwhile others give way before it. */
+/**
+ * A probe on a busy host takes this long from connect to its request; meanwhile others give way before it.
+ */
 const promptMs = 250
 /** From connect to the last byte of the request. */
 const requestMs = 5_000
@@ -16,20 +21,24 @@ const requestMs = 5_000
 const answerMs = 10_000
 /** A client that reads nothing of a large page for so long is cut off, because others wait for their turn. */
 const unreadMs = 2_000
-/** After the answer: for the client to close, so that what it sent and nobody reads does not reset the answer on its way. */
+/**
+ * After the answer: for the client to close, so that what it sent and nobody reads does not reset the answer
+ * on its way.
+ */
 const lingerMs = 1_000
-/** Two collectors are usual where one replaces another. What the others wait for is not in memory yet. */
+/** Two scrapers are usual while one replaces another. Pages for clients that wait are not in memory yet. */
 const writers = 2
 
 /**
- * An HTTP server for one of the two doors, not yet listening. A connection serves one request, and nothing behind the first
- * is looked at: node:http reads all that a client sends in one go, and a pipeline of 3,000 requests in 64 KiB made
- * probes wait for seconds. One connection too many makes the oldest give way that has not sent a whole request, then the
- * oldest that has: whoever comes is served, so nobody can keep a probe out by holding connections.
+ * An HTTP server for one of the two admin listeners, not yet listening. A connection serves one request, and
+ * nothing behind the first is looked at: node:http reads all that a client sends in one go, and a pipeline of
+ * 3,000 requests in 64 KiB made probes wait for seconds. One connection too many makes the oldest give way
+ * that has not sent a whole request, then the oldest that has: whoever comes is served, so nobody can keep a
+ * probe out by holding connections.
  */
 export class AdminServer extends Server {
   readonly #app: AdminSource & AdminActions
-  readonly #door: Door
+  readonly #via: Via
   readonly #failed: (error: unknown, path: string) => void
   readonly #pages: AdminPages
   readonly #turns = new Turns(writers)
@@ -39,21 +48,21 @@ export class AdminServer extends Server {
   readonly #asked = new Set<Socket>()
   #trimming = false
 
-  constructor(app: AdminSource & AdminActions, door: Door, failed: (error: unknown, path: string) => void) {
+  constructor(app: AdminSource & AdminActions, via: Via, failed: (error: unknown, path: string) => void) {
     super({ allowHalfOpen: true, noDelay: true })
     this.#app = app
-    this.#door = door
+    this.#via = via
     this.#failed = failed
-    // Its owner alone uses the UNIX socket, and wants to see what his last command has done.
-    this.#pages = door === 'tcp' ? sharedPages(app, () => performance.now()) : freshPages(app)
-    this.on('connection', (socket: Socket) => this.#welcome(socket))
+    // Only the owner uses the UNIX socket, and expects to see the effect of the last command.
+    this.#pages = via === 'tcp' ? sharedPages(app, () => performance.now()) : freshPages(app)
+    this.on('connection', (socket: Socket) => this.#accepted(socket))
   }
 
   closeAllConnections(): void {
     for (const socket of [...this.#silent.keys(), ...this.#asked]) socket.destroy()
   }
 
-  #welcome(socket: Socket): void {
+  #accepted(socket: Socket): void {
     this.#silent.set(socket, performance.now())
     const late = setTimeout(() => socket.destroy(), requestMs)
     socket.once('close', () => {
@@ -61,7 +70,7 @@ export class AdminServer extends Server {
       this.#silent.delete(socket)
       this.#asked.delete(socket)
     })
-    socket.on('error', () => {}) // its close follows, and nobody else is to know
+    socket.on('error', () => {}) // its close event follows
     let text = ''
     const read = (bytes: Buffer): void => {
       text += bytes.toString('latin1', 0, maxHeadBytes + 1)
@@ -89,7 +98,7 @@ export class AdminServer extends Server {
 
   async #reply(socket: Socket, head: Exclude<RequestHead, { kind: 'incomplete' }>): Promise<Reply> {
     if (head.kind === 'bad') return { ...broken, status: head.status, body: 'not a request of HTTP/1.1\n' }
-    return answer(this.#app, this.#pages, { ...head, door: this.#door }, () => this.#turn(socket))
+    return answer(this.#app, this.#pages, { ...head, via: this.#via }, () => this.#turn(socket))
   }
 
   /** Resolves when a large page may be made for this client. The turn ends with the connection. */

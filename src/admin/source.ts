@@ -15,7 +15,7 @@ export interface AdminSource {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
 }
 
-/** What the admin socket can change. None rejects for an expected reason: that is `ok: false` and a message. */
+/** What the admin socket can change. Expected failures do not reject: they are `ok: false` with a message. */
 export interface AdminActions {
   /** The message of a failure is the rendered list of problems. */
   reload(): Promise<Answer>

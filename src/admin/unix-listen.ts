@@ -1,36 +1,38 @@
 import { accessSync, constants, lstatSync, type Stats, unlinkSync } from 'node:fs'
 import { connect, type Server } from 'node:net'
 import { dirname } from 'node:path'
+import { type Errno, errnoOf } from '../core/coded-error.ts'
+import { AdminSocketError } from './socket-error.ts'
 
 /** sockaddr_un holds 108 bytes, the last of them zero. */
 const maxPathBytes = 107
 
 /**
- * Binds `server` to a UNIX socket that only its owner may open (mode 0600 from the first moment). The socket file of a
- * process that died is replaced. Rejects, naming the path and what to do, when a process answers there, when the path
- * is something other than a socket, or when it cannot be bound. Main thread only: it sets the umask for a moment.
+ * Binds `server` to a UNIX socket that only its owner may open (mode 0600 from the first moment). The socket
+ * file of a process that died is replaced. Rejects, naming the path and what to do, when a process answers
+ * there, when the path is something other than a socket, or when it cannot be bound. Main thread only: it
+ * sets the umask for a moment.
  */
 export async function listenUnix(server: Server, path: string): Promise<void> {
   checkLength(path)
   const first = await tryListen(server, path)
   if (first === null) return
-  if (first.code !== 'EADDRINUSE') throw problem(path, 'cannot be bound', first.code, first)
+  if (first.code !== 'EADDRINUSE') throw problem(path, 'cannot be bound', errnoOf(first), first)
   await removeStale(path)
   const second = await tryListen(server, path)
-  if (second !== null) throw problem(path, 'cannot be bound', second.code, second)
+  if (second !== null) throw problem(path, 'cannot be bound', errnoOf(second), second)
 }
 
 /**
- * Rejects as listenUnix() would, as far as can be seen without binding. `held`: the process that answers there is known, and
- * will close it.
+ * Rejects as listenUnix() would, as far as can be seen without binding. `held`: the process that answers
+ * there is known, and will close it.
  */
 export async function checkUnix(path: string, held: boolean): Promise<void> {
   checkLength(path)
   try {
     accessSync(dirname(path), constants.W_OK | constants.X_OK)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-    throw problem(path, 'cannot be bound', code, error instanceof Error ? error : undefined)
+    throw problem(path, 'cannot be bound', errnoOf(error), error)
   }
   const there = lstatSync(path, { throwIfNoEntry: false })
   if (there !== undefined) await checkStale(path, there, held)
@@ -64,14 +66,16 @@ function tryListen(server: Server, path: string): Promise<NodeJS.ErrnoException 
   return promise
 }
 
-/** Removes the socket file when its process is gone; throws when somebody answers, or when it is no socket. */
+/**
+ * Removes the socket file when its process is gone; throws when somebody answers, or when it is no socket.
+ */
 async function removeStale(path: string): Promise<void> {
   await checkStale(path, lstatSync(path), false)
   unlinkSync(path)
 }
 
 async function checkStale(path: string, there: Stats, held: boolean): Promise<void> {
-  // Asked first: connecting to a regular file is ECONNREFUSED too, and we must not delete one.
+  // Checked first, because connecting to a regular file is ECONNREFUSED too, and that must not be deleted.
   if (!there.isSocket()) throw problem(path, 'exists and is not a socket', 'EEXIST')
   if (held) return
   const code = await knock(path)
@@ -79,21 +83,17 @@ async function checkStale(path: string, there: Stats, held: boolean): Promise<vo
   if (code !== 'ECONNREFUSED') throw problem(path, 'exists and does not say whether it is in use', code)
 }
 
-/** null: somebody accepted. */
-function knock(path: string): Promise<string | null> {
-  const { promise, resolve } = Promise.withResolvers<string | null>()
+/** null: a process accepted. */
+function knock(path: string): Promise<Errno | null> {
+  const { promise, resolve } = Promise.withResolvers<Errno | null>()
   const socket = connect(path, () => {
     socket.destroy()
     resolve(null)
   })
-  socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'EIO'))
+  socket.once('error', (error) => resolve(errnoOf(error)))
   return promise
 }
 
-function problem(path: string, what: string, code: string | undefined, cause?: Error): Error {
-  const error = new Error(
-    `the admin socket ${path} ${what}${code === undefined ? '' : ` (${code})`}; name another one with "admin: { socket: PATH }"`,
-    cause === undefined ? {} : { cause },
-  )
-  return Object.assign(error, { code: code ?? 'EIO' })
+function problem(path: string, what: string, code: Errno, cause?: unknown): AdminSocketError {
+  return new AdminSocketError(code, `the admin socket ${path} ${what} (${code})`, cause)
 }

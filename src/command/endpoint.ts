@@ -6,7 +6,9 @@ export interface EndpointOptions extends CommandOptions {
   readonly args: readonly string[]
 }
 
-/** `spliceway endpoint POOL ENDPOINT drain|ready`: takes an endpoint out of use for new connections, and back. */
+/**
+ * `spliceway endpoint POOL ENDPOINT drain|ready`: takes an endpoint out of use for new connections, and back.
+ */
 export async function endpoint(options: EndpointOptions): Promise<number> {
   const [pool, address, action, ...rest] = options.args
   if (pool === undefined || address === undefined || rest.length > 0 || !isAction(action)) {

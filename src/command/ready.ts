@@ -1,12 +1,17 @@
 import { ask, type CommandOptions, complain } from './client.ts'
 import { exitCode } from './exit-code.ts'
 
-/** `spliceway ready`: exit code 0 and `ready`, with what is worth knowing nevertheless; or 1 and the reasons. */
+/**
+ * `spliceway ready`: exit code 0 and `ready`, with what is worth knowing nevertheless; or 1 and the reasons.
+ */
 export function ready(options: CommandOptions): Promise<number> {
   return verdict(options, '/readyz', 'ready')
 }
 
-/** `spliceway live`: the same for liveness, over the socket of this very process: an address may be another one's. */
+/**
+ * `spliceway live`: the same for liveness, over the socket of this very process: an address may be another
+ * one's.
+ */
 export function live(options: CommandOptions): Promise<number> {
   return verdict(options, '/livez', 'live')
 }

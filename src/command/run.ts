@@ -1,7 +1,8 @@
 import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
 import type { Admin } from '../admin/admin.ts'
-import { socketDoorName, tcpDoorName } from '../admin/door-name.ts'
+import { tcpListenerName, unixListenerName } from '../admin/listener-name.ts'
+import { AdminSocketError } from '../admin/socket-error.ts'
 import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../admin/socket-path.ts'
 import { checkUnix } from '../admin/unix-listen.ts'
 import { App, type ConfigSource, type Loaded } from '../app.ts'
@@ -10,7 +11,9 @@ import { watchConfig } from '../config/watch.ts'
 import { bindErrorText } from '../control/workers/bind-error.ts'
 import { BindError } from '../control/workers/sockets.ts'
 import { WorkersFailed } from '../control/workers/threads.ts'
+import { errnoOf } from '../core/coded-error.ts'
 import type { Log } from '../core/log.ts'
+import { fileErrorText } from '../core/wording.ts'
 import { takeListenFds } from '../handover/handover.ts'
 import { ConfigError } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
@@ -26,7 +29,7 @@ import { ServiceManager, watchdogMs } from './service-manager.ts'
 
 /** The reader of our log may be this far behind; more is dropped and counted. */
 const maxLogBytes = 4 * 1024 * 1024
-/** The picture at the start waits this long for the first probes. */
+/** The overview at the start waits this long for the first probes. */
 const firstProbesMs = 1_200
 /** Workers end within a second, and pages at once. */
 const lastMs = 2_000
@@ -46,13 +49,13 @@ export interface RunOptions {
   readonly started?: () => void
 }
 
-/** Something that a start needs cannot be had here; the message says what to do. */
-class NotHere extends Error {}
-
 /** What keeps running beside the app, ended in reverse. */
 type Closing = () => Promise<void> | void
 
-/** Runs until a signal or a drain ends it. Resolves to the exit code: 0, 1 when it cannot run, 75 when a port is taken. */
+/**
+ * Runs until a signal or a drain ends it. Resolves to the exit code: 0, 1 when it cannot run, 75 when a port
+ * is taken.
+ */
 export async function run(options: RunOptions): Promise<number> {
   const { loaded, source } = options
   const { config } = loaded
@@ -80,10 +83,10 @@ export async function run(options: RunOptions): Promise<number> {
       reload: (phase) => manager?.reload(phase),
       passed: takeListenFds(process.env, process.pid),
       doors: {
-        names: doorNames(config.admin),
+        names: listenerNames(config.admin),
         check: (held) => checkAdmin(config.admin, held),
-        close: async (names) => (await opened.promise)?.closeDoors(names),
-        open: async () => (await opened.promise)?.openDoors(),
+        close: async (names) => (await opened.promise)?.closeListeners(names),
+        open: async () => (await opened.promise)?.openListeners(),
       },
     })
     const starting = app.start()
@@ -125,7 +128,7 @@ async function refuse(error: unknown): Promise<number> {
     process.stderr.write(failureText(`${error.message}\n`, process.env.JOURNAL_STREAM))
     return exitCode.config
   }
-  if (error instanceof NotHere || error instanceof WorkersFailed) {
+  if (error instanceof AdminSocketError || error instanceof WorkersFailed) {
     process.stderr.write(`spliceway: ${error.message}\n`)
     return exitCode.failure
   }
@@ -139,12 +142,15 @@ interface Serving {
   readonly log: Log
   readonly sink: Sink
   readonly manager: ServiceManager | null
-  /** Resolves to null when the doors stay closed. */
+  /** Resolves to null when the admin listeners stay closed. */
   readonly opened: PromiseWithResolvers<Admin | null>
   readonly closings: Closing[]
 }
 
-/** What a process does that accepts connections: probes, answers on the admin pages, watches its file. Never rejects. */
+/**
+ * What a process does that accepts connections: probes, answers on the admin pages, watches its file. Never
+ * rejects.
+ */
 async function serve(
   app: App,
   { loaded, file, started }: RunOptions,
@@ -159,7 +165,7 @@ async function serve(
     const admin = await openAdmin(app, loaded.config.admin, log)
     opened.resolve(admin)
   } catch (error) {
-    // It could be had a moment ago. Connections are served already: they end as in any stop.
+    // It was available a moment ago. Connections are already being served: they end as in any stop.
     opened.resolve(null)
     app.fail(error instanceof Error ? error.message : String(error))
     return
@@ -170,7 +176,7 @@ async function serve(
   if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload(), log))
   if (sink.terminal) await showStart(app, sink)
   started?.()
-  flushCompileCache() // Node writes it at the end otherwise, and a process that is killed has no end
+  flushCompileCache() // otherwise Node writes it at exit, which a killed process never reaches
 }
 
 /** Resolves when the program is to end, to whether that is a failure. */
@@ -198,8 +204,8 @@ async function inTime(work: () => Promise<void>): Promise<void> {
 }
 
 /**
- * In a Pod of a DaemonSet an exit is followed by a start, whatever the code. After a hand-over that one would take the sockets
- * back, and so on for as long as both Pods are there.
+ * In a Pod of a DaemonSet an exit is followed by a restart, whatever the code. After a hand-over the
+ * restarted process would take the sockets back, and so on for as long as both Pods exist.
  */
 function isStartedAgain(env: NodeJS.ProcessEnv): boolean {
   return env.KUBERNETES_SERVICE_HOST !== undefined
@@ -213,9 +219,10 @@ interface Signals {
 }
 
 /**
- * SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second one. Only signals
- * count: whoever replaced us, or asked for a drain by the admin socket, sends SIGTERM afterwards and means the same drain. In a
- * Pod a second SIGTERM is no wish to hurry: the kubelet and the runtime repeat a stop whose answer they have not seen.
+ * SIGTERM drains; SIGINT, from a person, without waiting for load balancers; `second` resolves at a second
+ * one. Only signals count: whoever replaced us, or asked for a drain by the admin socket, sends SIGTERM
+ * afterwards and means the same drain. In a Pod a second SIGTERM is no wish to hurry: the kubelet and the
+ * runtime repeat a stop whose answer they have not seen.
  */
 function listenToSignals(app: App, starting: Promise<void>, log: Log): Signals {
   const first = Promise.withResolvers<void>()
@@ -243,16 +250,21 @@ function listenToSignals(app: App, starting: Promise<void>, log: Log): Signals {
   return { first: first.promise, second: second.promise, close }
 }
 
-/** Throws NotHere when the admin socket cannot be had. `held`: doors that the process before has open, and will close. */
+/**
+ * Throws AdminSocketError when the admin socket cannot be had. `held`: admin listeners that the process
+ * before has open, and will close.
+ */
 async function checkAdmin({ socket }: AdminConfig, held: readonly string[]): Promise<void> {
   const path = adminPath(socket)
   if (path === null) return
   try {
     if (socket.kind === 'auto') prepareSocketFolder(path, process.getuid?.() ?? 0)
-    const name = socketDoorName(path)
+    const name = unixListenerName(path)
     await checkUnix(path, name !== null && held.includes(name))
   } catch (error) {
-    throw new NotHere(error instanceof Error ? error.message : String(error), { cause: error })
+    if (error instanceof AdminSocketError) throw error
+    const why = fileErrorText(error)
+    throw new AdminSocketError(errnoOf(error), `the admin socket ${path} cannot be opened: ${why}`, error)
   }
 }
 
@@ -288,9 +300,9 @@ function adminPath(socket: AdminConfig['socket']): string | null {
 }
 
 /** What the process before us has to close, if it has it open. */
-function doorNames({ socket, listen }: AdminConfig): string[] {
+function listenerNames({ socket, listen }: AdminConfig): string[] {
   const path = adminPath(socket)
-  const names = [path && socketDoorName(path), listen && tcpDoorName(listen.port)]
+  const names = [path && unixListenerName(path), listen && tcpListenerName(listen.port)]
   return names.filter((name) => name !== null)
 }
 

@@ -46,8 +46,8 @@ export class ServiceManager {
   }
 
   /**
-   * Brackets a reload, whoever asked for it. Without the time, Type=notify-reload takes the message for one about an
-   * earlier reload.
+   * Brackets a reload, whoever asked for it. Without the time, Type=notify-reload takes the message for one
+   * about an earlier reload.
    */
   reload(phase: 'begun' | 'over'): void {
     if (this.#app === null || this.#stopping) return
@@ -57,7 +57,9 @@ export class ServiceManager {
     } else this.#tell('READY=1', ...this.#news())
   }
 
-  /** A drain has begun that ends within `deadlineMs`; the manager's own limit may be shorter, and is moved. */
+  /**
+   * A drain has begun that ends within `deadlineMs`; the manager's own limit may be shorter, and is moved.
+   */
   stopping(deadlineMs: number): void {
     this.#stopping = true
     this.#tell('STOPPING=1', `EXTEND_TIMEOUT_USEC=${(deadlineMs + stopGraceMs) * 1_000}`, ...this.#news())

@@ -26,7 +26,7 @@ export async function status(options: StatusOptions): Promise<number> {
   return exitCode.ok
 }
 
-/** undefined: not a status. */
+/** undefined: the text is not a status. */
 function parse(body: string): Status | undefined {
   try {
     const value: Status | null = JSON.parse(body)

@@ -2,8 +2,9 @@
 const gap = '   '
 
 /**
- * A table as kubectl prints one: headings in upper case, left-aligned columns, no lines. Empty cells show `-`, so that
- * columns do not shift for awk. Control characters are made visible: a cell may hold what a backend said.
+ * A table as kubectl prints one: headings in upper case, left-aligned columns, no lines. Empty cells show
+ * `-`, so that columns do not shift for awk. Control characters are made visible: a cell may hold what a
+ * backend said.
  */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [headings.map((each) => each.toUpperCase()), ...rows.map((row) => row.map(printable))]

@@ -22,7 +22,7 @@ function checkMembers({ written }: Subject, { at }: PoolDraft): Finding[] {
     return entry === undefined ? [] : [{ member, span: entry.key }]
   })
   if (given.length === 0) {
-    // Who writes `endpoint` has been told so.
+    // A misspelt `endpoint` has been reported already.
     if ([...tree.entries.keys()].some((key) => suggest(key, memberKeys) !== undefined)) return []
     const [endpoints, ...others] = memberKeys
     const hint = `give it that, or one of ${others.map((member) => `\`${member}\``).join(', ')}`

@@ -6,7 +6,7 @@ import { maxProblems } from './problem.ts'
 import { didYouMean } from './suggest.ts'
 import { type Entry, find, type Path, type Tree } from './tree.ts'
 
-/** Names that are malformed, used twice, or of nothing. */
+/** Names that are malformed, used twice, or refer to nothing. */
 export function checkNames(subject: Subject): Finding[] {
   return [...checkKeys(subject), ...checkTwice(subject), ...checkReferences(subject)]
 }

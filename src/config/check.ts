@@ -22,7 +22,7 @@ export function check(subject: Subject): Finding[] {
   ]
 }
 
-/** What is allowed, but hardly meant. */
+/** What is allowed but probably not intended. */
 export function warn({ draft, tree }: Subject): Finding[] {
   const used = new Set(draft.listeners.map(({ config }) => config.pool))
   const unused = draft.pools
@@ -49,7 +49,7 @@ function checkListening({ written }: Subject): Finding[] {
     return tree.kind === 'mapping' ? tree.entries.size > 0 : tree.kind !== 'list' || tree.items.length > 0
   }
   if (isFilled('forward') || isFilled('listeners')) return []
-  // Who writes `forwards` has been told so.
+  // A misspelt `forwards` has been reported already.
   const keys = written.kind === 'mapping' ? [...written.entries.keys()].slice(0, maxListeners) : []
   if (keys.some((key) => suggest(key, ['forward', 'listeners']) !== undefined)) return []
   const hint = 'add a line such as `forward: { 80: 127.0.0.1:9080 }`'

@@ -53,7 +53,7 @@ export const dnsPool = mapping({
   type: choice(['A', 'AAAA', 'SRV'])
     .optional()
     .describe('The records to ask for; those that `family` says when left out.'),
-  // Who has both has both for a reason; probes find the one that does not work from here.
+  // A name that has both families has both for a reason; probes find the one that does not work from here.
   family: choice(['any', 'ipv4', 'ipv6'])
     .prefault('any')
     .describe('Addresses to ask for, of the name or of the targets of its SRV records. any: A and AAAA.'),

@@ -8,7 +8,7 @@ export interface HostPort {
   readonly port: number
 }
 
-/** How an address is called and what one looks like, for messages. */
+/** What an address is called in messages, and an example. */
 interface Form {
   readonly text: string
   readonly example: string

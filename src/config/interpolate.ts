@@ -13,7 +13,7 @@ export interface ExpandFailure {
   readonly hint: string
 }
 
-/** More of one text tell nothing new. */
+/** Further problems of the same text would add nothing. */
 const maxFailures = 10
 /** A short text can hold a long variable many times. */
 const maxAdded = 64 * 1024

@@ -20,7 +20,7 @@ export interface Explained {
   readonly field: { readonly path: Path; readonly is: 'missing' | 'misspelt' } | null
 }
 
-/** Looking for the word that was meant takes time, and more than the first hundred problems are not shown. */
+/** Searching for the word that was meant takes time, and only the first hundred problems are shown anyway. */
 const maxSuggestions = 1000
 
 /** Puts the schema's issues with `root` into words. */
@@ -39,7 +39,7 @@ export function explain(root: Tree, issues: readonly z.core.$ZodIssue[]): Explai
   const misspelt = new Set(
     all.map(({ field }) => (field?.is === 'misspelt' ? JSON.stringify(field.path) : '')),
   )
-  // Who writes `adress` is told so, and not that `address` is missing as well.
+  // `adress` is reported as misspelt; that `address` is therefore missing is not reported as well.
   return all.map((one) =>
     one.field?.is === 'missing' && misspelt.has(JSON.stringify(one.field.path))
       ? { ...one, finding: null }
@@ -47,7 +47,10 @@ export function explain(root: Tree, issues: readonly z.core.$ZodIssue[]): Explai
   )
 }
 
-/** The span of a list item or value, the hint, and no value that came from a variable. */
+/**
+ * A finding at a list item or value. Where the value came from a variable the hint is replaced, because it
+ * might quote the value.
+ */
 export function findingAt(found: Found, message: string, hint: string | null): Finding {
   const { tree } = found
   if (tree.kind !== 'scalar' || tree.references.length === 0) return { span: tree.span, message, hint }
@@ -106,7 +109,7 @@ function badValue(root: Tree, path: Path, issue: z.core.$ZodIssue): Explained {
   return { finding: findingAt(found, `${name} ${message}`, hint), drop, field: null }
 }
 
-/** `-a` on each line of what should be a list is one text to YAML. */
+/** Lines that each begin with `-a`, without a blank, are not a list to YAML but one text. */
 function isDashed(tree: Tree, issue: z.core.$ZodIssue): boolean {
   const wantsList = issue.code === 'invalid_type' && issue.expected === 'array'
   return wantsList && tree.kind === 'scalar' && /^-\S/.test(String(tree.value))
@@ -125,7 +128,7 @@ function phrase(issue: z.core.$ZodIssue): { message: string; hint: string | null
   return { message, hint: hint === '' ? null : hint }
 }
 
-/** `{80:127.0.0.1:9080}` is a key without a value to YAML. */
+/** To YAML `{80:127.0.0.1:9080}` is a key without a value. */
 function missingSpace(found: Found, key: string): string | null {
   const match = /^([^:]+):(.+)$/.exec(key)
   const empty = found.tree.kind === 'scalar' && found.tree.value === null

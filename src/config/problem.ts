@@ -16,7 +16,7 @@ export interface Problem {
   readonly hint: string | null
 }
 
-/** Who mends this many looks again. */
+/** After fixing this many, a user runs the check again. */
 export const maxProblems = 100
 
 /** The first of them, and a last one that says how many there are besides. */

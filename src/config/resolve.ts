@@ -29,7 +29,7 @@ export function resolve(source: Source, written: Mapping, earlier: readonly Prob
 const maxStandIns = 200
 
 interface Read {
-  /** undefined: nothing could be read. */
+  /** undefined: nothing of it could be read. */
   readonly document: Document | undefined
   /** What the document was read from. */
   readonly tree: Tree

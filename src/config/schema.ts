@@ -18,7 +18,7 @@ import { timeouts } from './timeouts-schema.ts'
  */
 
 const drain = mapping({
-  // Load balancers take 2 or 3 failed checks to notice.
+  // Load balancers need 2 or 3 failed checks to notice.
   notReadyDelay: duration(0)
     .prefault('10s')
     .describe('Not ready, but still accepting, for this long after SIGTERM.'),

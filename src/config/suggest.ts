@@ -1,6 +1,6 @@
-/** Nobody's names are longer, and the time that a comparison takes grows with the length. */
+/** Real names are not longer, and a comparison takes longer the longer they are. */
 const maxLength = 100
-/** Nobody has more of a kind. */
+/** Real configurations do not have more names of one kind. */
 const maxWords = 1000
 
 /** The word nearest to `given`, if it is near enough to be meant; otherwise undefined. */

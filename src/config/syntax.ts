@@ -115,7 +115,7 @@ function missingBlank(text: string, code: string, at: number): SyntaxAdvice | nu
   return null
 }
 
-/** Of a line; longer ones are no slip of a hand. */
+/** The longest line that is looked at; longer ones are not a slip of the hand. */
 const maxLine = 1000
 
 function shortened(text: string): string {

@@ -45,7 +45,7 @@ export function warmRoom({ openFiles }: Machine): number {
   return Math.max(0, Math.floor((openFiles - spareDescriptors) / 4))
 }
 
-/** Below this, a host that serves anybody has simply forgotten to raise its limit of descriptors. */
+/** Below this the limit of descriptors has most likely just not been raised. */
 const fewDescriptors = 4_096
 
 /** What an operator should change so that the machine carries what is configured; null: nothing. */

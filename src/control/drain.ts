@@ -4,7 +4,7 @@ import type { Log } from '../core/log.ts'
 
 /** How often it looks whether anything is left. */
 const lookMs = 50
-/** From the last reset until the connections are counted out. */
+/** After the last reset: for workers to report the ends of their connections. */
 const graceMs = 1_000
 
 export interface DrainOptions {
@@ -13,7 +13,7 @@ export interface DrainOptions {
   readonly after: After
   readonly nowMs: () => number
   readonly active: () => number
-  /** Somebody else serves new connections, or nobody is to: accepting ends with `notReadyDelay`. */
+  /** Another process serves new connections, or none is to be served: accepting ends with `notReadyDelay`. */
   readonly relieved: () => boolean
   /** Closes the listening sockets; resolves when every worker has. */
   readonly stopAccepting: () => Promise<void>
@@ -24,10 +24,11 @@ export interface DrainOptions {
 }
 
 /**
- * Case 17; all times count from the call. Not ready at once (the caller sees to that). Accepting goes on for
- * `notReadyDelayMs`, and then, unless the process is relieved, until the first moment without a connection: while it waits
- * for its last one to end, nobody else would serve. The last `windowMs` before `deadlineMs` retire silent connections, at the
- * deadline the rest is reset. Resolves as soon as nothing is left and nothing is accepted any more, or after the deadline.
+ * Case 17 of docs/contract.md; all times count from the call. The caller has already made the program not
+ * ready. Accepting goes on for `notReadyDelayMs` and then, unless the process is relieved, until the first
+ * moment without a connection: otherwise nobody would serve while the last connections end. During the last
+ * `windowMs` before `deadlineMs` silent connections are closed; at the deadline the rest is reset. Resolves
+ * when no connection is left and none is accepted any more, or shortly after the deadline.
  */
 export function drain(options: DrainOptions): Promise<void> {
   const { config, log, after, nowMs, active, relieved } = options
@@ -86,7 +87,7 @@ export function drain(options: DrainOptions): Promise<void> {
       options.retire(config.windowMs, config.idleAfterMs),
     ),
     after(config.deadlineMs, kill),
-    after(config.deadlineMs + graceMs, end), // a worker that hangs has never stopped accepting
+    after(config.deadlineMs + graceMs, end), // a worker that hangs never says that it has stopped accepting
   )
   return promise
 }

@@ -18,10 +18,13 @@ import { Registry, type RegistryDeps } from './registry/registry.ts'
 /** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
 const firstMs = 1_000
 
-/** How often it is looked which endpoints workers have marked as suspect: a blink shorter than this is no news. */
+/**
+ * How often endpoints that workers have marked as suspect are looked for; a suspicion shorter than this is
+ * not logged.
+ */
 const lookMs = 500
 
-/** The part of a configuration that says who the endpoints are, and who they must not be. */
+/** The part of a configuration that says what the endpoints are, and what they must not be. */
 export type PoolsConfig = Pick<Config, 'pools' | 'kubernetes' | 'listeners'>
 
 export interface EndpointsDeps {
@@ -40,7 +43,7 @@ export interface EndpointsDeps {
   readonly holdAck: HoldAck | null
 }
 
-/** Who the endpoints are and how they are: names, sources, probes and the registry, kept in step. */
+/** What the endpoints are and how they are doing: names, sources, probes and the registry, kept in step. */
 export class Endpoints {
   readonly registry: Registry
   readonly #deps: EndpointsDeps

@@ -1,9 +1,10 @@
 import { failures, type Outcome } from './outcome.ts'
 
 /**
- * Makes the access log's JSON lines: of a connection that ended at `timeMs` (Unix) one line, newline included, with the
- * first fields of the program's own lines, then those of the Outcome in their stable order. Written by hand and in the
- * worker: an object that crosses to main and is formatted there cost a third of a connection (bench/connections.ts).
+ * Makes the access log's JSON lines: of a connection that ended at `timeMs` (Unix) one line, newline
+ * included, with the first fields of the program's own lines, then those of the Outcome in their stable
+ * order. Written by hand and in the worker: an object that crosses to main and is formatted there cost a
+ * third of a connection (bench/connections.ts).
  */
 export function accessLines(): (outcome: Outcome, timeMs: number) => string {
   const last = { ms: 0, text: '' } // many connections end within one millisecond
@@ -18,7 +19,8 @@ export function accessLines(): (outcome: Outcome, timeMs: number) => string {
 
 function line(outcome: Outcome, time: string): string {
   const { id, client, endpoint, connectMs, durationMs, bytesUp, bytesDown, cause, phase, closed } = outcome
-  // Of these texts only the listener's name comes from outside; the others are addresses and words of our own.
+  // Of these texts only the listener's name comes from outside; the others are addresses and words of our
+  // own.
   return (
     `{"level":"${failures.has(cause) ? 'warn' : 'info'}","time":"${time}","msg":"connection","id":"${id}",` +
     `"listener":${JSON.stringify(outcome.listener)},"client":"${client}","endpoint":${quoted(endpoint)},` +
@@ -40,7 +42,7 @@ function quoted(text: string | null): string {
   return text === null ? 'null' : `"${text}"`
 }
 
-/** Microseconds are all that the clock is good for. */
+/** The clock is no finer than microseconds. */
 function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000
 }

@@ -1,2 +1,5 @@
-/** The control plane's clock: calls `fire` once, `ms` from now, unless the returned function was called before. */
+/**
+ * The control plane's clock: calls `fire` once, `ms` from now, unless the returned function was called
+ * before.
+ */
 export type After = (ms: number, fire: () => void) => () => void

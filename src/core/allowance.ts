@@ -1,4 +1,4 @@
-/** So many a second: what is not used is saved, up to `burst`. Full at first. */
+/** A token bucket: refilled at a rate per second up to `burst`, and full at first. */
 export class Allowance {
   readonly #perMs: number
   readonly #burst: number

@@ -8,20 +8,21 @@ import type { EndpointSnapshot, PoolSnapshot } from './snapshot.ts'
 import { healthBit, notUp, takenLast } from './tally.ts'
 
 /**
- * The endpoints of a pool in the order in which one session tries them: failover is simply the next one. Tiers by
- * priority, within a tier by the pool's policy. A suspect or silent endpoint is offered after all others of all tiers, one
- * that is not up only when none is up in any tier (panic; where the pool says `panic: off`, not even then one that probes call
- * down), one that is draining or whose connections are let go never. One in slow start is passed over by the
- * connections that it is not to have yet, as long as another one, in whatever tier, has come further. Now and then a
- * silent one is offered first, to the one client that asks whether it speaks again.
+ * The endpoints of a pool in the order in which one session tries them: failover is simply the next one.
+ * Tiers by priority, within a tier by the pool's policy. A suspect or silent endpoint is offered after all
+ * others of all tiers, one that is not up only when none is up in any tier (panic; where the pool says
+ * `panic: off`, not even then one that probes call down), one that is draining or whose connections are let
+ * go never. One in slow start is passed over by the connections that it is not to have yet, as long as
+ * another one, in whatever tier, has come further. Now and then a silent one is offered first, to the one
+ * client that asks whether it speaks again.
  */
 export interface Candidates {
   /**
-   * The next endpoint, never the same one twice; undefined when there is none left. Health and load are read now, so
-   * what happened since the last call counts.
+   * The next endpoint, never the same one twice; undefined when there is none left. Health and load are read
+   * now, so what happened since the last call counts.
    */
   next(): EndpointSnapshot | undefined
-  /** As of the latest next(): none is up, so those that are not are tried. */
+  /** As of the latest next(): no endpoint is up, so those that are not up are tried. */
   readonly panic: boolean
   /** As of the latest next(): an untried endpoint was passed over because it is at maxConnections. */
   readonly full: boolean
@@ -45,7 +46,10 @@ export interface PickContext {
   readonly turns: Turns
 }
 
-/** Starts a new order; nothing is read or chosen before the first next(). `pool` lists its endpoints by priority. */
+/**
+ * Starts a new order; nothing is read or chosen before the first next(). `pool` lists its endpoints by
+ * priority.
+ */
 export function candidates(pool: PoolSnapshot, context: PickContext): Candidates {
   return new Order(pool, context)
 }
@@ -62,7 +66,10 @@ class Order implements Candidates {
   #latest: EndpointSnapshot | undefined
   /** Made by the second next(): most sessions need only one. */
   #tried: Set<EndpointSnapshot> | undefined
-  /** In [0, 1): how large the share of an endpoint must be to have this connection. Drawn when someone is in slow start. */
+  /**
+   * In [0, 1): how large the share of an endpoint must be to have this connection. Drawn when someone is in
+   * slow start.
+   */
   #reserve: number | undefined
 
   constructor(pool: PoolSnapshot, context: PickContext) {
@@ -90,7 +97,10 @@ class Order implements Candidates {
     return this.#latest
   }
 
-  /** What the first tier that has anything offers: untried, below its limit, and with none of the `unwanted` bits. */
+  /**
+   * What the first tier that has anything offers: untried, below its limit, and with none of the `unwanted`
+   * bits.
+   */
   #firstTier(unwanted: number): EndpointSnapshot[] {
     const tier: EndpointSnapshot[] = []
     for (const endpoint of this.#pool.endpoints) {
@@ -101,9 +111,9 @@ class Order implements Candidates {
   }
 
   /**
-   * The same while someone is in slow start. One draw decides for all endpoints, so that a tier that comes back as a
-   * whole takes its share of the connections and not more. Shares are measured by the largest one there is: when all
-   * come back at once, all are offered at once.
+   * The same while someone is in slow start. One draw decides for all endpoints, so that a tier that comes
+   * back as a whole takes its share of the connections and not more. Shares are measured by the largest one
+   * there is: when all come back at once, all are offered at once.
    */
   #firstTierOfShare(): EndpointSnapshot[] {
     const offered = this.#pool.endpoints.filter((one) => this.#offers(one, notUp | takenLast))
@@ -114,7 +124,7 @@ class Order implements Candidates {
     return offered.filter(({ slot, priority }) => priority === first?.priority && this.#shareOf(slot) > least)
   }
 
-  /** Notes on the way who is passed over for being suspect, silent or full. */
+  /** Also records which endpoints are passed over because they are suspect, silent or full. */
   #offers(endpoint: EndpointSnapshot, unwanted: number): boolean {
     const unfit = this.#context.health(endpoint.slot) & unwanted
     if ((unfit & ~takenLast) !== 0) return false
@@ -141,17 +151,23 @@ class Order implements Candidates {
 
 const none: readonly never[] = []
 
-/** Any number that is not the seed of an endpoint: a client's reserve must not depend on which endpoint is its own. */
+/**
+ * Any number that is not the seed of an endpoint: whether a client goes to an endpoint in slow start must not
+ * depend on which endpoint it hashes to.
+ */
 const reserveSeed = 0x51_0e_57_a2
 
-/** By the client for source-hash, so that a client moves to an endpoint that came back once, and not back and forth. */
+/**
+ * By the client for source-hash, so that a client moves to an endpoint that came back once, and not back and
+ * forth.
+ */
 function reserve(pool: PoolSnapshot, context: PickContext): number {
   return pool.balance === 'source-hash' ? hash32(context.client, reserveSeed) / 2 ** 32 : context.random()
 }
 
 /**
- * None is up, and some have no bit of `never`. An endpoint that was tried or is full is still up: its failure does not make a
- * down one any better.
+ * No endpoint is up, and at least one has no bit of `never`. An endpoint that was tried or is full is still
+ * up: its failure does not make a down one any better.
  */
 function noneIsUp(pool: PoolSnapshot, context: PickContext, never: number): boolean {
   let some = false

@@ -1,6 +1,6 @@
 /**
- * MurmurHash3, the x86 32-bit variant: 0 to 2^32 - 1, equal for equal bytes and seed on every machine. Well mixed for
- * neighbouring addresses, but no secret: whoever chooses the bytes can choose the hash.
+ * MurmurHash3, the x86 32-bit variant: 0 to 2^32 - 1, equal for equal bytes and seed on every machine. Well
+ * mixed for neighbouring addresses, but no secret: whoever chooses the bytes can choose the hash.
  */
 export function hash32(bytes: Uint8Array, seed: number): number {
   const whole = bytes.length & ~3

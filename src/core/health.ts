@@ -1,13 +1,13 @@
 /** What one probe found. */
 export type Verdict =
   /**
-   * `detail` says what answered, for people: `tcp: connected in 0.4 ms`. `spoke`: the endpoint itself sent something, so it
-   * is not only its kernel that answers.
+   * `detail` says what answered, for people: `tcp: connected in 0.4 ms`. `spoke`: the endpoint itself sent
+   * something, so it is not only its kernel that answers.
    */
   | { readonly ok: true; readonly ms: number; readonly detail: string; readonly spoke: boolean }
   /**
-   * `reason` begins with the kind of probe: `tcp: connection refused`. `fault` is local when this machine could not even
-   * try (no descriptors, no ports): such a verdict says nothing about the endpoint.
+   * `reason` begins with the kind of probe: `tcp: connection refused`. `fault` is local when this machine
+   * could not even try (no descriptors, no ports): such a verdict says nothing about the endpoint.
    */
   | { readonly ok: false; readonly reason: string; readonly fault: 'endpoint' | 'local' }
 
@@ -27,9 +27,10 @@ export interface Thresholds {
 }
 
 /**
- * The state after one more probe. `fall` failures in a row make an endpoint down, `rise` successes in a row make it up;
- * a single opposite verdict starts the count again. The first verdict of all decides at once: there is no earlier state
- * to protect from a blip, and a start must not send clients to an endpoint that was never alive.
+ * The state after one more probe. `fall` failures in a row make an endpoint down, `rise` successes in a row
+ * make it up; a single opposite verdict starts the count again. The first verdict of all decides at once:
+ * there is no earlier state to protect from a blip, and a start must not send clients to an endpoint that was
+ * never alive.
  */
 export function probed(state: Health, verdict: Verdict, { fall, rise }: Thresholds, nowMs: number): Health {
   if (!verdict.ok && verdict.fault === 'local') return state

@@ -18,16 +18,16 @@ export interface Silence {
   readonly usualMs: number
 }
 
-/** For so long a probe's bytes do not end the second silence, twice as long the third, and so on. */
+/** How long a probe's bytes do not end the second silence; the third is twice as long, and so on. */
 const firstDisbeliefMs = 1_000
 const longestDisbeliefMs = 30_000
 /**
- * The pause before a client is sent to a silent endpoint, and the next one: 10, 20, 40, 60 s. That client may wait in vain.
- * Most silences are over sooner, and those who wait since they began hear it.
+ * The pause before a client is sent to a silent endpoint, and the next one: 10, 20, 40, 60 s. That client may
+ * wait in vain. Most silences are over sooner, and those who wait since they began hear it.
  */
 const firstAskMs = 10_000
 const longestAskMs = 60_000
-/** One silence is forgotten for each of these that the endpoint was heard. */
+/** One past silence is forgotten for each such period in which the endpoint was not silent. */
 const forgetMs = 60_000
 
 /** An endpoint that has never been silent. */
@@ -36,8 +36,9 @@ export function heardSince(nowMs: number): Hearing {
 }
 
 /**
- * The state after somebody has found it silent. The first silence ends with the next probe that is answered; when it comes
- * again, what is asked for as a probe is no sign of how clients fare, so probes are believed after a while only.
+ * The state after somebody has found it silent. The first silence ends with the next answered probe. When
+ * silence returns, an answered probe has proved to say little about clients, so probes count only after a
+ * while.
  */
 export function silenced(state: Hearing, found: Silence, nowMs: number): Hearing {
   if (state.kind === 'silent') return state

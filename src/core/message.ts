@@ -2,12 +2,15 @@ import type { Attempt, EndedBy } from './outcome.ts'
 import type { Sign } from './sign.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** What main tells a worker. Snapshots go down, reports come up; nothing else crosses the threads but shared rows. */
+/**
+ * What main tells a worker. Snapshots go down, reports come up; nothing else crosses the threads but shared
+ * rows.
+ */
 export type ToWorker =
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }
   /**
-   * `address` as in ListenerSnapshot. `sockets`: bound, each a descriptor or a BoundSocket that moved along; they belong to
-   * the worker from now on. Mostly one; each has an accept queue of its own.
+   * `address` as in ListenerSnapshot. `sockets`: bound, each a descriptor or a BoundSocket that moved along;
+   * they belong to the worker from now on. Mostly one; each has an accept queue of its own.
    */
   | {
       readonly kind: 'listen'
@@ -16,11 +19,13 @@ export type ToWorker =
       readonly backlog: number
     }
   /**
-   * Stops accepting on one address; its connections live on. `queue`: accept what waits there first, or leave it to another
-   * process that holds the socket too.
+   * Stops accepting on one address; its connections live on. `queue`: accept what waits there first, or leave
+   * it to another process that holds the socket too.
    */
   | { readonly kind: 'unlisten'; readonly address: string; readonly queue: 'empty' | 'leave' }
-  /** Connections to these endpoints (null: all) get FIN when silent for `idleAfterMs`, spread over the window. */
+  /**
+   * Connections to these endpoints (null: all) get FIN when silent for `idleAfterMs`, spread over the window.
+   */
   | {
       readonly kind: 'retire'
       readonly slots: readonly number[] | null
@@ -32,9 +37,12 @@ export type ToWorker =
   | { readonly kind: 'keep'; readonly slots: readonly number[] }
   /** RST to connections of these endpoints; null: to everything that is left, dials under way included. */
   | { readonly kind: 'kill'; readonly slots: readonly number[] | null; readonly cause: EndedBy }
-  /** An endpoint of this pool is up again, after there was none: whoever pauses for want of one dials now. */
+  /**
+   * An endpoint of this pool is up again after none was: sessions that are pausing because there was none
+   * dial now.
+   */
   | { readonly kind: 'revived'; readonly pool: string }
-  /** As kill; then the worker sends its last reports and ends. */
+  /** Like `kill`; then the worker sends its last reports and ends. */
   | { readonly kind: 'stop' }
 
 /** What a worker tells main. */
@@ -60,7 +68,7 @@ export type FromWorker =
 export const planeNames = ['net', 'splice'] as const
 export type PlaneName = (typeof planeNames)[number]
 
-/** What a worker is born with. */
+/** What a worker is started with. */
 export interface WorkerBirth {
   /** 1 to `workers`: its row. */
   readonly index: number

@@ -11,10 +11,16 @@ export const causes = [
   'server-timeout',
 ] as const
 export type Cause = (typeof causes)[number]
-/** Why we end a connection ourselves: by the admin's hand or configuration, or because probes call its endpoint down. */
+/**
+ * Why we end a connection ourselves: by the admin's hand or configuration, or because probes call its
+ * endpoint down.
+ */
 export type EndedBy = Extract<Cause, 'admin' | 'endpoint-down'>
 
-/** Ends that somebody should look at: no endpoint was reached, it failed in use, or this host or program did. */
+/**
+ * Causes that an operator should look at: no endpoint was reached, the endpoint failed in use, or this host
+ * or program did.
+ */
 export const failures: ReadonlySet<Cause> = new Set([
   'server',
   'proxy',
@@ -31,7 +37,9 @@ export type Phase = (typeof phases)[number]
 export const limits = ['limit', 'listener-limit'] as const
 export type Limit = (typeof limits)[number]
 
-/** Why a connection was turned away at accept. `resource`: this host had no descriptor or no memory for it. */
+/**
+ * Why a connection was turned away at accept. `resource`: this host had no descriptor or no memory for it.
+ */
 export const rejections = [...limits, 'resource'] as const
 export type Rejection = (typeof rejections)[number]
 
@@ -48,8 +56,8 @@ export const dialFailures = [
 export type DialFailure = (typeof dialFailures)[number]
 
 /**
- * When a warm connection was found given up by its endpoint: while it waited, when a client was to get it, or, too late, by
- * the client.
+ * When it showed that the endpoint had given up a warm connection: while it waited (`waiting`), as a client
+ * was about to get it (`taken`), or, too late, when a client already had it (`used`).
  */
 export const staleWhens = ['waiting', 'taken', 'used'] as const
 export type StaleWhen = (typeof staleWhens)[number]

@@ -3,15 +3,15 @@ import type { AttemptError } from './outcome.ts'
 /**
  * Passive health: what real connections say of an endpoint.
  *
- * An endpoint whose dials fail `consecutiveFailures` times in a row is ejected, and so is one that cuts off as many
- * connections in a row: that resets them before their first byte. A dial that connects ends the first row and not the
- * second, because a dead process behind a living load balancer is connected to; that one ends when a connection is served.
- * The n-th ejection lasts `baseEjectionMs`
- * × n, at most `maxEjectionMs`, shortened by a random part of up to a tenth so that endpoints that failed together do
- * not come back together. n falls by one for each whole `baseEjectionMs` that the endpoint has been in use since it came
- * back (Envoy's rule, with the base as the interval), and to zero when it was down and probes bring it up again. An ejection
- * ends early when `rise` probes in a row have succeeded since it began: one alone says nothing of an endpoint that comes
- * and goes.
+ * An endpoint whose dials fail `consecutiveFailures` times in a row is ejected, and so is one that cuts off
+ * as many connections in a row: that resets them before their first byte. A dial that connects ends the first
+ * row and not the second, because a dead process behind a living load balancer is connected to; the second
+ * one ends when a connection is served. The n-th ejection lasts `baseEjectionMs` × n, at most
+ * `maxEjectionMs`, shortened by a random part of up to a tenth so that endpoints that failed together do not
+ * come back together. n falls by one for each whole `baseEjectionMs` that the endpoint has been in use since
+ * it came back (Envoy's rule, with the base as the interval), and to zero when it was down and probes bring
+ * it up again. An ejection ends early when `rise` probes in a row have succeeded since it began: one alone
+ * says nothing of an endpoint that comes and goes.
  */
 export type Outlier =
   /** `failures`: failed dials in a row. `ejections`: n of the last ejection, before it falls with time. */
@@ -22,7 +22,10 @@ export type Outlier =
       readonly cutOffs: CutOffs
       readonly ejections: number
     }
-  /** `failures`: the row that ejected it, of dials or of cut-offs. `reason`: how the last dial failed, an errno name. */
+  /**
+   * `failures`: the row that ejected it, of dials or of cut-offs. `reason`: how the last dial failed, an
+   * errno name.
+   */
   | {
       readonly kind: 'ejected'
       readonly sinceMs: number
@@ -47,31 +50,36 @@ export interface EjectionRule {
   readonly maxEjectionMs: number
 }
 
-/** An endpoint without a past. */
+/** The state of an endpoint that nothing is known of. */
 export function blameless(nowMs: number): Outlier {
   return { kind: 'in', sinceMs: nowMs, failures: 0, cutOffs: noCutOffs, ejections: 0 }
 }
 
 const noCutOffs: CutOffs = { count: 0, served: 0 }
 
-/** Endpoints of a pool that may be ejected at once: half, rounded down, so that a single endpoint never is. */
+/**
+ * Endpoints of a pool that may be ejected at once: half, rounded down, so that a single endpoint never is.
+ */
 export function maxEjected(poolSize: number): number {
   return Math.floor(poolSize / 2)
 }
 
-/** False for what is this machine's own trouble: no descriptors, no local ports. */
+/** False when the cause is on this machine: no descriptors, no local ports. */
 export function blames(error: AttemptError): boolean {
   return error.reason !== 'local' && error.reason !== 'ports-exhausted'
 }
 
-/** The state after a dial that connected. One that was ejected stays so: the dial may be older than the ejection. */
+/**
+ * The state after a dial that connected. One that was ejected stays so: the dial may be older than the
+ * ejection.
+ */
 export function connected(state: Outlier): Outlier {
   return state.kind === 'in' && state.failures > 0 ? { ...state, failures: 0 } : state
 }
 
 /**
- * The state after a dial that failed by the endpoint's fault. `room`: the pool may eject one more; without room the
- * failures are counted on, and the next one asks again. `random`: 0 to 1.
+ * The state after a dial that failed by the endpoint's fault. `room`: the pool may eject one more; without
+ * room the failures are counted on, and the next one asks again. `random`: 0 to 1.
  */
 export function failed(
   state: Outlier,
@@ -87,7 +95,10 @@ export function failed(
   return ejected(state, 'dials', failures, reason, rule, random, nowMs)
 }
 
-/** The state after a connection that it reset before the first byte. `served`: by now; the rest as in failed(). */
+/**
+ * The state after a connection that it reset before the first byte. `served`: by now; the rest as in
+ * failed().
+ */
 export function cutOff(
   state: Outlier,
   served: number,
@@ -111,7 +122,7 @@ function ejected(
   random: number,
   nowMs: number,
 ): Outlier {
-  // Past the cap n has no effect but would take longer to fall: it stops growing there.
+  // Beyond the cap n would have no effect except taking longer to fall again, so it stops growing there.
   const cap = Math.ceil(rule.maxEjectionMs / rule.baseEjectionMs)
   const ejections = Math.min(cap, remembered(state.ejections, state.sinceMs, rule, nowMs) + 1)
   const fullMs = Math.min(rule.baseEjectionMs * ejections, rule.maxEjectionMs)
@@ -119,7 +130,10 @@ function ejected(
   return { kind: 'ejected', sinceMs: nowMs, untilMs, failures, ejections, by, reason, vouched: 0 }
 }
 
-/** The state after a probe. `spoke`: it was answered by the port that clients are sent to, not by its kernel alone. */
+/**
+ * The state after a probe. `spoke`: it was answered by the port that clients are sent to, not by its kernel
+ * alone.
+ */
 export function probedOutlier(state: Outlier, ok: boolean, spoke: boolean): Outlier {
   if (state.kind === 'in') return ok && spoke ? { ...state, cutOffs: noCutOffs } : state
   if (!ok) return { ...state, vouched: 0 }

@@ -1,4 +1,7 @@
-/** The words of the configuration by which workers decide: the lists that its schema and the snapshot's types are made of. */
+/**
+ * The words of the configuration by which workers decide: the lists that its schema and the snapshot's types
+ * are made of.
+ */
 
 export const balanceKinds = ['p2c', 'round-robin', 'least-connections', 'source-hash'] as const
 export type BalanceKind = (typeof balanceKinds)[number]

@@ -9,21 +9,26 @@ export interface Verdict {
 /** What of a Status is asked for readiness. */
 export type Bearing = Pick<Status, 'state' | 'connections' | 'listeners' | 'workers'>
 
-/** A worker beats once a second. This long without a beat its connections stand still, and it accepts none. */
+/**
+ * A worker beats once a second. This long without a beat its connections stand still, and it accepts none.
+ */
 export const hungMs = 5_000
-/** The same for liveness: what reads it ends the process, so it waits longer than a burst of work can take. */
+/**
+ * The same for liveness. Its reader kills the process, so the limit is longer than any burst of work can
+ * take.
+ */
 const deadMs = 10_000
 
-/** Whether every worker shows signs of life. The main loop does, or nobody would have asked. */
+/** Whether every worker shows signs of life. The main loop needs no check: it is running this code. */
 export function liveness(workers: readonly WorkerStatus[]): Verdict {
   const reasons = workers.filter(({ heartbeatAgeMs }) => heartbeatAgeMs >= deadMs).map(silence)
   return { ok: reasons.length === 0, reasons }
 }
 
 /**
- * Whether new connections are welcome: it serves, every worker beats, there is room, and each pool of `required` has a
- * usable endpoint. A listener that is full is told of, and makes the program not ready only when no other one has room:
- * a balancer that asks would take all of them away.
+ * Whether new connections are welcome: it serves, every worker beats, there is room, and each pool of
+ * `required` has a usable endpoint. A listener that is full is told of, and makes the program not ready only
+ * when no other one has room: a balancer that asks would take all of them away.
  */
 export function readiness(
   status: Bearing,

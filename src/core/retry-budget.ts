@@ -1,12 +1,13 @@
-/** Of a second's connections, how many may be dialed once more. As Envoy's retry budget. */
+/** The share of a second's connections that may be dialed once more, as in Envoy's retry budget. */
 const share = 0.2
-/** Where there is little traffic, so many. As Envoy's too. */
+/** The minimum where there is little traffic, also as in Envoy. */
 const least = 3
 
 /**
- * How many dials beyond a connection's first and its first alternative may be under way, or begin within a second, of one
- * pool in one worker: when a pool fails, the endpoints that are left must not get a multiple of the traffic. Both, because
- * a dial that is refused takes no time, and one without an answer takes many seconds.
+ * How many dials beyond a connection's first and its first alternative may be under way, or begin within a
+ * second, of one pool in one worker: when a pool fails, the endpoints that are left must not get a multiple
+ * of the traffic. Both, because a dial that is refused takes no time, and one without an answer takes many
+ * seconds.
  */
 export class RetryBudget {
   #underWay = 0
@@ -35,7 +36,10 @@ export class RetryBudget {
 
 const windowMs = 1_000
 
-/** How often something happened in the last second, as if what is older than this window's begin had come evenly. */
+/**
+ * How often something happened in the last second, as if what is older than this window's begin had come
+ * evenly.
+ */
 class LastSecond {
   #beganMs = Number.NEGATIVE_INFINITY
   #now = 0

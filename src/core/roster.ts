@@ -1,14 +1,14 @@
 /** Someone who can be on one roster at a time. */
 export interface Member {
-  /** Where it is; -1: on no roster. Only the roster writes it. */
+  /** Its index in the roster; -1: on no roster. Only the roster writes it. */
   seat: number
 }
 
 /**
- * Who is there now, in no order. For what comes and goes with every connection a Set is the wrong thing: V8 links each
- * table that a Set has outgrown to the next, so that one outgrown table in the old generation keeps all later ones, and the
- * members in them, alive until the next full collection. With two Sets half of all sockets were promoted, and collecting
- * took 10 % of a connection (bench/connections.ts).
+ * Who is there now, in no order. For what comes and goes with every connection a Set is the wrong thing: V8
+ * links each table that a Set has outgrown to the next, so that one outgrown table in the old generation
+ * keeps all later ones, and the members in them, alive until the next full collection. With two Sets half of
+ * all sockets were promoted, and collecting took 10 % of a connection (bench/connections.ts).
  */
 export class Roster<M extends Member> {
   readonly #members: M[] = []
@@ -32,10 +32,14 @@ export class Roster<M extends Member> {
     last.seat = seat
   }
 
-  /** Visits everyone who stays, at least once; `see` may remove anyone, and add, but who is added may be left out. */
+  /**
+   * Visits everyone who stays, at least once; `see` may remove anyone, and add, but who is added may be left
+   * out.
+   */
   visit(see: (member: M) => void): void {
     for (let seat = this.#members.length - 1; seat >= 0; seat--) {
-      const member = this.#members[seat] // backwards: whoever fills an empty seat has been visited
+      // Backwards: the member that is moved into a freed place has been visited already
+      const member = this.#members[seat]
       if (member !== undefined) see(member)
     }
   }

@@ -1,7 +1,8 @@
 /**
- * Does an endpoint accept connections and say nothing? A frozen process is connected to by its kernel, so its dials
- * succeed. What tells is that several clients wait for a first byte for far longer than usual, while another endpoint of
- * the pool answers who came later. Whoever is slow for everybody, or for one question, is not silent.
+ * Does an endpoint accept connections and say nothing? A frozen process is connected to by its kernel, so its
+ * dials succeed. The evidence is that several clients wait for a first byte far longer than usual while
+ * another endpoint of the pool answers clients who came later. An endpoint is not silent because everything
+ * is slow, or because one request is.
  *
  * A wait begins with the first byte to the endpoint: where the server speaks first, nobody waits.
  */
@@ -17,7 +18,10 @@ export interface Answers {
   readonly tookMs: number
   /** When the latest first byte came. */
   readonly answeredMs: number
-  /** Of those who waited too long, how many are usually overtaken by each that is answered: in a mixed protocol many are. */
+  /**
+   * Of those who waited too long, how many are usually overtaken by each that is answered: in a mixed
+   * protocol many are.
+   */
   readonly overtaken: number
 }
 
@@ -32,16 +36,16 @@ export interface Overdue {
 const usualMultiple = 5
 /** Where microseconds are usual, a garbage collection or a lost segment must not be a sign. */
 const leastPatienceMs = 100
-/** One or two are slow questions. */
+/** One or two may be slow requests. */
 const leastOverdue = 3
-/** Of so few answers nobody knows what is usual. */
+/** With fewer answers it is not known what is usual. */
 const leastAnswers = 10
 /** A new wait's part of the usual one, as in TCP's smoothed RTT (RFC 6298). */
 const smoothing = 1 / 8
 /** An answer's part of `overtaken`, which scatters as widely as its mean: a longer memory than that. */
 const overtakenSmoothing = 1 / 32
 
-/** Who waits for longer is overdue. */
+/** A connection that waits longer than this is overdue. */
 export function patienceMs(usualMs: number): number {
   return Math.max(leastPatienceMs, usualMultiple * usualMs)
 }
@@ -52,8 +56,9 @@ export function smoothed(before: number, value: number): number {
 }
 
 /**
- * `overtaken` after `answers` more first bytes, at least one, by which `count` who were overdue were overtaken. `seen`: first
- * bytes so far, these included; the first ones are averaged, so that it is learnt as soon as what is usual.
+ * `overtaken` after `answers` more first bytes, at least one, by which `count` who were overdue were
+ * overtaken. `seen`: first bytes so far, these included; the first ones are averaged, so that it is learnt as
+ * soon as what is usual.
  */
 export function smoothedOvertaken(before: number, count: number, answers: number, seen: number): number {
   const kept = Math.min((1 - overtakenSmoothing) ** answers, 1 - answers / seen)
@@ -63,7 +68,7 @@ export function smoothedOvertaken(before: number, count: number, answers: number
 /** Whether an endpoint is silent. `others`: of the same pool, this one not among them. */
 export function isSilent(own: Answers, overdue: Overdue, others: Iterable<Answers>, nowMs: number): boolean {
   if (own.count < leastAnswers || overdue.count < leastOverdue + usualMultiple * own.overtaken) return false
-  // It has said something meanwhile, if only to somebody who had asked before them.
+  // It has answered since they began to wait, if only a connection that had asked before them.
   if (own.answeredMs >= overdue.sinceMs) return false
   const waitedMs = nowMs - overdue.sinceMs
   for (const { askedMs, tookMs } of others) {

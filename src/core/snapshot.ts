@@ -2,8 +2,8 @@ import type { SocketAddress } from './address.ts'
 import type { AccessLevel, BalanceKind, ProxyProtocol } from './policy.ts'
 
 /**
- * What a worker knows of the world: immutable, published by main as one message, replaced by one assignment, read once
- * by a session at accept. Plain data, so that it survives a structured clone.
+ * Everything that a worker knows: immutable, published by main as one message, replaced by one assignment,
+ * read once by a session at accept. Plain data, so that it survives a structured clone.
  */
 export interface Snapshot {
   /** Grows by one with each publication. */

@@ -13,15 +13,18 @@ export type Special =
 type Address = Pick<SocketAddress, 'family' | 'bytes'>
 
 /**
- * What is special about an address, or null. The program runs in the host's network, so an address of these kinds that
- * somebody else wrote into a record would lead to what only the host itself may reach. An IPv6 address in which a
- * translator or a tunnel finds an IPv4 address is what that one is.
+ * What is special about an address, or null. The program runs in the host's network, so an address of these
+ * kinds that somebody else wrote into a record would lead to what only the host itself may reach. An IPv6
+ * address that a translator or a tunnel maps to an IPv4 address is judged by that one.
  */
 export function specialOf({ family, bytes }: Address): Special | null {
   return family === 4 ? specialIpv4(bytes) : specialIpv6(bytes)
 }
 
-/** Whether nobody can be connected to there: Linux takes 0.0.0.0 and :: for this host, and the others are no host at all. */
+/**
+ * Whether no host has this address: Linux takes 0.0.0.0 and :: for this host, and the others belong to no
+ * host at all.
+ */
 export function isNobody(address: Address): boolean {
   const special = specialOf(address)
   return special !== null && nobody.has(special)
@@ -29,7 +32,7 @@ export function isNobody(address: Address): boolean {
 
 const nobody: ReadonlySet<Special> = new Set<Special>(['unspecified', 'multicast', 'reserved', 'broadcast'])
 
-/** What clouds tell every machine, its credentials among it, at addresses that are not link-local. */
+/** Metadata services of clouds, which hand out credentials, at addresses that are not link-local. */
 const metadata: readonly (readonly number[])[] = [
   [100, 100, 100, 200], // Alibaba Cloud
   [168, 63, 129, 16], // Azure
@@ -56,7 +59,7 @@ function specialIpv6(bytes: Uint8Array): Special | null {
   if (a === 0xfe && (b & 0xc0) === 0x80) return 'link-local' // fe80::/10, RFC 4291 section 2.4
   if (isZero(bytes.subarray(0, 15)) && bytes[15] === 1) return 'loopback'
   const kinds = embedded(bytes).map(specialIpv4)
-  // A reading at the wrong place mostly begins with zeros.
+  // Bytes read at the wrong offset usually begin with zeros.
   const special = kinds.find((kind) => kind !== null && kind !== 'unspecified')
   if (special !== undefined) return special
   return kinds.length > 0 && kinds.every((kind) => kind === 'unspecified') ? 'unspecified' : metadataOf(bytes)
@@ -79,8 +82,8 @@ const sixToFour = [0x20, 0x02] // 2002::/16, RFC 3056
 const localTranslation = [0, 0x64, 0xff, 0x9b, 0, 1] // 64:ff9b:1::/48, RFC 8215
 
 /**
- * Where an IPv4 address stands behind a prefix of 48, 56, 64 and 96 bits: RFC 6052 section 2.2. How long the prefix of a
- * network is cannot be told from outside, so each is tried.
+ * Where an IPv4 address stands behind a prefix of 48, 56, 64 and 96 bits: RFC 6052 section 2.2. How long the
+ * prefix of a network is cannot be told from outside, so each is tried.
  */
 const translated = [
   [6, 7, 9, 10],

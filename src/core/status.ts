@@ -34,7 +34,9 @@ export interface PoolStatus {
   readonly balance: string
   /** No endpoint is up: all are tried. */
   readonly panic: boolean
-  /** No endpoint is up, and `panic: off` says that those that probes call down are not tried: clients wait. */
+  /**
+   * No endpoint is up, and `panic: off` says that those that probes call down are not tried: clients wait.
+   */
   readonly waiting: boolean
   readonly endpoints: readonly EndpointStatus[]
   /** null: the configuration lists the endpoints. */
@@ -74,8 +76,8 @@ export interface EndpointStatus {
   /** What it gets of the connections that are its due: 1, less in slow start, 0 when it is not up. */
   readonly share: number
   /**
-   * unknown: no probe has answered yet, used like up. suspect: a dial has no answer, used last. silent: it accepts and says
-   * nothing, used last. unresolved: a name without any answer so far.
+   * unknown: no probe has answered yet, used like up. suspect: a dial has no answer, used last. silent: it
+   * accepts and says nothing, used last. unresolved: a name without any answer so far.
    */
   readonly state: EndpointState
   /** Why it is not up; the last probe's answer when it is. */

@@ -14,12 +14,16 @@ import {
 } from './outcome.ts'
 
 /**
- * Live numbers in shared memory: one row of Float64 cells per worker, written only by that worker with plain stores
- * (two threads adding to one cell without Atomics lost 40 % of ten million increments), summed by whoever reads. Row 0
- * is main's: the base into which a dead worker's counters move. Health words are the only shared cells that are Atomics.
+ * Live numbers in shared memory: one row of Float64 cells per worker, written only by that worker with plain
+ * stores (two threads adding to one cell without Atomics lost 40 % of ten million increments), summed by
+ * whoever reads. Row 0 is main's: the base into which a dead worker's counters move. Health words are the
+ * only shared cells that are Atomics.
  */
 
-/** Listeners that can exist at once: a row of 256 costs 128 KiB of address space, untouched pages cost nothing. */
+/**
+ * Listeners that can exist at once: a row of 256 costs 128 KiB of address space, untouched pages cost
+ * nothing.
+ */
 export const maxListeners = 256
 /** Endpoints that can exist at once, those that left less than ten minutes ago included. */
 export const maxEndpoints = 4096
@@ -87,7 +91,10 @@ export const endpointField = {
   warmMiss: 8,
   /** Connections that have had a first byte from it, or ended with FIN on both sides. */
   served: 9,
-  /** First bytes whose wait was measured, and the usual wait, in ms, as this worker knows it. core/silence.ts reads all of these. */
+  /**
+   * First bytes whose wait was measured, and the usual wait, in ms, as this worker knows it. core/silence.ts
+   * reads all of these.
+   */
   answers: 10,
   firstByteMs: 11,
   askedMs: 12,
@@ -115,7 +122,10 @@ export function rejectedCell(slot: number, reason: Rejection): number {
   return listenerCell(slot) + rejectedAt + rejections.indexOf(reason)
 }
 
-/** Cell that is 1 while a worker leaves a listener's connections in the kernel's backlog because of this limit. */
+/**
+ * Cell that is 1 while a worker leaves a listener's connections in the kernel's backlog because of this
+ * limit.
+ */
 export function heldCell(slot: number, limit: Limit): number {
   return listenerCell(slot) + heldAt + limits.indexOf(limit)
 }
@@ -162,9 +172,15 @@ export const healthBit = {
   ejected: 2,
   /** Draining by the admin's hand: no new connections. */
   draining: 4,
-  /** A dial to it is, or was, without an answer for long: used when there is no other. Set and cleared by workers. */
+  /**
+   * A dial to it is, or was, without an answer for long: used when there is no other. Set and cleared by
+   * workers.
+   */
   suspect: 8,
-  /** It accepts connections and says nothing: used when there is no other. Set by main, cleared by whoever hears it. */
+  /**
+   * It accepts connections and says nothing: used when there is no other. Set by main, cleared by whoever
+   * hears it.
+   */
   silent: 16,
   /** Its connections are let go: a dial to it that connects now is given up, and none is begun. */
   released: 32,
@@ -174,11 +190,14 @@ export const notUp = healthBit.down | healthBit.ejected | healthBit.draining | h
 /** One with any of these gets connections when there is no other. */
 export const takenLast = healthBit.suspect | healthBit.silent
 
-/** States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is still right. */
+/**
+ * States of an endpoint's suspicion. At most one trial dial at a time, over all workers, asks whether it is
+ * still right.
+ */
 const suspicion = { none: 0, waiting: 1, onTrial: 2 } as const
 /** States of an endpoint's silence. `due`: the next client asks it whether it speaks again. */
 const silence = { none: 0, silent: 1, due: 2 } as const
-/** As of workers, whose latest value says nothing once they are dead. */
+/** Gauges of a worker and of its endpoints: once the worker is dead their values mean nothing. */
 const endpointGauges = (
   [
     'active',
@@ -246,7 +265,10 @@ export class Tally {
     return Atomics.load(this.#suspicion, slot) !== suspicion.none
   }
 
-  /** A dial is without an answer: from now on all workers take the endpoint last. True: that dial is the trial. */
+  /**
+   * A dial is without an answer: from now on all workers take the endpoint last. True: that dial is the
+   * trial.
+   */
   suspect(slot: number): boolean {
     const { none, onTrial } = suspicion
     return Atomics.compareExchange(this.#suspicion, slot, none, onTrial) === none || this.beginTrial(slot)
@@ -258,7 +280,7 @@ export class Tally {
     return Atomics.compareExchange(this.#suspicion, slot, waiting, onTrial) === waiting
   }
 
-  /** A trial ended without an answer. */
+  /** The trial has ended without an answer. */
   endTrial(slot: number): void {
     Atomics.compareExchange(this.#suspicion, slot, suspicion.onTrial, suspicion.waiting)
   }
@@ -299,7 +321,10 @@ export class Tally {
     return this.held(slot) - this.sum(cell + endpointField.spent)
   }
 
-  /** Relayed connections and pending dials of an endpoint, over all workers: while there are any, its slot is in use. */
+  /**
+   * Relayed connections and pending dials of an endpoint, over all workers: while there are any, its slot is
+   * in use.
+   */
   held(slot: number): number {
     const cell = endpointCell(slot)
     return this.sum(cell + endpointField.active) + this.sum(cell + endpointField.pending)
@@ -325,7 +350,9 @@ export class Tally {
     }
   }
 
-  /** Called by main when no worker uses an endpoint's slot any more: the next endpoint there starts at zero. */
+  /**
+   * Called by main when no worker uses an endpoint's slot any more: the next endpoint there starts at zero.
+   */
   clearEndpoint(slot: number): void {
     for (const row of this.#rows) row.fill(0, endpointCell(slot), endpointCell(slot) + endpointSize)
     this.setHealth(slot, 0)

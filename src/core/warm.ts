@@ -1,9 +1,10 @@
 import type { PoolSnapshot } from './snapshot.ts'
 
 /**
- * How many warm connections to the endpoint in `slot` worker `index` (1 to workers) keeps, of `connections` over all
- * workers. The kernel spreads clients over the workers and a worker cannot use another one's, so each keeps at least one:
- * with fewer connections than workers there are as many as workers. The remainder goes to other workers for the next slot.
+ * How many warm connections to the endpoint in `slot` worker `index` (1 to workers) keeps, of `connections`
+ * over all workers. The kernel spreads clients over the workers and a worker cannot use another one's, so
+ * each keeps at least one: with fewer connections than workers there are as many as workers. The remainder
+ * goes to other workers for the next slot.
  */
 export function warmShare(connections: number, workers: number, index: number, slot: number): number {
   const more = (index - 1 + slot) % workers < connections % workers ? 1 : 0

@@ -1,8 +1,8 @@
 import { getSystemErrorMessage } from 'node:util'
 
 /**
- * `250ms`, `1s`, `1.5s`, `5m`, `1h`: a duration for people, rounded to the millisecond. What the configuration could read
- * back, to the millisecond and up to days, is written by config/duration.ts.
+ * `250ms`, `1s`, `1.5s`, `5m`, `1h`: a duration for people, rounded to the millisecond. What the
+ * configuration could read back, to the millisecond and up to days, is written by config/duration.ts.
  */
 export function durationText(ms: number): string {
   const whole = Math.round(ms)
@@ -22,7 +22,7 @@ export function tookText(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`
 }
 
-/** A line that lists more than this is read by nobody. */
+/** Nobody reads a line that lists more than this. */
 const maxListed = 10
 
 /** `a, b, c`, or the first of them and how many there are besides. */
@@ -48,14 +48,14 @@ const texts: Readonly<Record<string, string>> = {
 }
 
 /**
- * An errno in words; errors without one say their own message, in one line. Node's message of a system call names its
- * arguments too, known or not: `connect EINVAL 240.0.0.1:80 - Local (undefined:undefined)`.
+ * An errno in words; errors without one say their own message, in one line. Node's message of a system call
+ * names its arguments too, known or not: `connect EINVAL 240.0.0.1:80 - Local (undefined:undefined)`.
  */
 export function errorText(error: unknown): string {
   const code = errorCode(error)
   const text = texts[code]
   if (text !== undefined) return text
-  // Where there is a path, it is worth its place.
+  // Where the error has a path, its own message is worth showing.
   const errno: unknown = error instanceof Error && 'errno' in error && !('path' in error) ? error.errno : 0
   if (typeof errno === 'number' && errno < 0) return `${getSystemErrorMessage(errno)} (${code})`
   const message = error instanceof Error ? error.message : String(error)
@@ -73,7 +73,7 @@ const fileTexts: Readonly<Record<string, string>> = {
   EDQUOT: 'the disk quota is used up',
 }
 
-/** The same for what happened to a file: a connection that is not permitted is another thing. */
+/** The same for an error about a file, where EACCES and EPERM mean something else than for a connection. */
 export function fileErrorText(error: unknown): string {
   return fileTexts[errorCode(error)] ?? errorText(error)
 }

@@ -1,4 +1,7 @@
-/** For the demo on loopback only: anyone can read this key. Made with openssl req -x509, prime256v1, CN=spliceway demo. */
+/**
+ * For the demo on loopback only: anyone can read this key. Made with openssl req -x509, prime256v1,
+ * CN=spliceway demo.
+ */
 export const certificate = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgqVHgg7r8krkCXx/8

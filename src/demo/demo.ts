@@ -14,7 +14,10 @@ interface Gateway {
   readonly tls: number
 }
 
-/** Two gateways and a forwarder before them, to see a failover in one minute. Resolves to the exit code at Ctrl-C. */
+/**
+ * Two gateways and a forwarder before them, to see a failover in one minute. Resolves to the exit code at
+ * Ctrl-C.
+ */
 export async function demo(args: readonly string[]): Promise<number> {
   if (args.length > 0) {
     process.stderr.write(`spliceway: demo takes no arguments\n`)

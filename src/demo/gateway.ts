@@ -2,7 +2,10 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { certificate } from './certificate.ts'
 
-/** A stand-in for an API gateway, run as a process of its own so that it can be killed: HTTP and TLS on free ports. */
+/**
+ * A stand-in for an API gateway, run as a process of its own so that it can be killed: HTTP and TLS on free
+ * ports.
+ */
 const name = process.argv[2] ?? 'gateway'
 
 const answer: RequestListener = (request, response) => {

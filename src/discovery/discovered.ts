@@ -23,8 +23,8 @@ export class Discovered {
   }
 
   /**
-   * Takes a new configuration. A source whose configuration stays goes on. A pool that gets another one keeps the
-   * endpoints that it has in `before`, listed or found, until the new source has an answer.
+   * Takes a new configuration. A source whose configuration stays goes on. A pool that gets another one keeps
+   * the endpoints that it has in `before`, listed or found, until the new source has an answer.
    */
   update({ pools, kubernetes }: Pick<Config, 'pools' | 'kubernetes'>, before: readonly ResolvedPool[]): void {
     const running = new Map<string, Running>()
@@ -49,7 +49,9 @@ export class Discovered {
     return { ...pool, endpoints: source.endpoints, unresolved: source.unresolved }
   }
 
-  /** Resolves when every source has had a first answer or failure. Never rejects; the caller bounds the wait. */
+  /**
+   * Resolves when every source has had a first answer or failure. Never rejects; the caller bounds the wait.
+   */
   async first(): Promise<void> {
     await Promise.all(this.#running.values().map(({ source }) => source.first))
   }

@@ -17,7 +17,7 @@ class FileSource implements Source {
   readonly #deps: SourceDeps
   readonly #file: SettledFile
   #answer: Answer
-  /** What is wrong with the file as it is now, as it was logged; null: nothing. */
+  /** The problem of the present file, as it was logged; null: none. */
   #fault: string | null = null
   readonly #failures = new Map([
     ['unreadable', 0],

@@ -8,7 +8,9 @@ import type { LookedUp, Lookup } from './dns/name-lookup.ts'
 export type Answer =
   /** Never had an address. `reason` completes "the name …". */
   | { readonly kind: 'none'; readonly sinceMs: number; readonly reason: string }
-  /** Canonical literals, sorted: the order of an answer means nothing here, and it changes with each query. */
+  /**
+   * Canonical literals, sorted: the order of an answer means nothing here, and it changes with each query.
+   */
   | { readonly kind: 'known'; readonly addresses: readonly string[] }
 
 export interface HostLookupDeps {
@@ -22,7 +24,7 @@ export interface HostLookupDeps {
   readonly changed: () => void
 }
 
-/** Who uses a name. */
+/** The users of a name. */
 export interface Use {
   /** Sorted. */
   readonly pools: readonly string[]
@@ -30,7 +32,10 @@ export interface Use {
   readonly refreshMs: number
 }
 
-/** One name, whatever pools it is in, looked up at once and then again every `refreshMs` ± 10 %; never twice at a time. */
+/**
+ * One name, whatever pools it is in, looked up at once and then again every `refreshMs` ± 10 %; never twice
+ * at a time.
+ */
 export class HostLookup {
   readonly #host: string
   readonly #deps: HostLookupDeps
@@ -77,7 +82,7 @@ export class HostLookup {
 
   #take({ addresses: told, silent }: Extract<LookedUp, { kind: 'found' }>): void {
     const before = this.#answer
-    // A family that nobody told of keeps what it had, as the whole name does.
+    // A family without an answer keeps its addresses, as a name without any answer does.
     const kept =
       before.kind === 'known' ? before.addresses.filter((ip) => parseIp(ip)?.family === silent) : []
     const addresses = kept.length === 0 ? told : [...told, ...kept].sort()

@@ -33,7 +33,10 @@ export class Names {
     return this.#configs.map((config) => this.#resolve(config))
   }
 
-  /** Resolves when every name has been looked up once, found or not. Never rejects; the caller bounds the wait. */
+  /**
+   * Resolves when every name has been looked up once, found or not. Never rejects; the caller bounds the
+   * wait.
+   */
   async resolved(): Promise<void> {
     await Promise.all([...this.#lookups.values()].map((lookup) => lookup.first))
   }
@@ -72,7 +75,7 @@ export class Names {
   }
 }
 
-/** The names among the endpoints, and who uses each. */
+/** The names among the endpoints, and the pools that use each. */
 function usesOf(configs: readonly PoolConfig[]): ReadonlyMap<string, Use> {
   const pools = new Map<string, Set<PoolConfig>>()
   for (const config of configs) {

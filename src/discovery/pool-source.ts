@@ -8,7 +8,7 @@ import type { ResolvedEndpoint, UnresolvedName } from './resolved-pool.ts'
 import type { Emptiness, FoundEndpoint, Source, SourceDeps } from './source.ts'
 import { sourceName } from './source-name.ts'
 
-/** Whoever can write a record can write many; a log that repeats itself helps nobody. */
+/** Anyone who can write one record can write many, and a log full of them helps nobody. */
 const maxRefusalsTold = 100
 
 interface Unusable {
@@ -35,7 +35,7 @@ export class PoolSource {
   #stopped = false
   /** Addresses whose refusal was logged. */
   readonly #told = new Set<EndpointId>()
-  /** What was said of the emptiness that lasts; null: it is not empty. */
+  /** What the log said when the pool became empty; null: it is not empty. */
   #emptinessTold: Emptiness | null = null
 
   /** `before`: the pool's endpoints until there is an answer. */
@@ -53,7 +53,10 @@ export class PoolSource {
     this.first = this.#open(open)
   }
 
-  /** Each address once. Made when somebody asks: of a burst of answers only the last one costs anything. */
+  /**
+   * Each address once. Computed when asked for, so that of a burst of answers only the last one costs
+   * anything.
+   */
   get endpoints(): readonly ResolvedEndpoint[] {
     if (this.#behind) this.#take()
     return this.#endpoints
@@ -99,7 +102,7 @@ export class PoolSource {
       const source = await open(this.#request, { ...this.#deps, changed })
       if (this.#stopped) return source.stop()
       this.#source = source
-      this.#notice() // what it said while nobody listened
+      this.#notice() // what the source said before anyone was listening
       await source.first
     } catch (error) {
       const { pool } = this.#request
@@ -129,7 +132,8 @@ export class PoolSource {
     const answer = this.#source?.answer
     if (answer?.kind !== 'known') return
     const endpoints = eachOnce(answer.endpoints.filter((found) => this.#admits(found)))
-    // Name servers that block a name say 0.0.0.0: an answer without anything usable is no reason to lose what there is.
+    // Name servers that block a name say 0.0.0.0: an answer without anything usable is no reason to lose what
+    // there is.
     if (endpoints.length === 0 && answer.endpoints.length > 0) {
       const sinceMs = this.#unusable?.sinceMs ?? this.#deps.nowMs()
       const reason = 'all that it says is refused: these addresses are special (see `allowSpecial`)'

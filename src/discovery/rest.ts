@@ -2,7 +2,7 @@ import type { After } from '../core/after.ts'
 
 /** Nine times what the work took: it gets at most a tenth of a core. */
 const restFactor = 9
-/** A machine that has no time for us makes work look long; what has changed must be in use all the same. */
+/** On a busy machine work seems to take long; changes have to come into use nevertheless. */
 const longestRestMs = 1_000
 
 /** How long to rest after a piece of work that took `tookMs`. */
@@ -10,7 +10,10 @@ type RestMs = (tookMs: number) => number
 
 const tenthOfACore: RestMs = (tookMs) => Math.min(longestRestMs, restFactor * tookMs)
 
-/** `most` pieces of work without a rest, and one more for each `everyMs`: whoever asks all the time gets one in `everyMs`. */
+/**
+ * `most` pieces of work without a rest, and one more for each `everyMs`: whoever asks all the time gets one
+ * in `everyMs`.
+ */
 export function inBursts(most: number, everyMs: number, nowMs: () => number): RestMs {
   let left = most
   let countedMs = nowMs()
@@ -24,8 +27,9 @@ export function inBursts(most: number, everyMs: number, nowMs: () => number): Re
 }
 
 /**
- * Work that is asked for often and of which only the last request counts: done at once, and then not again before it has
- * rested for as long as it deserves. A burst of requests is two pieces of work, whatever one costs.
+ * Work that is asked for often and of which only the last request counts: done at once, and then not again
+ * before it has rested in proportion to what it cost. So a burst of requests costs the work twice, however
+ * expensive it is.
  */
 export class Rest {
   readonly #work: () => void

@@ -4,8 +4,9 @@ import type { Log } from '../core/log.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
 
 /**
- * Which endpoint is one of this program's own listeners, in words, or null. Every connection to it would come back for
- * ever. The configuration alone shows this for loopback; here it is asked for the addresses that this host has.
+ * Which endpoint is one of this program's own listeners, in words, or null. Every connection to it would come
+ * back for ever. The configuration alone shows this for loopback; here it is asked for the addresses that
+ * this host has.
  */
 export function selfForward(config: Config, hostAddresses: readonly string[]): string | null {
   const own = new Set(hostAddresses.map(canonical))
@@ -26,8 +27,8 @@ export function selfForward(config: Config, hostAddresses: readonly string[]): s
 }
 
 /**
- * Takes endpoints out of a pool that lead back to one of its listeners, for those that names and sources found while the
- * program runs. Each is said once.
+ * Takes endpoints out of a pool that lead back to one of its listeners, for those that names and sources
+ * found while the program runs. Each is said once.
  */
 export class LoopGuard {
   readonly #hostAddresses: () => readonly string[]
@@ -64,7 +65,7 @@ export class LoopGuard {
   }
 }
 
-/** Whoever can write a record can write many. */
+/** Anyone who can write one record can write many. */
 const maxTold = 100
 
 function listenerAt(
@@ -79,7 +80,10 @@ function listenerAt(
   )
 }
 
-/** Whether a listener on one address accepts connections to `address`; undefined: it accepts those to any of the host's. */
+/**
+ * Whether a listener on one address accepts connections to `address`; undefined: it accepts those to any of
+ * the host's.
+ */
 function accepts(listener: ListenerConfig, address: string): boolean | undefined {
   const wildcard = listener.host === '::' || listener.host === '0.0.0.0'
   return wildcard ? undefined : canonical(listener.host) === address

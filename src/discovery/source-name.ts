@@ -1,6 +1,9 @@
 import type { DiscoveryConfig } from '../config/config.ts'
 
-/** What people call a source: `dns gateways.example.net SRV`, `kubernetes gateway/apisix http`, `file /etc/gateways.yaml`. */
+/**
+ * What people call a source: `dns gateways.example.net SRV`, `kubernetes gateway/apisix http`, `file
+ * /etc/gateways.yaml`.
+ */
 export function sourceName(discovery: DiscoveryConfig): string {
   switch (discovery.kind) {
     case 'kubernetes': {

@@ -2,9 +2,14 @@ import type { SocketAddress } from '../core/address.ts'
 import type { After } from '../core/after.ts'
 import type { Log } from '../core/log.ts'
 
-/** Where the endpoints of a pool come from when the configuration does not list them: Kubernetes, DNS or a file. */
+/**
+ * Where the endpoints of a pool come from when the configuration does not list them: Kubernetes, DNS or a
+ * file.
+ */
 export interface Source {
-  /** What is known now. An answer stays until a valid one replaces it: a source that fails takes nothing away. */
+  /**
+   * What is known now. An answer stays until a valid one replaces it: a source that fails takes nothing away.
+   */
   readonly answer: Answer
   /** What has failed since it began, by kind; every kind it has is there, at zero too. */
   readonly failures: ReadonlyMap<string, number>
@@ -41,7 +46,7 @@ export type Answer =
     }
 
 export interface Emptiness {
-  /** gone: they left, as endpoints do. fault: something is not as the configuration has it. */
+  /** gone: they left, as endpoints do. fault: something does not match the configuration. */
   readonly kind: 'gone' | 'fault'
   /** Completes "has no endpoint: …". */
   readonly text: string
@@ -53,7 +58,7 @@ export interface Failing {
   readonly reason: string
 }
 
-/** The answer after a failure: as it was, with since when it cannot be confirmed, and why. */
+/** The answer after a failure: unchanged, but saying since when and why it cannot be confirmed. */
 export function unconfirmed(answer: Answer, reason: string, nowMs: number): Answer {
   if (answer.kind === 'none') return { ...answer, reason }
   return { ...answer, failing: { sinceMs: answer.failing?.sinceMs ?? nowMs, reason } }

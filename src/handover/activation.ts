@@ -14,8 +14,8 @@ interface PassedSocket extends Passed {
 }
 
 /**
- * Takes the sockets that systemd has bound (socket activation) for the listeners that have their addresses. What fits none is
- * closed, with a warning.
+ * Takes the sockets that systemd has bound (socket activation) for the listeners that have their addresses.
+ * Sockets that no listener has the address of are closed, with a warning.
  */
 export function activate(
   descriptors: readonly PassedDescriptor[],
@@ -52,7 +52,10 @@ export function activate(
   return inherited
 }
 
-/** As all our descriptors are: not inherited by children, and non-blocking, which systemd leaves to the service. */
+/**
+ * Makes it like all our descriptors: not inherited by children, and non-blocking, which systemd leaves to the
+ * service.
+ */
 function owned(libc: Libc, n: number): Fd | number {
   const fd = libc.duplicate(n)
   libc.close(new Fd(n))

@@ -17,9 +17,15 @@ import { NodeTalk, type Talk } from './talk.ts'
 const helloMs = 2_000
 /** From the sockets to `accepting` it looks up names and starts workers. */
 const acceptMs = 60_000
-/** Six beats: a newcomer that says nothing for so long hangs. Clients wait so long for the one before to accept again. */
+/**
+ * Six beats: a newcomer that says nothing for so long hangs. Clients wait so long for the one before to
+ * accept again.
+ */
 const silenceMs = 3_000
-/** The first programs do not beat: longer than their probation. One that does not say anything, but lives, has settled. */
+/**
+ * The first versions do not beat. This is longer than their probation: one that has said nothing but is alive
+ * has settled.
+ */
 const settleMs = 30_000
 /** A newcomer reads at once. */
 const sendMs = 2_000
@@ -37,11 +43,12 @@ export interface GiverOptions {
   readonly log: Log
   /** All listening sockets, as they are now. */
   readonly held: () => readonly HeldSockets[]
-  /** Names of the admin doors of this process. */
+  /** Names of the admin listeners of this process. */
   readonly doors: readonly string[]
   /**
-   * Resolves when no process can come back before this one any more, to whether this one stays: of three, the one in the
-   * middle may die at any time, and then exactly one of the others has to serve.
+   * Resolves when the previous process can no longer take its sockets back, to whether this process stays. Of
+   * three processes in a row the middle one may die at any time, and then exactly one of the others has to
+   * serve.
    */
   readonly settled: Promise<boolean>
   readonly incumbent: Incumbent
@@ -52,11 +59,11 @@ export interface GiverOptions {
 /** What the process does when another one takes its place. */
 export interface Incumbent {
   /**
-   * A successor accepts from the sockets of these keys: leave them to it, but keep them, accept from the others, and close
-   * the admin doors that it names.
+   * A successor accepts from the sockets of these keys: leave them to it, but keep them, accept from the
+   * others, and close the admin listeners that it names.
    */
   yield(keys: readonly string[], doors: readonly string[]): Promise<void>
-  /** It is gone, or hangs: accept again, and open the doors. */
+  /** It is gone, or hangs: accept again, and open the admin listeners. */
   resume(): Promise<void>
   /** It is there to stay: close the sockets and drain. */
   leave(): void
@@ -65,13 +72,13 @@ export interface Incumbent {
 type Hello = Extract<Message, { kind: 'hello' }>
 
 /**
- * Waits at the abstract name for the next process, and hands the listening sockets to it. Serves on whatever becomes of the
- * newcomer before it says that it accepts.
+ * Waits at the abstract name for the next process, and hands the listening sockets to it. Goes on serving,
+ * whatever happens to the newcomer, until that says that it accepts.
  */
 export class Giver {
   readonly #options: GiverOptions
   readonly #name: Name
-  /** The newcomer that is being given to; null: none. */
+  /** The newcomer that a hand-over is under way to; null: none. */
   #newcomer: string | null = null
   readonly #strangers = new Set<number>()
 
@@ -111,7 +118,7 @@ export class Giver {
     talk.close()
   }
 
-  /** Once for each uid: a stranger may knock a thousand times. */
+  /** Logged once for each uid: a stranger may call a thousand times. */
   #nameStranger(peer: Credentials): void {
     const { name, log, uid } = this.#options
     if (this.#strangers.has(peer.uid)) return
@@ -141,7 +148,8 @@ export class Giver {
       }
       talk.send({ kind: 'wait', ms: longestProbationMs })
     }
-    // Otherwise the process before serves again: without an answer the newcomer calls again, and gets that one.
+    // Otherwise the process before serves again: without an answer the newcomer calls again, and gets that
+    // one.
     if (await settled) await this.#give(socket, talk, hello)
   }
 
@@ -169,7 +177,7 @@ export class Giver {
     const obstacle =
       accepting === null ? `it did not begin to accept (${answer.kind})` : await this.#unproven(sockets)
     if (obstacle !== null) {
-      // It may hang and come back: then it must know that it was not waited for.
+      // It may have been hanging and come back: then it must learn that it was not waited for.
       talk.send({ kind: 'refused', reason: obstacle })
       log.warn({ ...fields, ms: ms() }, `${who} has not taken over: ${obstacle}; this process serves on`)
       return
@@ -219,7 +227,7 @@ export class Giver {
     return null
   }
 
-  /** Resolves when the newcomer has proven itself (null), or will not any more. */
+  /** Resolves to null when the newcomer has proven itself, or to why it never will. */
   async #watch(
     talk: Talk,
     { revision: known }: Hello,
@@ -236,8 +244,8 @@ export class Giver {
   }
 
   /**
-   * Without koffi nobody knows who the newcomer is. That it listens where we do proves its uid: the kernel shares a port
-   * with nobody else. null: proven, or there is no need.
+   * Without koffi nobody knows who the newcomer is. That it listens on our ports proves its uid, because the
+   * kernel shares a port between sockets of one user only. null: proven, or no proof is needed.
    */
   async #unproven(sockets: readonly HeldSockets[]): Promise<string | null> {
     const { libc, uid } = this.#options

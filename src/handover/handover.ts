@@ -14,18 +14,21 @@ export interface HandoverOptions {
   readonly uid: number
   /** Version of the program. */
   readonly program: string
-  /** Names of the admin doors of this process. */
+  /** Names of the admin listeners of this process. */
   readonly doors: readonly string[]
   readonly log: Log
 }
 
-/** The admin doors of a process, which a successor may want to open. */
+/** The admin listeners of a process (its doors, in the conversation), which a successor may want to open. */
 export interface Doors {
   /** Of those that this process opens. */
   readonly names: readonly string[]
-  /** Throws when one cannot be had, as far as can be seen before; those of `held` the process before has open. */
+  /**
+   * Throws when one of them could not be opened, as far as can be told without opening it. Those in `held`
+   * are still open in the previous process.
+   */
   check(held: readonly string[]): Promise<void>
-  /** Closes those that a successor opens. */
+  /** Closes the listeners that a successor opens. */
   close(names: readonly string[]): Promise<void>
   /** Opens what was closed: the successor is dead. */
   open(): Promise<void>
@@ -40,7 +43,10 @@ export class Handover {
     this.#options = options
   }
 
-  /** What systemd has passed and what the process before hands over; of the same address, the latter. Never rejects. */
+  /**
+   * The sockets that systemd has passed and those that the previous process hands over; for an address that
+   * comes from both, the latter. Never rejects.
+   */
   async inherit(passed: readonly PassedDescriptor[], wanted: readonly Wanted[]): Promise<Inheritance> {
     const { name, log } = this.#options
     const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null
@@ -48,7 +54,7 @@ export class Handover {
     const taken = name === null ? nothingInherited : await take({ ...this.#options, name, libc })
     const handed = new Set(taken.sockets.map(({ key }) => key))
     for (const { key, close } of activated) if (handed.has(key)) close()
-    // What systemd has passed it holds, whoever handed it over.
+    // systemd still holds the sockets that it has passed, even if they now come from the previous process.
     const shared = new Set(activated.map(({ key }) => key))
     const sockets = taken.sockets.map((each) => ({ ...each, shared: each.shared || shared.has(each.key) }))
     return { ...taken, sockets: [...activated.filter(({ key }) => !handed.has(key)), ...sockets] }
@@ -70,8 +76,8 @@ export class Handover {
 }
 
 /**
- * Takes the descriptors of socket activation out of the environment: a child would take them for its own. To be called once,
- * before anything is started.
+ * Takes the descriptors of socket activation out of the environment: a child would take them for its own. To
+ * be called once, before anything is started.
  */
 export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): readonly PassedDescriptor[] {
   const passed = listenFds(env, pid)

@@ -27,7 +27,7 @@ export class Inbox {
     if (decoded.kind === 'unreadable') return decoded
     const { message, bytes } = decoded
     const count = descriptorsOf(message)
-    // They come with the first byte of their message: whoever has the last byte has them.
+    // Descriptors come with the first byte of their message, so with the last byte they are all here.
     if (this.#descriptors.length < count) {
       return { kind: 'unreadable', reason: `${this.#descriptors.length} descriptors instead of ${count}` }
     }

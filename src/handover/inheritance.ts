@@ -2,29 +2,36 @@ import type { InheritedSockets } from '../core/inherited.ts'
 import type { Fd } from '../linux/fd.ts'
 import type { Fate } from './probation.ts'
 
-/** What a process has at its start, beside what it binds by itself. */
+/** What a process has at its start apart from what it binds by itself. */
 export interface Inheritance {
   readonly sockets: readonly InheritedSockets[]
-  /** Ports of the process that this one takes over from: what is not among `sockets` may join them. */
+  /**
+   * The ports belong to the process that this one takes over from: listeners that are not among `sockets` may
+   * join them.
+   */
   readonly beside: ReadonlySet<number>
-  /** The listening socket of the name at which successors call, to be closed by whoever gets it; null: it is free. */
+  /**
+   * The listening socket of the name at which successors call, to be closed by whoever gets it; null: it is
+   * free.
+   */
   readonly name: Fd | null
-  /** Admin doors of this process that the other one has open. */
+  /** Admin listeners of this process that the other one has open. */
   readonly doors: readonly string[]
   /** The process that had the ports died while it was asked: they may be taken for some more milliseconds. */
   readonly bereaved: boolean
   /**
-   * To be called when all listeners accept, those of `keys` from what was handed over: resolves to null when the other
-   * process has let go, or is gone; otherwise to why it serves on, and this process has to go. Never rejects.
+   * To be called when all listeners accept, those of `keys` from what was handed over: resolves to null when
+   * the other process has let go, or is gone; otherwise to why it serves on, and this process has to go.
+   * Never rejects.
    */
   accepting(keys: readonly string[]): Promise<string | null>
-  /** After accepting(): resolves when nobody waits any more whether this process stays. */
+  /** After accepting(): resolves when it is decided whether this process stays. */
   fate(): Promise<Fate>
   /** Ends the conversation; the other process serves on, or again. The sockets are their owner's to close. */
   abandon(): void
 }
 
-/** A start from nothing. */
+/** A start with nothing inherited. */
 export const nothingInherited: Inheritance = {
   sockets: [],
   beside: new Set(),

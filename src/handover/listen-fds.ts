@@ -9,7 +9,10 @@ export interface PassedDescriptor {
   readonly name: string
 }
 
-/** Descriptors that are meant for this process; empty when there are none. The variables must not reach any child. */
+/**
+ * Descriptors that are meant for this process; empty when there are none. The variables must not reach any
+ * child.
+ */
 export function listenFds(
   env: Readonly<Record<string, string | undefined>>,
   pid: number,

@@ -18,7 +18,10 @@ import type { Passed } from './match.ts'
 /** struct sockaddr_un, the longest of the three. */
 const addressSize = 110
 
-/** Where a socket that somebody else made listens for TCP (or MPTCP, whose clients may speak plain TCP); null: it does not. */
+/**
+ * Where a socket that somebody else made listens for TCP (or MPTCP, whose clients may speak plain TCP); null:
+ * it does not.
+ */
 export function listeningAddress(libc: Libc, fd: Fd): Passed | null {
   const protocol = libc.getOption(fd, SOL_SOCKET, SO_PROTOCOL)
   if (protocol !== IPPROTO_TCP && protocol !== IPPROTO_MPTCP) return null

@@ -14,8 +14,8 @@ export interface Passed {
 }
 
 /**
- * Finds the listener of each socket by its address. `[::]` means every address, so an IPv6-only socket serves it only
- * together with one for 0.0.0.0. What is in neither is unmatched.
+ * Finds the listener of each socket by its address. `[::]` means every address, so an IPv6-only socket serves
+ * it only together with one for 0.0.0.0. What is in neither is unmatched.
  */
 export function match<P extends Passed>(
   wanted: readonly Wanted[],

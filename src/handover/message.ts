@@ -1,10 +1,11 @@
 /**
- * What two processes say to each other at a hand-over, one JSON object a line. The newcomer: hello, accepting, beat while it
- * proves itself, settled. The process that serves: wait, sockets (one or more), released, and in the worst case reclaimed; or
- * refused, at any time before released.
+ * What two processes say to each other at a hand-over, one JSON object a line. The newcomer: hello,
+ * accepting, beat while it proves itself, settled. The process that serves: wait, sockets (one or more),
+ * released, and in the worst case reclaimed; or refused, at any time before released.
  *
- * Descriptors travel beside the bytes, in the order in which the messages count them. A message that carries live
- * connections as well would be a kind of its own, in a version of its own: who does not know the version refuses.
+ * Descriptors travel beside the bytes, in the order in which the messages count them. A message that carries
+ * live connections as well would be a kind of its own, in a version of its own: a process that does not know
+ * the version refuses.
  */
 export type Message =
   | {
@@ -15,7 +16,7 @@ export type Message =
       readonly program: string
       /** Whether it can receive descriptors. */
       readonly descriptors: boolean
-      /** Names of admin doors that it will open; whoever has them open closes them. */
+      /** Names of admin listeners that it will open; whoever has them open closes them. */
       readonly doors: readonly string[]
       readonly revision: number
     }
@@ -26,7 +27,7 @@ export type Message =
       readonly pid: number
       readonly program: string
       readonly listeners: readonly ListenerOffer[]
-      /** Another one of this kind follows. */
+      /** Another `sockets` message follows. */
       readonly more: boolean
       /** Of the doors of `hello`, those that the sender has open; null: it does not say. */
       readonly doors: readonly string[] | null
@@ -38,7 +39,7 @@ export type Message =
   /** `keys`: whose sockets it accepts from; null: from all that were offered with descriptors. */
   | { readonly kind: 'accepting'; readonly keys: readonly string[] | null }
   | { readonly kind: 'released' }
-  /** It lives; said every `beatMs` between `accepting` and `settled`. */
+  /** The newcomer is alive; sent every `beatMs` between `accepting` and `settled`. */
   | { readonly kind: 'beat' }
   /** Until this is said, the process before begins to accept again when the newcomer dies or hangs. */
   | { readonly kind: 'settled' }
@@ -56,11 +57,11 @@ export interface ListenerOffer {
   readonly shared: boolean
 }
 
-/** Grows when a process of the version before would misunderstand. */
+/** Grows when a process of the previous version would misunderstand the conversation. */
 export const version = 1
 /**
- * Grows with what a process may say to one that knows it, and keeps to itself otherwise. 0: the first programs, which do not
- * say this number. 1: wait, beat, reclaimed, the name's socket, `doors`, `keys`, `shared`.
+ * Grows with additions that are only sent to processes that know them. 0: the first versions, which do not
+ * send this number. 1: wait, beat, reclaimed, the name's socket, `doors`, `keys`, `shared`.
  */
 export const revision = 1
 /** Of a newcomer that is not settled: short beside the silence that the process before takes for a hang. */
@@ -135,12 +136,12 @@ function read(given: Fields): Message | undefined {
   }
 }
 
-/** Without what a later program may have added. */
+/** Without what a later version may have added. */
 function offer({ key, host, port, descriptors, shared = false }: ReadOffer): ListenerOffer {
   return { key, host, port, descriptors, shared }
 }
 
-/** The first programs do not say `shared`. */
+/** The first versions do not send `shared`. */
 type ReadOffer = Omit<ListenerOffer, 'shared'> & { readonly shared?: boolean }
 
 function isOffer(given: unknown): given is ReadOffer {
@@ -179,7 +180,7 @@ function parse(line: string): Fields | undefined {
   }
 }
 
-/** For a log line: short, whatever the other side wrote. */
+/** Shortened for a log line, whatever the other side wrote. */
 function text(given: unknown): string {
   return (JSON.stringify(given) ?? 'none').slice(0, 40)
 }

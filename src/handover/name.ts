@@ -6,7 +6,7 @@ import { descriptorOf } from './peer.ts'
 
 /** The name is busy until the process before has let go of it, or as long as a stranger has it. */
 const retryMs = 1_000
-/** Some newcomers at once are a crash loop; more are somebody's mistake. */
+/** Several newcomers at once are a crash loop; more than this are a mistake. */
 const mostConnections = 16
 
 export interface NameOptions {
@@ -19,8 +19,9 @@ export interface NameOptions {
 }
 
 /**
- * The abstract name at which successors call. Its listening socket goes from process to process, and whoever may still need
- * it keeps a descriptor: the name is never free for as long as one of them lives, so that no stranger can take it between two.
+ * The abstract name at which successors call. Its listening socket goes from process to process, and every
+ * process that may still need it keeps a descriptor. So the name is never free while one of them lives, and
+ * no stranger can take it between two of them.
  */
 export class Name {
   readonly #options: NameOptions
@@ -55,7 +56,9 @@ export class Name {
     return this.#kept?.n ?? null
   }
 
-  /** Leaves calls to the next process. `handed`: it has the socket; otherwise the name is free from now on. */
+  /**
+   * Leaves calls to the next process. `handed`: it has the socket; otherwise the name is free from now on.
+   */
   pause(handed: boolean): void {
     if (!handed) this.#drop()
     if (this.#retry !== null) clearTimeout(this.#retry)

@@ -7,7 +7,10 @@ export interface Batch {
   readonly descriptors: readonly number[]
 }
 
-/** Spreads the sockets over messages of at most `most` descriptors each, in order; an address may be in two of them. */
+/**
+ * Spreads the sockets over messages of at most `most` descriptors each, in order; an address may be in two of
+ * them.
+ */
 export function offers(held: readonly HeldSockets[], most: number): readonly Batch[] {
   const batches: Batch[] = []
   let listeners: ListenerOffer[] = []

@@ -13,9 +13,9 @@ export function describePeer({ pid, uid }: Credentials): string {
 }
 
 /**
- * The descriptor of a node:net socket or server, which stays its owner's: not to be closed. Node shows it nowhere in
- * public; without it nothing can be sent beside the bytes. Throws when this Node keeps it elsewhere, so that a new release
- * fails its first test.
+ * The descriptor of a node:net socket or server, which stays its owner's: not to be closed. Node has no
+ * public way to get it, and descriptors cannot be sent without it. Throws when this Node keeps it elsewhere,
+ * so that a new release fails its first test.
  */
 export function descriptorOf(socket: Socket | Server): Fd {
   const handle: unknown = Reflect.get(socket, '_handle')

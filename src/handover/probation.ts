@@ -1,11 +1,14 @@
 import { beatMs } from './message.ts'
 import type { Talk } from './talk.ts'
 
-/** What is wrong with a new version or its surroundings shows in its first seconds; until then the other one can come back. */
+/**
+ * Faults of a new version or of its environment show in the first seconds; until then the previous process
+ * can serve again.
+ */
 const probationMs = 5_000
 /** The other process hangs up when it has read `settled`; one that hangs itself is not waited for. */
 const answerMs = 3_000
-/** Nothing waits for an answer here but an end that comes once. */
+/** Only the end is awaited here, and it comes once. */
 const lookMs = 50
 
 /** From `released` to the fate. */
@@ -13,7 +16,7 @@ export const longestProbationMs = probationMs + answerMs
 
 /** How a newcomer's first seconds ended. */
 export type Fate =
-  /** Nobody comes back before this process. */
+  /** The previous process does not come back. */
   | { readonly kind: 'settled' }
   /** The process before took it for hung and accepts again: this one has to go. */
   | { readonly kind: 'reclaimed'; readonly reason: string }
@@ -31,8 +34,9 @@ export interface ProbationOptions {
 }
 
 /**
- * Tells the process before that this one lives, until it has proven itself. The other side decides: after `settled` its
- * hanging up is the answer, because it may have taken back a moment before. Never rejects; closes nothing.
+ * Tells the process before that this one lives, until it has proven itself. The other side decides: after
+ * `settled` its hanging up is the answer, because it may have taken back a moment before. Never rejects;
+ * closes nothing.
  */
 export async function prove(options: ProbationOptions): Promise<Fate> {
   const { talk, beats, withdrawn } = options

@@ -16,7 +16,7 @@ export interface Offered {
   readonly sockets: readonly InheritedSockets[]
   readonly ports: ReadonlySet<number>
   readonly nameSocket: Fd | null
-  /** Admin doors that the other process has open, of those that were named; null: it does not say. */
+  /** Admin listeners that the other process has open, of those that were named; null: it does not say. */
   readonly doors: readonly string[] | null
 }
 
@@ -86,7 +86,10 @@ export async function hearSockets(talk: Talk, name: string, libc: Libc | null, l
   }
 }
 
-/** null: none came, or they are not what they should be. A listener is bound anew then, beside the other process. */
+/**
+ * null: none came, or they are not what they should be. A listener is bound anew then, beside the other
+ * process.
+ */
 function checked({ offer, descriptors }: Collected, libc: Libc | null, log: Log): InheritedSockets | null {
   const { key, host, port, shared } = offer
   if (libc === null || descriptors.length === 0) return null
@@ -105,7 +108,7 @@ function checked({ offer, descriptors }: Collected, libc: Libc | null, log: Log)
   return { key, address: { host, port }, descriptors: descriptors.map(({ n }) => n), shared, close }
 }
 
-/** Of a pair that systemd has bound for `[::]`, one is for IPv4. */
+/** One socket of a pair that systemd has bound for `[::]` is for IPv4. */
 function fits({ host, port }: ListenerOffer, found: Passed): boolean {
   const [offered, there] = [socketAddress(host, port), socketAddress(found.host, found.port)]
   if (offered === undefined || there === undefined) return false

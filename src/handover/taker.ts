@@ -7,9 +7,9 @@ import { type Fate, prove } from './probation.ts'
 import { type Heard, hearSockets, type Offered } from './received.ts'
 import { call, type Talk } from './talk.ts'
 
-/** It closes its admin doors before it answers to `accepting`. */
+/** It closes its admin listeners before it answers to `accepting`. */
 const releaseMs = 5_000
-/** Whoever is called may die just then, and so may the next one; a third time is no accident. */
+/** The process that is called may die just then, and so may the next one; a third time is no accident. */
 const mostCalls = 3
 
 export interface TakeOptions {
@@ -20,7 +20,7 @@ export interface TakeOptions {
   readonly uid: number
   /** Version of the program. */
   readonly program: string
-  /** Names of the admin doors that this process will open. */
+  /** Names of the admin listeners that this process will open. */
   readonly doors: readonly string[]
   readonly log: Log
   /** For tests: how long this process has to prove itself. */
@@ -28,9 +28,9 @@ export interface TakeOptions {
 }
 
 /**
- * Asks whoever holds the name for its listening sockets. Whatever goes wrong is logged, and then there is nothing to
- * inherit. Never rejects; as a rule it takes some milliseconds, and some seconds when the other process hangs, or has itself
- * just taken over.
+ * Asks whoever holds the name for its listening sockets. Whatever goes wrong is logged, and then there is
+ * nothing to inherit. Never rejects; as a rule it takes some milliseconds, and some seconds when the other
+ * process hangs, or has itself just taken over.
  */
 export async function take(options: TakeOptions): Promise<Inheritance> {
   const { name, libc, uid, program, doors, log } = options
@@ -74,7 +74,7 @@ export async function take(options: TakeOptions): Promise<Inheritance> {
   }
 }
 
-/** What a process has that got an answer. */
+/** What a process has inherited when it got an answer. */
 function taken(
   options: TakeOptions,
   talk: Talk,

@@ -40,15 +40,15 @@ export async function call(name: string, libc: Libc | null): Promise<Called> {
   const untilMs = performance.now() + crowdedMs
   for (;;) {
     const called = libc === null ? await callByNode(name) : callByLibc(name, libc)
-    const crowded = called.kind === 'failed' && called.reason === 'EAGAIN' // unix(7) says it of a full backlog
+    const crowded = called.kind === 'failed' && called.reason === 'EAGAIN' // unix(7): the backlog is full
     if (!crowded || performance.now() >= untilMs) return called
     await new Promise((resolve) => setTimeout(resolve, soonMs))
   }
 }
 
 /**
- * How often a newcomer looks for an answer that it waits for; while it proves itself, it looks seldom. libuv would drop the
- * descriptors, and cannot wait for a socket of ours.
+ * How often a newcomer looks for an answer that it waits for; while it proves itself, it looks seldom. libuv
+ * would drop the descriptors, and cannot wait for a socket of ours.
  */
 const soonMs = 2
 
@@ -102,7 +102,7 @@ class LibcTalk implements Talk {
   }
 }
 
-/** Over node:net: for who sends descriptors, or does without. */
+/** Over node:net: for the side that sends descriptors, or where none are passed. */
 export class NodeTalk implements Talk {
   readonly peer: Credentials | null
   readonly #socket: Socket
@@ -130,7 +130,8 @@ export class NodeTalk implements Talk {
 
   async hear(limitMs: number): Promise<Heard> {
     let silent = false
-    // A process that was stopped for a while fires its timers before it reads: what has come by then was not late.
+    // A process that was stopped for a while fires its timers before it reads: what has come by then was not
+    // late.
     const timer = setTimeout(() => {
       setImmediate(() => {
         silent = true
@@ -165,7 +166,8 @@ function callByLibc(name: string, libc: Libc): Called {
   address.bytes.set(sockaddr)
   const fd = libc.socket('unix')
   if (typeof fd === 'number') return { kind: 'failed', reason: errnoName(fd) }
-  const result = libc.connect(fd, address, address.size) // never in progress: unix(7)
+  // Unix(7): a connect to a UNIX socket is never in progress
+  const result = libc.connect(fd, address, address.size)
   if (result >= 0) return { kind: 'talk', talk: new LibcTalk(libc, fd) }
   libc.close(fd)
   return result === ECONNREFUSED ? { kind: 'nobody' } : { kind: 'failed', reason: errnoName(result) }

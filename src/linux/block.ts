@@ -1,6 +1,6 @@
 /**
- * Memory that the kernel may read and write by address. Whoever holds the Block holds the memory: it must be referenced
- * as long as a call may use it (a sockaddr that was collected broke every later connect).
+ * Memory that the kernel may read and write by address. Whoever holds the Block holds the memory: it must be
+ * referenced as long as a call may use it (a sockaddr that was collected broke every later connect).
  */
 export class Block {
   readonly bytes: Buffer

@@ -1,16 +1,24 @@
 import type { Block } from './block.ts'
 import { MSG_CTRUNC, SCM_RIGHTS, SOL_SOCKET } from './constants.ts'
 
-/** struct msghdr of a 64-bit system: name and its length, iov and their number, control and its length, flags. */
+/**
+ * struct msghdr of a 64-bit system: name and its length, iov and their number, control and its length, flags.
+ */
 const header = { size: 56, iovAt: 16, iovsAt: 24, controlAt: 32, controlLengthAt: 40, flagsAt: 48 } as const
 /** struct cmsghdr: length (this header included), level, type; then the descriptors, four bytes each. */
 const control = { headerSize: 16, levelAt: 8, typeAt: 12, size: 16 + 256 * 4 } as const
 /** struct iovec: where, how much. */
 const iovecSize = 16
 
-/** What sendmsg(2) and recvmsg(2) take: one span of bytes, and descriptors beside it. Serves one call after the other. */
+/**
+ * What sendmsg(2) and recvmsg(2) take: one span of bytes, and descriptors beside it. Serves one call after
+ * the other.
+ */
 export interface Envelope {
-  /** For sending; returns the address of the header. At most as many descriptors as fit: the caller has counted. */
+  /**
+   * For sending; returns the address of the header. At most as many descriptors as fit: the caller has
+   * counted.
+   */
   pack(address: number, length: number, descriptors: readonly number[]): number
   /** For receiving; returns the address of the header. */
   empty(address: number, length: number): number

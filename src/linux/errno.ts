@@ -1,7 +1,8 @@
 import { constants } from 'node:os'
 
 const names = new Map<number, string>()
-// Two errnos have two names each (EAGAIN is EWOULDBLOCK): the first in the alphabet is the one that people know.
+// Two errnos have two names each (EAGAIN is EWOULDBLOCK): the one that comes first in the alphabet is the
+// familiar one.
 for (const [name, value] of Object.entries(constants.errno).sort())
   if (!names.has(value)) names.set(value, name)
 

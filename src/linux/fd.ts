@@ -1,6 +1,6 @@
 /**
- * An open descriptor. It is closed in one place, Libc.close(), which leaves -1 behind: whoever uses it later gets EBADF,
- * never a descriptor that by now is somebody else's.
+ * An open descriptor. It is closed in one place, Libc.close(), which leaves -1 behind: whoever uses it later
+ * gets EBADF, never a descriptor that by now is somebody else's.
  */
 export class Fd {
   /** -1: closed. */

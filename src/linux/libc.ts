@@ -7,9 +7,9 @@ import { EBADMSG, EINVAL, errnoName } from './errno.ts'
 import { Fd } from './fd.ts'
 
 /**
- * The system calls that Node does not offer, or not without a stream around them. Results are zero or more, or a
- * negative errno; nothing throws but a RangeError for memory outside a Block. Descriptors are non-blocking and
- * close-on-exec.
+ * The system calls that Node does not offer, or not without a stream around them. Results are zero or more,
+ * or a negative errno; nothing throws but a RangeError for memory outside a Block. Descriptors are
+ * non-blocking and close-on-exec.
  */
 export interface Libc {
   block(size: number): Block
@@ -21,7 +21,7 @@ export interface Libc {
   listen(fd: Fd, backlog: number): number
   /** The peer's address goes into `address`. */
   accept(fd: Fd, address: Block): Fd | number
-  /** The length of the address, of which as much is in `address` as fits. */
+  /** Returns the length of the whole address; `address` holds as much of it as fits. */
   getsockname(fd: Fd, address: Block): number
   getpeername(fd: Fd, address: Block): number
   recv(fd: Fd, block: Block, offset: number, length: number, flags: number): number
@@ -29,8 +29,9 @@ export interface Libc {
   /** Sends all of `message` to the UNIX datagram socket that `address` names (a whole sockaddr_un). */
   sendUnixDatagram(address: Block, message: Block): number
   /**
-   * Sends bytes over a UNIX socket, and with the first of them duplicates of `descriptors`: one to mostDescriptors, or
-   * EINVAL. ETOOMANYREFS: as many are on their way already as this process may have open.
+   * Sends bytes over a UNIX socket, and with the first of them duplicates of `descriptors`: one to
+   * mostDescriptors, or EINVAL. ETOOMANYREFS: as many descriptors are already under way, in sockets that
+   * nobody has read, as this process may have open.
    */
   sendDescriptors(
     fd: Fd,
@@ -40,8 +41,8 @@ export interface Libc {
     descriptors: readonly number[],
   ): number
   /**
-   * As recv, with the descriptors that came along: they are the caller's to close, close-on-exec, blocking or not as the
-   * sender had them. EBADMSG: not all could be taken; those that were are closed.
+   * As recv, with the descriptors that came along: they are the caller's to close, close-on-exec, blocking or
+   * not as the sender had them. EBADMSG: not all could be taken; those that were are closed.
    */
   receiveDescriptors(
     fd: Fd,
@@ -49,7 +50,10 @@ export interface Libc {
     offset: number,
     length: number,
   ): { readonly bytes: number; readonly descriptors: readonly Fd[] } | number
-  /** Who has connected to, or listens at, the other end of a UNIX socket: as it was then, seen from this namespace. */
+  /**
+   * The process at the other end of a UNIX socket, as it was when it connected or began to listen, in terms
+   * of our own namespaces.
+   */
   peerCredentials(fd: Fd): Credentials | number
   /** For a descriptor that somebody else made. */
   setNonBlocking(fd: Fd): number
@@ -57,9 +61,15 @@ export interface Libc {
   shutdownWrite(fd: Fd): number
   setOption(fd: Fd, level: number, option: number, value: number): number
   getOption(fd: Fd, level: number, option: number): number
-  /** What the kernel tells of a TCP connection (TCP_INFO), in one object for all calls; null: not of this socket. */
+  /**
+   * TCP_INFO of a connection. Every call returns the same object and overwrites it; null: the kernel has no
+   * such information about this socket.
+   */
   tcp(descriptor: number): TcpInfo | null
-  /** Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one (SIOCOUTQ). */
+  /**
+   * Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one
+   * (SIOCOUTQ).
+   */
   unacknowledged(descriptor: number): number
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
   resetOnClose(fd: Fd): number
@@ -73,15 +83,17 @@ export interface Libc {
   duplicate(descriptor: number): Fd | number
 
   epoll(): Fd | number
-  /** `low` and `high` come back with each event. */
+  /**
+   * Watches `fd`. `low` and `high` are the two halves of the 64 bits that come back with each of its events.
+   */
   epollAdd(epoll: Fd, fd: Fd, events: number, low: number, high: number): number
   epollDelete(epoll: Fd, fd: Fd): number
-  /** `events` holds whatever fits: read it with eventAt(). */
+  /** Fills `events` with as many events as fit and returns their number; read them with eventAt(). */
   epollWait(epoll: Fd, events: Block, timeoutMs: number): number
   eventfd(): Fd | number
-  /** Takes the count out of an eventfd. */
+  /** Resets the counter of an eventfd to zero. */
   clearEventfd(fd: Fd): void
-  /** Adds one: wakes whoever waits. Any thread may call it. */
+  /** Adds one to the counter, which wakes the thread that waits for it. Any thread may call this. */
   raiseEventfd(descriptor: number): void
 
   pipe(): { readonly read: Fd; readonly write: Fd } | number
@@ -116,8 +128,9 @@ export type LoadedLibc =
   | { readonly kind: 'missing'; readonly reason: string }
 
 /**
- * Loads koffi and libc by soname. Never throws: without them the program runs and says what it cannot do. `open`: where
- * this thread's descriptors are marked (1: open), so that another thread can close them when this one is dead.
+ * Loads koffi and libc by soname. Never throws: without them the program runs and says what it cannot do.
+ * `open`: where this thread's descriptors are marked (1: open), so that another thread can close them when
+ * this one is dead.
  */
 export function loadLibc(open: Uint8Array | null = null): LoadedLibc {
   if (process.platform !== 'linux') return { kind: 'missing', reason: `the platform is ${process.platform}` }
@@ -130,8 +143,8 @@ export function loadLibc(open: Uint8Array | null = null): LoadedLibc {
 }
 
 /**
- * Where struct tcp_info (linux/tcp.h) has tcpi_retransmits and tcpi_probes (one byte each), tcpi_last_data_sent and
- * tcpi_last_ack_recv (four).
+ * Where struct tcp_info (linux/tcp.h) has tcpi_retransmits and tcpi_probes (one byte each),
+ * tcpi_last_data_sent and tcpi_last_ack_recv (four).
  */
 const tcpInfo = { size: 104, retransmitsAt: 2, probesAt: 3, lastDataSentAt: 44, lastAckRecvAt: 56 } as const
 /** struct sockaddr_in6. */
@@ -322,15 +335,16 @@ function bind(open: Uint8Array | null): Libc {
 }
 
 /**
- * Closes what a dead thread has left open, and returns how many. Sockets are reset: their peers must not take the end
- * for a clean one.
+ * Closes what a dead thread has left open, and returns how many. Sockets are reset: their peers must not take
+ * the end for a clean one.
  */
 export function closeAbandoned(libc: Libc, open: Uint8Array): number {
   let closed = 0
   const peer = libc.block(addressSize)
   for (let n = open.indexOf(1); n !== -1; n = open.indexOf(1, n + 1)) {
     const fd = new Fd(n)
-    // Only what has a peer: one that listens, or is about to, is shared, and what it accepts would inherit the option.
+    // Only sockets that have a peer: one that listens, or is about to, is shared with main, and the sockets
+    // that it accepts would inherit the option.
     if (libc.getpeername(fd, peer) >= 0) libc.resetOnClose(fd)
     open[n] = 0
     libc.close(fd)

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 
-/** The soft limit of open files; Infinity when there is none; 1024, the usual soft limit, where there is no /proc. */
+/**
+ * The soft limit of open files; Infinity when there is none; 1024, the usual soft limit, where there is no
+ * /proc.
+ */
 export function openFileLimit(limitsFile = '/proc/self/limits'): number {
   const soft = /^Max open files\s+(\S+)/m.exec(read(limitsFile))?.[1]
   if (soft === undefined) return 1024
@@ -10,8 +13,8 @@ export function openFileLimit(limitsFile = '/proc/self/limits'): number {
 }
 
 /**
- * Memory that this process may use, in bytes: the tightest limit of its cgroup and the cgroups above it (v2 or v1), at
- * most the machine's memory. `root` is where /proc and /sys are found.
+ * Memory that this process may use, in bytes: the tightest limit of its cgroup and the cgroups above it (v2
+ * or v1), at most the machine's memory. `root` is where /proc and /sys are found.
  */
 export function memoryLimitBytes(root = '/'): number {
   const limits = [totalmem()]
@@ -28,7 +31,10 @@ export function memoryLimitBytes(root = '/'): number {
   return Math.min(...limits)
 }
 
-/** A container may see its path on the host, but its own cgroup as the root: folders that are not there are passed over. */
+/**
+ * A container may see its path on the host, but its own cgroup as the root: folders that are not there are
+ * passed over.
+ */
 function limitsUpwards(mount: string, path: string, file: string): number[] {
   const limits: number[] = []
   for (let folder = path; ; folder = dirname(folder)) {
@@ -48,14 +54,15 @@ function read(file: string): string {
 }
 
 /**
- * What the pipes of this process may hold together: half of what the kernel gives a user before it makes pipes small
- * (fs.pipe-user-pages-soft, 64 MiB by default), because other processes of the user want some too.
+ * What the pipes of this process may hold together: half of what the kernel gives a user before it makes
+ * pipes small (fs.pipe-user-pages-soft, 64 MiB by default), because other processes of the user want some
+ * too.
  */
 export function pipeBudgetBytes(file = '/proc/sys/fs/pipe-user-pages-soft'): number {
   const pageBytes = 4096
   try {
     const pages = Number(readFileSync(file, 'utf8'))
-    // 0: no limit; then the default is as good a number as any.
+    // 0: no limit; the default is then as good as any number.
     return ((pages > 0 ? pages : 16_384) / 2) * pageBytes
   } catch {
     return 0

@@ -35,7 +35,7 @@ export function openNotify({ socket, libc, failed }: NotifyOptions): Notify {
   }
   return {
     tell(assignments) {
-      sent = sent.then(() => send(assignments)).then(report) // one after the other: their order is their meaning
+      sent = sent.then(() => send(assignments)).then(report) // one after the other: their order matters
     },
     close: () => sent,
   }
@@ -63,8 +63,9 @@ function datagramTo(socket: string, libc: Libc): Send {
 }
 
 /**
- * The message comes from another process than the main one: systemd wants `NotifyAccess=all`. `--no-block`: without it
- * the command waits for the manager to have read the message, and a receiver that is not systemd never says so.
+ * The message comes from a process other than the main one, so systemd needs `NotifyAccess=all`.
+ * `--no-block`: without it the command waits for the manager to have read the message, and a receiver that is
+ * not systemd never says so.
  */
 function child(socket: string): Send {
   return (assignments) =>

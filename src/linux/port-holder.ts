@@ -20,16 +20,17 @@ interface Listener {
 }
 
 /**
- * A descriptor takes 2 µs to look at, and 30 µs by the promises of node:fs, which missed a holder behind 36,000 others. A busy
- * host has a million.
+ * Looking at a descriptor takes 2 µs; with the promises of node:fs it took 30 µs, and a holder behind 36,000
+ * other descriptors was not found in time. A busy host has a million.
  */
 const searchMs = 3_000
-/** The main thread is given back so often. */
+/** The main thread is yielded this often. */
 const turnMs = 10
 
 /**
- * Finds who listens on `port`, IPv4 or IPv6. undefined: nobody, or there is no /proc. Of several processes that share the
- * socket, the one with the lowest pid, which is the parent more often than not. Never rejects; takes at most about three seconds.
+ * Finds who listens on `port`, IPv4 or IPv6. undefined: nobody, or there is no /proc. Of several processes
+ * that share the socket, the one with the lowest pid, which is the parent more often than not. Never rejects;
+ * takes at most about three seconds.
  */
 export async function portHolder(port: number): Promise<PortHolder | undefined> {
   const listeners = [
@@ -86,7 +87,10 @@ function listening(table: string, port: number): Listener[] {
   return found
 }
 
-/** The kernel prints an address as 32-bit words in the byte order of the machine, little-endian on x64 and arm64. */
+/**
+ * The kernel prints an address as 32-bit words in the byte order of the machine, little-endian on x64 and
+ * arm64.
+ */
 function formatted(hex: string, port: number): string {
   const bytes = Buffer.from(hex, 'hex').swap32()
   if (bytes.length === 4) return `${bytes.join('.')}:${port}`
@@ -96,11 +100,11 @@ function formatted(hex: string, port: number): string {
 
 type Owner =
   | { readonly kind: 'found'; readonly pid: number; readonly listener: Listener }
-  /** Nobody whom we may look at. */
+  /** No process that we may look at. */
   | { readonly kind: 'nobody' }
   | { readonly kind: 'too-many' }
 
-/** Processes of the socket's user come first: there the holder mostly is. */
+/** Processes of the socket's user come first: the holder is usually one of them. */
 async function findOwner(wanted: ReadonlyMap<string, Listener>): Promise<Owner> {
   const startMs = performance.now()
   let turn = startMs
@@ -146,7 +150,7 @@ function uidOf(pid: number): number {
 
 async function commandOf(pid: number): Promise<string> {
   const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')
-  // Node names its main thread `node-MainThread`, which is nobody's program.
+  // Node names its main thread `node-MainThread`, which is not the name of a program.
   return name.replace(/\p{Cc}/gu, '').replace(/-MainThread$/, '') || 'a process that has just ended'
 }
 

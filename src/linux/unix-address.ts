@@ -4,8 +4,9 @@ import { AF_UNIX } from './constants.ts'
 const longestPath = 108
 
 /**
- * The sockaddr_un of a UNIX socket, as long as it has to be: `/run/notify` is a path, `@notify` a name in the abstract
- * namespace, which counts every byte and so has no zero at its end. null: neither of these, or too long.
+ * The sockaddr_un of a UNIX socket, as long as it has to be: `/run/notify` is a path, `@notify` a name in the
+ * abstract namespace, which counts every byte and so has no zero at its end. null: neither of these, or too
+ * long.
  */
 export function unixAddress(name: string): Buffer | null {
   if (!/^[@/]./.test(name) || name.includes('\0')) return null

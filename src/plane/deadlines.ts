@@ -6,9 +6,15 @@ const keepaliveAfterMs = 5_000
 /** Deadlines may be late by a tenth, but are not looked at more often than every 10 ms or less often than every second. */
 const sweepShare = 10
 const sweepBoundsMs = { least: 10, most: 1_000 } as const
-/** The kernel is asked for unacknowledged bytes so many times in `unackedMs`: how late that deadline may be. */
+/**
+ * How many times in `unackedMs` the kernel is asked for unacknowledged bytes, which is how precise that
+ * deadline is.
+ */
 const looksAtAcks = 8
-/** A peer that answers nothing leaves more than one question open. A single one may just have been asked. */
+/**
+ * A vanished peer leaves more than one retransmission or window probe unanswered. A single one may only just
+ * have been sent.
+ */
 const leastUnanswered = 2
 
 export type RelaySide = 'downstream' | 'upstream'
@@ -34,7 +40,7 @@ export interface Expiry {
   readonly vanished: boolean
 }
 
-/** Of one direction, since when: monotonic ms, -1 while it is not so. */
+/** How long one direction has been waiting: start times in monotonic ms, -1 while it is not waiting. */
 class Waits {
   /** What is held does not move. */
   stuckMs = -1
@@ -103,7 +109,8 @@ export class Deadlines {
 
   #note(relay: Timed, side: RelaySide, waits: Waits, nowMs: number): void {
     const taken = relay.takenBy(side)
-    // A chunk may go piece by piece, told of only at its end; each piece is movement.
+    // The kernel may take a chunk piece by piece while only its end is reported; each piece counts as
+    // movement.
     if (taken !== waits.taken && relay.heldFor(side) > 0) this.#movedMs = nowMs
     if (relay.heldFor(side) === 0) waits.stuckMs = -1
     else if (taken !== waits.taken || waits.stuckMs === -1) waits.stuckMs = nowMs
@@ -113,7 +120,7 @@ export class Deadlines {
   /** For how long nothing of what is held for a side has moved. */
   #stuckMs(relay: Timed, side: RelaySide, waits: Waits, nowMs: number): number {
     if (waits.stuckMs === -1) return 0
-    // There is no room for more while the queue in front of it empties: that is movement too.
+    // The kernel takes no more until the queue in front has drained; its draining counts as movement too.
     if (nowMs - waits.stuckMs >= this.#timeouts.stallMs) {
       waits.stuckMs = Math.max(waits.stuckMs, nowMs - this.#lastSentMs(relay, side))
     }

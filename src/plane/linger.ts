@@ -3,7 +3,7 @@ import type { Sight } from './sight.ts'
 
 /** The first look at the kernel's queue is at once, the next after this long, each later one after twice the time before. */
 const firstLookMs = 4
-/** At most: how late a reset may be that nothing holds back any more. */
+/** The longest pause between looks: how late a reset may be once nothing holds it back. */
 const longestLookMs = 250
 /** Where the kernel cannot be asked, the reset follows so long after it has taken everything: a guess, for a peer that reads. */
 const blindMs = 1_000
@@ -16,9 +16,9 @@ export interface LingerContext {
 }
 
 /**
- * The wait between the last byte for a peer and the reset behind it. A reset drops what the kernel still has to send, so it
- * waits until the peer has acknowledged everything; there is no event for that. Ends without it when nothing has moved for
- * the shortest of `idle`, `halfClose` and `stall`.
+ * The wait between the last byte for a peer and the reset behind it. A reset drops what the kernel still has
+ * to send, so it waits until the peer has acknowledged everything; there is no event for that. Gives up when
+ * nothing has moved for the shortest of `idle`, `halfClose` and `stall`.
  */
 export class Linger {
   readonly #context: LingerContext
@@ -35,8 +35,8 @@ export class Linger {
   }
 
   /**
-   * Is the reset to wait? `heldBytes` are not with the kernel of `descriptor` yet, which took the latest ones at `movedMs`.
-   * If so, `again` is called when it is time to ask again; asking earlier is fine.
+   * Whether the reset has to wait. `heldBytes` are not with the kernel of `descriptor` yet, which took the
+   * latest ones at `movedMs`. If so, `again` is called when it is time to ask again; asking earlier is fine.
    */
   waits(heldBytes: number, movedMs: number, descriptor: number, again: () => void): boolean {
     const { now, after, sight } = this.#context

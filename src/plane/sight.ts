@@ -1,6 +1,6 @@
 /**
- * What the kernel knows of a connected TCP socket that neither reads nor writes tell. Each look is a system call, so a plane
- * asks only when a deadline is due or a reset waits.
+ * What the kernel knows about a connected TCP socket that reads and writes do not show. Each look is a system
+ * call, so a plane asks only when a deadline is due or a reset waits.
  */
 export interface Sight {
   /**

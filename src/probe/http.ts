@@ -15,12 +15,16 @@ export interface HttpProbe {
   readonly host: string | null
 }
 
-/** Read for an orderly end of the connection; a health page is far smaller, and an endless one must not cost more. */
+/**
+ * Read for an orderly end of the connection; a health page is far smaller, and an endless one must not cost
+ * more.
+ */
 const maxBodyBytes = 64 * 1024
 
 /**
- * Passes when GET `path` answers with one of `status`, and the body (or its first 64 KiB) arrives, within the timeout.
- * Each probe has a connection of its own: a kept one that died meanwhile says nothing about new ones. Never rejects.
+ * Passes when GET `path` answers with one of `status`, and the body (or its first 64 KiB) arrives, within the
+ * timeout. Each probe has a connection of its own: a kept one that died meanwhile says nothing about new
+ * ones. Never rejects.
  */
 export async function probeHttp(
   target: ProbeAddress,
@@ -28,13 +32,14 @@ export async function probeHttp(
   limits: ProbeLimits,
 ): Promise<Verdict> {
   const kind = options.secure ? 'https' : 'http'
-  // Not at the top: loading undici takes about 55 ms, and many configurations have no http probe. Not within the
-  // timeout: the first probe's verdict decides at once, and this time is not the endpoint's.
+  // Not at the top: loading undici takes about 55 ms, and many configurations have no http probe. Not within
+  // the timeout: the first probe's verdict decides at once, and this time is not the endpoint's.
   const undici = await load()
   if (undici instanceof Error) return { ok: false, reason: `${kind}: ${undici.message}`, fault: 'local' }
   return oneVerdict(kind, limits, (probe) => {
     let client: Client | undefined
-    // From the hand-over on, errors come through the request: undici destroys the socket with errors of its own.
+    // From the hand-over on, errors come through the request: undici destroys the socket with errors of its
+    // own.
     const failed = (error: Error) => {
       if (client === undefined) probe.failed(error)
     }
@@ -57,7 +62,7 @@ export async function probeHttp(
     probe.now('while connecting')
     const socket = openSocket(target, connected, failed)
     return () => {
-      client?.destroy().catch(() => {}) // Its request has a verdict already; nobody is left to be told.
+      client?.destroy().catch(() => {}) // The request has a verdict already, so there is nobody to tell.
       socket.destroy()
     }
   })
@@ -79,7 +84,8 @@ async function ask(client: Client, target: ProbeAddress, options: HttpProbe, pro
     headers: { host: options.host ?? formatAddress(target.address), 'user-agent': 'spliceway-probe' },
     reset: true, // Connection: close
   })
-  body.on('error', () => {}) // Its end, by the status or by the limit, is an error that nobody waits for.
+  // How it ends, because of the status or the limit, is an error that nobody waits for.
+  body.on('error', () => {})
   if (!options.status.includes(statusCode)) {
     throw new Error(`status ${statusCode}, expected ${options.status.join(' or ')}`)
   }

@@ -21,12 +21,16 @@ export interface ProberDeps {
 const gapMs = 5
 const spreadMs = 100
 
-/** Probes of one endpoint that are under way at once. Twice what the defaults need: 1 s of timeout every 250 ms. */
+/**
+ * Probes of one endpoint that are under way at once. Twice what the defaults need: 1 s of timeout every 250
+ * ms.
+ */
 const mostUnderWay = 8
 
 /**
- * One loop per endpoint: a probe at once, then one every interval ± 10 %, or every fast interval while the endpoint is in
- * doubt. Two are under way at once only then: one that hangs until its timeout must not delay those that settle it.
+ * One loop per endpoint: a probe at once, then one every interval ± 10 %, or every fast interval while the
+ * endpoint is in doubt. Two are under way at once only then: one that hangs until its timeout must not delay
+ * those that settle it.
  */
 export class Prober {
   readonly #deps: ProberDeps
@@ -130,7 +134,10 @@ class Loop {
     }
   }
 
-  /** From start to start, so that `fall` × interval is the time to detection whether probes are refused or time out. */
+  /**
+   * From start to start, so that `fall` × interval is the time to detection whether probes are refused or
+   * time out.
+   */
   #plan(beganMs: number): void {
     const { after, nowMs, random, inDoubt } = this.#deps
     const { pool, endpoint, health } = this.#target
@@ -138,7 +145,7 @@ class Loop {
     this.#isQuick = false
     if (this.#stopping.signal.aborted) return
     const quick = inDoubt(pool, endpoint)
-    if (this.#underWay >= (quick ? mostUnderWay : 1)) return // its end plans the next one
+    if (this.#underWay >= (quick ? mostUnderWay : 1)) return // its end schedules the next one
     this.#isQuick = quick
     const intervalMs = quick ? health.fastIntervalMs : health.intervalMs
     const restMs = beganMs + intervalMs * (0.9 + 0.2 * random()) - nowMs()

@@ -11,8 +11,8 @@ export interface ProbeAddress {
 }
 
 /**
- * Connects and writes the header; `connected` is called once that is done. `failed` hears of every error of the socket,
- * later ones included. The caller destroys the socket.
+ * Connects and writes the header; `connected` is called once that is done. `failed` hears of every error of
+ * the socket, later ones included. The caller destroys the socket.
  */
 export function openSocket(
   { address, header }: ProbeAddress,
@@ -29,8 +29,8 @@ export function openSocket(
 }
 
 /**
- * Speaks TLS on a connected socket; `secured` is called after the handshake. The certificate is not verified: a probe
- * asks whether the endpoint answers, and it is the client who has to trust it. Destroying `socket` ends it.
+ * Speaks TLS on a connected socket; `secured` is called after the handshake. The certificate is not verified:
+ * a probe asks whether the endpoint answers; trusting it is up to the client. Destroying `socket` ends it.
  */
 export function secureSocket(
   socket: Socket,
@@ -57,7 +57,9 @@ const handshakeTexts: Readonly<Record<string, string>> = {
   ECONNRESET: 'connection closed in the handshake',
 }
 
-/** OpenSSL's messages carry a source line and a thread number; what a reader needs is the alert or the reason. */
+/**
+ * OpenSSL's messages carry a source line and a thread number; what a reader needs is the alert or the reason.
+ */
 function handshakeError(error: Error & { code?: string; reason?: string }): Error {
   const text = handshakeTexts[error.code ?? ''] ?? error.reason
   return text === undefined ? error : new Error(text, { cause: error })

@@ -12,8 +12,8 @@ export function probeTcp(target: ProbeAddress, limits: ProbeLimits): Promise<Ver
   return oneVerdict('tcp', limits, (probe) => {
     const passed = () => probe.passed('connected', false)
     let failed = (error: Error) => probe.failed(error)
-    // Waits until the header and FIN are with the kernel: closing earlier could drop them, and an endpoint that expects
-    // a PROXY header logs a connection without one as an error.
+    // Waits until the header and FIN are with the kernel: closing earlier could drop them, and an endpoint
+    // that expects a PROXY header logs a connection without one as an error.
     const connected = (socket: Socket) => {
       failed = passed // It did accept; that it resets a connection without a request is its business.
       socket.end(passed)
@@ -24,10 +24,11 @@ export function probeTcp(target: ProbeAddress, limits: ProbeLimits): Promise<Ver
 }
 
 /**
- * Passes when the endpoint's kernel answers the SYN, and resets instead of completing the handshake, as HAProxy's check
- * does: accept(2) never tells the endpoint of it. Hence no header. Where `holdAck` is null, or the reset comes more than
- * 200 ms late (TCP_DELACK_MAX), the handshake is over first and the endpoint sees a connection that is reset: MariaDB
- * 10.11 counted 9 of 20 such ones as errors, and none of the others. Never rejects.
+ * Passes when the endpoint's kernel answers the SYN, and resets instead of completing the handshake, as
+ * HAProxy's check does: accept(2) never tells the endpoint of it. Hence no header. Where `holdAck` is null,
+ * or the reset comes more than 200 ms late (TCP_DELACK_MAX), the handshake is over first and the endpoint
+ * sees a connection that is reset: MariaDB 10.11 counted 9 of 20 such ones as errors, and none of the others.
+ * Never rejects.
  */
 export function probeTcpUnseen(
   address: SocketAddress,

@@ -14,7 +14,8 @@ export function probeTls(
     let failed = (error: Error) => probe.failed(error)
     const secured = (secure: TLSSocket) => {
       const what = answer(secure)
-      failed = () => probe.passed(what, true) // It did answer; that it resets a connection without a request is its business.
+      // It did answer; that it resets a connection without a request is its business.
+      failed = () => probe.passed(what, true)
       secure.end(() => probe.passed(what, true))
     }
     const connected = (socket: Socket) => {
@@ -27,7 +28,10 @@ export function probeTls(
   })
 }
 
-/** `TLSv1.3, certificate for gateway.example`: with a wrong SNI name most gateways answer with a default certificate. */
+/**
+ * `TLSv1.3, certificate for gateway.example`: with a wrong SNI name most gateways answer with a default
+ * certificate.
+ */
 function answer(secure: TLSSocket): string {
   const { subject, subjectaltname } = secure.getPeerCertificate()
   const name = subject?.CN ?? subjectaltname ?? 'no name'

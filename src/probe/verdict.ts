@@ -9,8 +9,9 @@ export interface ProbeLimits {
 }
 
 /**
- * A timeout is waited for in so many parts, one after the other: while this process stands still (SIGSTOP, a paused virtual
- * machine) at most one of them passes, so that an endpoint is not judged by time that nobody has lived through.
+ * A timeout is waited for in so many parts, one after the other: while this process stands still (SIGSTOP, a
+ * paused virtual machine) at most one of them passes, so that an endpoint is not judged by time in which this
+ * process did not run.
  */
 const timeoutParts = 5
 
@@ -19,15 +20,17 @@ export interface Underway {
   /** Says what is awaited from now on, for the message of a timeout: `in the handshake`. */
   now(awaited: string): void
   /**
-   * `what` is what the endpoint did, in the past tense: `connected`. The time is added. `spoke`: it sent something.
+   * `what` is what the endpoint did, in the past tense: `connected`. The time is added. `spoke`: it sent
+   * something.
    */
   passed(what: string, spoke: boolean): void
   failed(error: unknown): void
 }
 
 /**
- * Runs a probe of one `kind` to its verdict. `begin` starts it and returns what releases everything it holds; that is
- * called once, with the first verdict, be it the probe's own, the timeout or the abort. Never rejects.
+ * Runs a probe of one `kind` to its verdict. `begin` starts it and returns what releases everything it holds;
+ * that is called once, with the first verdict, be it the probe's own, the timeout or the abort. Never
+ * rejects.
  */
 export function oneVerdict(
   kind: string,
@@ -53,7 +56,8 @@ export function oneVerdict(
       const reason = `${kind}: timeout after ${durationText(limits.timeoutMs)} ${awaited}`.trimEnd()
       settle({ ok: false, reason, fault: 'endpoint' })
     }
-    // Timers run before sockets in a turn of the loop: an answer that came while the thread was busy is still in time.
+    // Timers run before sockets in a turn of the loop: an answer that came while the thread was busy is still
+    // in time.
     const wait = (parts: number) => {
       if (!wanted) return
       if (parts === 0) expire()

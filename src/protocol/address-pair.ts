@@ -8,8 +8,9 @@ export interface AddressPair {
 }
 
 /**
- * Both ends in one family: as they are when they agree, else the IPv4 one as v4-mapped IPv6 (`::ffff:192.0.2.1`).
- * A header without addresses would be the alternative, and would hide a client that is known.
+ * Both ends in one family: as they are when they agree, else the IPv4 one as v4-mapped IPv6
+ * (`::ffff:192.0.2.1`). A header without addresses would be the alternative, and would hide a client that is
+ * known.
  */
 export function addressPair(client: SocketAddress, local: SocketAddress): AddressPair {
   if (client.family === local.family) return { family: client.family, source: client, destination: local }

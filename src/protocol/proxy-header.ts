@@ -6,8 +6,8 @@ import { proxyV2, proxyV2Local } from './proxy-v2.ts'
 export type ProxyVersion = Exclude<ProxyProtocol, 'off'>
 
 /**
- * What an endpoint reads ahead of the client's first byte. `client` is who connected, `local` the address it connected
- * to; `uniqueId` (at most 128 bytes) is sent in v2 only, v1 has no place for it.
+ * What an endpoint reads ahead of the client's first byte. `client` is who connected, `local` the address it
+ * connected to; `uniqueId` (at most 128 bytes) is sent in v2 only, v1 has no place for it.
  */
 export function proxyHeader(
   version: ProxyVersion,

@@ -18,8 +18,9 @@ const headSize = 16
 const tlvHeadSize = 3
 
 /**
- * The binary PROXY header with the connection's id as PP2_TYPE_UNIQUE_ID, 28 to 183 bytes. `client` is who connected,
- * `local` the address it connected to. An empty `uniqueId` sends none; RangeError when it exceeds 128 bytes of UTF-8.
+ * The binary PROXY header with the connection's id as PP2_TYPE_UNIQUE_ID, 28 to 183 bytes. `client` is who
+ * connected, `local` the address it connected to. An empty `uniqueId` sends none; RangeError when it exceeds
+ * 128 bytes of UTF-8.
  */
 export function proxyV2(client: SocketAddress, local: SocketAddress, uniqueId: string): Uint8Array {
   const { family, source, destination } = addressPair(client, local)
@@ -46,7 +47,7 @@ export function proxyV2(client: SocketAddress, local: SocketAddress, uniqueId: s
   return bytes
 }
 
-/** The header of a connection that is nobody's but ours, such as a probe: receivers must accept it. 16 bytes. */
+/** The header of a connection of our own, such as a probe: receivers must accept it. 16 bytes. */
 export function proxyV2Local(): Uint8Array {
   const bytes = Buffer.alloc(headSize)
   writeHead(bytes, commandLocal, unspecified)

@@ -5,7 +5,7 @@ import type { Cancel, Dialed, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
 import { reasonOf } from './dial-failure.ts'
 
-/** Who is told of a dial. */
+/** The owner of a dial, which is told what becomes of it. */
 export interface AttemptOwner<W extends Wire> {
   connected(attempt: Attempt<W>, wire: W, ms: number): void
   failed(attempt: Attempt<W>, error: AttemptError, ms: number): void
@@ -13,7 +13,7 @@ export interface AttemptOwner<W extends Wire> {
   unanswered(attempt: Attempt<W>): void
 }
 
-/** What is decided of a dial before it begins. */
+/** What is decided about a dial before it begins. */
 export interface AttemptPlan {
   /** A literal local address; null: the kernel chooses. */
   readonly source: string | null
@@ -101,7 +101,7 @@ export class Attempt<W extends Wire> {
     this.#owner.unanswered(this)
   }
 
-  /** No look at the clock: a timer of libuv may be a millisecond early. */
+  /** Decided without asking the clock, because a timer of libuv may fire a millisecond early. */
   #timedOut(): void {
     this.#cancelDial()
     this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })

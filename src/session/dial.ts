@@ -13,7 +13,7 @@ import type { Waiter } from './queue.ts'
 const firstPauseMs = 100
 /** Not longer: a gateway that is back is found within a second. */
 const longestPauseMs = 1_000
-/** Of the budget, kept for the dials of the last round. */
+/** This part of the budget is kept for the dials of the last round. */
 const lastRoundMs = 50
 
 /** One line of the access log's `attempts`. */
@@ -78,9 +78,9 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   #deadlineMs: number
   #order: Candidates | null = null
   #attemptsLeft = 0
-  /** Whoever has dialed does not go into the queue any more. */
+  /** A connection that has dialed once does not enter the queue any more. */
   #dialed = false
-  /** Beyond the first dial of all: the first of them is free. */
+  /** Dials beyond the very first one, over all rounds; the first of them costs no retry budget. */
   #alternatives = 0
   #underWay: readonly Attempt<W>[] = none
   #pauseMs = firstPauseMs
@@ -106,7 +106,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
   begin(): void {
     const { retries, queue } = this.#route.state
     retries.began(this.#context.plane.now())
-    // Whoever waits was here first.
+    // Connections in the queue were here first.
     if (queue.size > 0) this.#wait()
     else this.#round()
   }
@@ -153,7 +153,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     if (reason === 'ports-exhausted' && attempt.plan.sourcesLeft > 1) {
       this.#try(attempt.endpoint, attempt.plan.sourcesLeft - 1, false)
     } else if (reason === 'local') {
-      this.#rest() // no other endpoint has descriptors for us either
+      this.#rest() // another endpoint would need a descriptor too
     } else {
       this.#next()
     }
@@ -188,7 +188,8 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     }
     const { retries } = this.#route.state
     const endpoint = this.#order?.next()
-    // With nobody in doubt in the way, the first alternative costs nothing; whatever follows could be a storm.
+    // The first alternative is free unless its endpoint is in doubt itself; further ones could become a
+    // storm.
     const free = this.#alternatives++ === 0 && endpoint !== undefined && !this.#inDoubt(endpoint)
     if (endpoint === undefined || free || retries.take(this.#context.plane.now())) {
       this.#take(endpoint, endpoint !== undefined && !free)
@@ -297,7 +298,7 @@ class PoolDial<W extends Wire> implements Dialing, AttemptOwner<W>, Waiter {
     this.#underWay = this.#underWay.length === 0 ? [attempt] : [...this.#underWay, attempt]
   }
 
-  /** Cancels these, and whatever is under way is over. */
+  /** Cancels these dials; nothing is under way afterwards. */
   #giveUp(attempts: readonly Attempt<W>[], error: 'unanswered' | 'aborted'): void {
     this.#underWay = none
     for (const attempt of attempts) {

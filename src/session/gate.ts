@@ -82,7 +82,8 @@ export class Gate<W extends Wire> {
       const route = this.#route(address)
       const limit = route === undefined ? null : reachedLimit(this.#context, route)
       if (route !== undefined && limit !== null) {
-        this.#hold(address, listening, route, limit) // maybe for another reason, or under another name
+        // Maybe because of another limit, or of another listener by now
+        this.#hold(address, listening, route, limit)
         continue
       }
       this.forget(address)

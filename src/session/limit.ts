@@ -4,8 +4,8 @@ import type { Wire } from '../plane/plane.ts'
 import type { Route, SessionContext } from './context.ts'
 
 /**
- * Which limit is reached, if one is. Other workers' rows are read without a lock: with n workers a limit may be passed by
- * n - 1 connections.
+ * Which limit is reached, if one is. Other workers' rows are read without a lock, so n workers together may
+ * exceed a limit by n - 1 connections.
  */
 export function reachedLimit<W extends Wire>(
   { tally }: SessionContext<W>,

@@ -6,7 +6,10 @@ import { Retirement, type Retiring, retireStepMs } from './retirement.ts'
 export interface LiveSession extends Retiring {
   /** Ends it by RST, whatever it is doing. */
   kill(cause: EndedBy): void
-  /** RST to both sides and not a word about it: the worker is dying, and main counts what it took along. */
+  /**
+   * RST to both sides without reporting it: the worker is dying, and main counts the connections that were
+   * lost with it.
+   */
   drop(): void
 }
 
@@ -47,7 +50,7 @@ export function createLiveSessions(
   const step = (running: Running): void => {
     running.waiting = false
     const { retirement } = running
-    // With nobody left it rests: a timer would keep the thread of the net plane alive.
+    // With no connection left it sets no timer, which would keep the thread of the net plane alive.
     if (retirement.step(now()) && sessions.size > 0) again(running)
     else if (!retirement.takesNewcomers(now())) retirements.delete(running)
   }

@@ -4,8 +4,9 @@ import type { Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
 
 /**
- * What one session's choice of an endpoint depends on. A class, because a getter in an object literal becomes part of a
- * hidden class of its own: that one is born old, and keeps alive whatever the getter sees until the next full collection.
+ * What one session's choice of an endpoint depends on. A class, because a getter in an object literal becomes
+ * part of a hidden class of its own: that class is allocated in the old generation and keeps whatever the
+ * getter refers to alive until the next full collection.
  */
 export class Pick<W extends Wire> implements PickContext {
   readonly #context: SessionContext<W>

@@ -5,11 +5,14 @@ import { Queue } from './queue.ts'
 
 /** What a worker remembers of a pool from one snapshot to the next. */
 export interface PoolState {
-  /** As published last. Who has waited takes its endpoints from here, not from the snapshot that it began with. */
+  /**
+   * As published last. A session that has waited takes its endpoints from here, not from the snapshot that it
+   * began with.
+   */
   readonly pool: PoolSnapshot
   readonly retries: RetryBudget
   readonly queue: Queue
-  /** Who pauses because no endpoint is left to dial: called when one is up again. */
+  /** Sessions that are pausing because no endpoint is left to dial: called when one is up again. */
   readonly pausing: Set<() => void>
 }
 
@@ -38,8 +41,8 @@ export function poolStates(
   }
 }
 
-/** Whoever pauses dials now. */
+/** All sessions that are pausing dial now. */
 export function wake({ pausing }: PoolState): void {
-  // A copy, because who finds nobody pauses again.
+  // A copy, because a session that finds no endpoint pauses again.
   for (const dial of [...pausing]) if (pausing.has(dial)) dial()
 }

@@ -12,8 +12,9 @@ export interface Waiter {
 const lookMs = 20
 
 /**
- * Connections of one pool in one worker for which every endpoint is at its maxConnections: first come, first served, no
- * more than `most`, none longer than `timeoutMs`. Who leaves for another reason says so.
+ * Connections of one pool in one worker for which every endpoint is at its maxConnections: first come, first
+ * served, no more than `most`, none longer than `timeoutMs`. A connection that leaves for another reason has
+ * to call leave().
  */
 export class Queue {
   readonly #after: (ms: number, fire: () => void) => Cancel
@@ -41,7 +42,7 @@ export class Queue {
     return this.#waiting.size
   }
 
-  /** New bounds; who waits already, waits as long as it was told. */
+  /** New bounds; connections that already wait keep the timeout that they began with. */
   resize(most: number, timeoutMs: number): void {
     this.#most = most
     this.#timeoutMs = timeoutMs
@@ -60,7 +61,7 @@ export class Queue {
     return true
   }
 
-  /** Does nothing for who is not there. */
+  /** Does nothing for a connection that is not in the queue. */
   leave(waiter: Waiter): void {
     const cancel = this.#waiting.get(waiter)
     if (cancel === undefined) return
@@ -69,7 +70,7 @@ export class Queue {
     this.#changed(-1)
   }
 
-  /** A place may be free: the first ones take what there is. */
+  /** A place may be free: the first in the queue take the places that there are. */
   look(): void {
     if (this.#looking) return // what proceeds may end, and ask for a look again
     this.#looking = true

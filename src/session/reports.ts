@@ -11,7 +11,7 @@ const urgentMs = 1
 export interface Reports {
   attempt(attempt: Attempt): void
   outcome(outcome: Outcome): void
-  /** Sends what waits. */
+  /** Sends what has been collected. */
   flush(): void
 }
 
@@ -33,7 +33,7 @@ export function createReports(
   const lineOf = accessLines()
   let cancel: Cancel | null = null
   let urgent = false
-  /** Slots whose latest Attempt that waits is a success: one more of them would say nothing new. */
+  /** Slots whose latest unsent Attempt is a success: another success would add nothing. */
   const connected = new Set<number>()
 
   const flush = (): void => {

@@ -55,7 +55,7 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   readonly #downstream: W
   readonly #number: number
   readonly #startMs: number
-  /** null: nobody will ask. */
+  /** null: not needed any more. */
   readonly #client: SocketAddress | null
   #attempts: readonly LoggedAttempt[] = none
   #endpoint: EndpointSnapshot | null = null
@@ -107,7 +107,7 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
   connected(endpoint: EndpointSnapshot, warm: boolean): void {
     this.#cancelReset?.()
     this.#cancelReset = null
-    this.#dialing = null // a connection may last for days; what dialed it need not
+    this.#dialing = null // a connection may last for days; the objects that dialed it need not
     this.#endpoint = endpoint
     this.slot = endpoint.slot
     this.#warm = warm
@@ -146,7 +146,7 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     add(this.#context.row, workerCell.bufferedBytes, delta)
   }
 
-  /** Whoever has said all it had to say is no load any more. */
+  /** An endpoint that has sent its FIN counts as no load any more. */
   upstreamEnded(): void {
     this.#spent = true
     add(this.#context.row, endpointCell(this.slot) + endpointField.spent, 1)
@@ -205,7 +205,7 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     else if (!this.#warm && wasCutOff(end)) signs({ kind: 'cut-off', slot, served: tally.sum(cell) })
   }
 
-  /** Made when someone asks: most connections are short, and the others many. */
+  /** Made on demand: most connections are short, and there are many of the others. */
   #id(): string {
     return this.#context.idOf(this.#number)
   }

@@ -32,7 +32,7 @@ const lookMs = 250
 /** Ages end up to this share of maxAge sooner, at random: those that were opened together must not all go together. */
 const spread = 0.2
 
-/** What the shelves of a worker share. */
+/** What all shelves of a worker share. */
 export interface ShelfContext<W extends Wire> {
   readonly plane: Plane<W>
   readonly tally: Tally
@@ -131,7 +131,7 @@ export class Shelf<W extends Wire> {
   }
 
   #inUse(): boolean {
-    // Slow start is no reason to be without: a warm connection waits for as few clients as the endpoint gets.
+    // Slow start is no reason to have none: they only serve the few clients that the endpoint gets.
     return (this.#context.tally.health(this.#endpoint.slot) & (notUp | takenLast)) === 0
   }
 
@@ -178,7 +178,10 @@ export class Shelf<W extends Wire> {
     this.#dials.add(stop)
   }
 
-  /** Told like any other dial: where all clients find a warm connection, passive health knows of no others. */
+  /**
+   * Reported like any other dial: where every client finds a warm connection, passive health learns of no
+   * other dials.
+   */
   #dialed(dialed: Dialed<W>, ms: number): void {
     if (dialed.kind === 'failed') {
       this.#failed({ reason: reasonOf(dialed.code), code: dialed.code }, ms)

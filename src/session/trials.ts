@@ -43,6 +43,6 @@ export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W>
     this.#underWay.delete(attempt)
   }
 
-  /** It is suspect already. */
+  /** The endpoint is already suspect, so no hedge is needed. */
   unanswered(): void {}
 }

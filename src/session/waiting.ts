@@ -23,9 +23,12 @@ export interface WaitingContext {
   readonly sign: (sign: Sign) => void
 }
 
-/** How often it is looked who waits for too long: half of the least patience. */
+/** How often overdue connections are looked for: half of the shortest patience. */
 const sweepMs = 50
-/** Who waits for longer is not looked at any more: by now it is known, or it is a protocol that waits. */
+/**
+ * Connections that wait for longer are no longer checked: either the silence is known by now, or the protocol
+ * waits by design.
+ */
 const longestMs = 60_000
 /** An endpoint that main does not call silent is named again after this. */
 const repeatMs = 500
@@ -79,7 +82,7 @@ export class Waiting {
     const waiter = this.#spare.pop() ?? new Waiter()
     waiter.slot = slot
     waiter.sinceMs = this.#context.nowMs()
-    // Of an endpoint that has never answered, silence says nothing.
+    // The silence of an endpoint that has never answered means nothing.
     const usualMs = this.#context.row[endpointCell(slot) + endpointField.firstByteMs] ?? 0
     if (usualMs > 0 && this.#pools.has(slot)) {
       this.#waiters.add(waiter)
@@ -122,7 +125,8 @@ export class Waiting {
 
   #sweep(): void {
     const nowMs = this.#context.nowMs()
-    // Late by a whole turn: this thread did not run, and what endpoints have said meanwhile is not read yet.
+    // Late by a whole sweep: this thread has not run, and what endpoints sent meanwhile has not been read
+    // yet.
     if (nowMs - this.#dueMs < sweepMs) this.#look(nowMs)
     this.#sweeping = false
     if (this.#waiters.size > 0) this.#sweepLater(nowMs)
@@ -142,7 +146,7 @@ export class Waiting {
       const found = late.get(slot) ?? { count: 0, oldestMs: sinceMs, latestMs: sinceMs, overtaken: 0 }
       late.set(slot, found)
       if (own.askedMs > sinceMs) {
-        // Who came later was answered: this one has asked something that takes long.
+        // A connection that came later was answered: this one's request takes long.
         found.overtaken++
         this.#waiters.remove(waiter)
       } else if (waitedMs > longestMs) {

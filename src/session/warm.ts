@@ -16,7 +16,7 @@ export interface WarmOptions {
 }
 
 interface Known<W extends Wire> {
-  /** What it was made from. */
+  /** The settings that it was made with, as text. */
   readonly key: string
   readonly shelf: Shelf<W>
 }

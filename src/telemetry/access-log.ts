@@ -1,13 +1,16 @@
 import { readable } from './readable.ts'
 import type { Sink } from './sink.ts'
 
-/** Handed to the sink at once: a quarter of a pipe, so that a slow reader costs few lines when one does not fit. */
+/**
+ * Handed to the sink at once: a quarter of a pipe, so that a slow reader costs few lines when one does not
+ * fit.
+ */
 const batchChars = 16 * 1024
 
 /**
- * Takes `count` whole lines, one for each connection that ended (core/access-line.ts), for the sink of the program's log: two
- * writers on one pipe need one sink, because a pipe that is nearly full takes half a line from one of them and then a line
- * from the other. Never blocks: the sink drops lines and counts them.
+ * Takes `count` whole lines, one for each connection that ended (core/access-line.ts), for the sink of the
+ * program's log: two writers on one pipe need one sink, because a pipe that is nearly full takes half a line
+ * from one of them and then a line from the other. Never blocks: the sink drops lines and counts them.
  */
 export function writeAccess(sink: Sink, lines: string, count: number): void {
   if (sink.terminal) {

@@ -20,8 +20,9 @@ export function sample(value: number, labels: Readonly<Record<string, string>> =
 }
 
 /**
- * The samples of a histogram: cumulative buckets, `+Inf`, sum and count. `counts` has one more entry than `bounds`;
- * the count is their sum, never read on its own, so that a scrape during an observation cannot contradict itself.
+ * The samples of a histogram: cumulative buckets, `+Inf`, sum and count. `counts` has one more entry than
+ * `bounds`; the count is their sum, never read on its own, so that a scrape during an observation cannot
+ * contradict itself.
  */
 export function histogramSamples(
   bounds: readonly number[],

@@ -4,8 +4,8 @@ import { fstatSync } from 'node:fs'
 const priorities: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 }
 
 /**
- * Whether a descriptor leads to the journal. `stream` is $JOURNAL_STREAM, the device and inode of what systemd connected: a
- * shell in between may have put something else in that place (systemd.exec(5)).
+ * Whether a descriptor leads to the journal. `stream` is $JOURNAL_STREAM, the device and inode of what
+ * systemd connected: a shell in between may have put something else in that place (systemd.exec(5)).
  */
 export function isJournal(descriptor: number, stream: string | undefined): boolean {
   if (stream === undefined || stream === '') return false
@@ -17,7 +17,10 @@ export function isJournal(descriptor: number, stream: string | undefined): boole
   }
 }
 
-/** JSON lines with their level as the journal reads it, `<4>{"level":"warn"`: `journalctl -p warning` finds them. */
+/**
+ * JSON lines with their level as the journal reads it, `<4>{"level":"warn"`: `journalctl -p warning` finds
+ * them.
+ */
 export function withPriorities(lines: string): string {
   return lines.replace(
     /^\{"level":"(\w+)"/gm,

@@ -4,7 +4,10 @@ import { describeError } from './error.ts'
 import { readable } from './readable.ts'
 import type { Sink } from './sink.ts'
 
-/** JSON lines: `level` as a word, `time` in ISO 8601, no pid and no host name (whoever collects the lines adds them). */
+/**
+ * JSON lines: `level` as a word, `time` in ISO 8601, no pid and no host name (whoever collects the lines adds
+ * them).
+ */
 export const lineOptions: LoggerOptions = {
   base: null,
   timestamp: stdTimeFunctions.isoTime,
@@ -12,7 +15,9 @@ export const lineOptions: LoggerOptions = {
   serializers: { err: describeError },
 }
 
-/** The program's log: JSON lines, or readable ones when the sink is a terminal. Never blocks on its reader. */
+/**
+ * The program's log: JSON lines, or readable ones when the sink is a terminal. Never blocks on its reader.
+ */
 export function createLog(level: LogLevel, sink: Sink): Logger {
   return pino({ ...lineOptions, level }, sink.terminal ? readableLines(sink) : sink)
 }

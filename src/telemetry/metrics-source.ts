@@ -1,7 +1,10 @@
 import type { KnownState } from '../core/status.ts'
 import type { Tally } from '../core/tally.ts'
 
-/** What the metrics are made from. Read at each scrape, on the main thread; nothing here may wait for a worker. */
+/**
+ * What the metrics are made from. Read at each scrape, on the main thread; nothing here may wait for a
+ * worker.
+ */
 export interface MetricsSource {
   readonly tally: Tally
   /** Names are unique. */
@@ -29,7 +32,7 @@ export interface EndpointSource {
   readonly pool: string
   readonly endpoint: string
   readonly slot: number
-  /** Ejections since it exists. */
+  /** Ejections since the record was made. */
   readonly ejections: number
   /** null: it has left, and only what was counted of it is still told. */
   readonly now: {

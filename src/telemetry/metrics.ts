@@ -13,8 +13,8 @@ export interface Metrics {
 }
 
 /**
- * The metrics of the program in Prometheus' text format. The shared rows count, prom-client renders: it is loaded
- * with the first scrape, because it costs start time, and no connection ever touches it.
+ * The metrics of the program in Prometheus' text format. The shared rows count, prom-client renders: it is
+ * loaded with the first scrape, because it costs start time, and no connection ever touches it.
  */
 export function createMetrics(source: MetricsSource): Metrics {
   let registry: Promise<Registry> | undefined
@@ -31,8 +31,8 @@ async function load(families: readonly Family[]): Promise<Registry> {
   const { Gauge, Registry } = await import('prom-client')
   const registry = new Registry()
   for (const { name, help, type, collect } of families) {
-    // A registry renders whatever get() says. prom-client has no way to set a histogram's buckets, nor to set a
-    // counter, so each family is registered as a gauge and answers for itself.
+    // A registry renders whatever get() says. prom-client has no way to set a histogram's buckets, nor to set
+    // a counter, so each family is registered as a gauge and answers for itself.
     const metric = new Gauge<string>({ name, help, registers: [registry] })
     metric.get = async () => ({
       name,

@@ -2,9 +2,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { type Family, type Sample, sample } from './family.ts'
 
 /**
- * The process metrics under their conventional names. prom-client's collectDefaultMetrics is not used: it starts a
- * 100 ms interval, a 10 ms delay monitor and a garbage-collection observer that nothing can stop, and it lists
- * /proc/self/fd at every scrape, 20,000 names on a busy day.
+ * The process metrics under their conventional names. prom-client's collectDefaultMetrics is not used: it
+ * starts a 100 ms interval, a 10 ms delay monitor and a garbage-collection observer that nothing can stop,
+ * and it lists /proc/self/fd at every scrape, 20,000 names on a busy day.
  */
 export function processFamilies(openFileLimit: number): readonly Family[] {
   const startSeconds = Math.round(Date.now() / 1000 - process.uptime())

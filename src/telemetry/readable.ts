@@ -1,9 +1,10 @@
 import type { ErrorFields } from './error.ts'
 
 /**
- * A JSON log line as a person reads it on a terminal: `14:03:07.120 info  listening listener=http address=[::]:80`,
- * fields that the message says already left out, an error's stack below it. Text that is not a JSON line is returned as it is. Control characters never reach the
- * terminal: names and messages in a line may come from the network.
+ * A JSON log line in the form that people read on a terminal: `14:03:07.120 info  listening listener=http
+ * address=[::]:80`. Fields that the message already contains are left out; the stack of an error follows
+ * below. Text that is not a JSON line is returned unchanged. Control characters never reach the terminal,
+ * because names and messages may come from the network.
  */
 export function readable(line: string): string {
   const record = parse(line)
@@ -17,7 +18,7 @@ export function readable(line: string): string {
   return `${words.filter((each) => each !== '').join(' ')}${stack}\n`
 }
 
-/** The message says it already, or it is a `false`: fields are for machines, and here a person reads. */
+/** The message already contains the value, or the value is `false`, which tells a person nothing. */
 function said(value: unknown, msg: unknown): boolean {
   return value === false || (typeof value !== 'object' && String(msg).includes(String(value)))
 }

@@ -9,14 +9,17 @@ export interface Sink {
   /** Whether a person is reading. */
   readonly terminal: boolean
   /**
-   * Takes `lines` whole lines, newline included. They are written now; or kept while the reader is slow; or, when the
-   * limit is reached, dropped and counted. From then on all are dropped until half of the room is free again, and a line in
-   * their place says how many: one gap that shows, not many that do not. Lines of several writers never mix.
+   * Takes `lines` whole lines, newline included. They are written now; or kept while the reader is slow; or,
+   * when the limit is reached, dropped and counted. From then on all lines are dropped until half of the
+   * space is free again, and one line in their place says how many: one visible gap instead of many that
+   * nobody notices. Lines of several writers never mix.
    */
   write(text: string, lines?: number): void
   /** Lines dropped since the sink was opened. */
   dropped(): number
-  /** Writes what is kept and blocks for it, at most `budgetMs` (250 by default). For the end of the process. */
+  /**
+   * Writes what is kept and blocks for it, at most `budgetMs` (250 by default). For the end of the process.
+   */
   flushSync(budgetMs?: number): void
   /** flushSync; what is left then counts as dropped. */
   close(): void
@@ -32,13 +35,14 @@ export interface SinkOptions {
 }
 
 const shortestRetryMs = 1
-/** A reader that comes back waits at most this long for its lines. */
+/** A reader that reads again waits at most this long for its lines. */
 const longestRetryMs = 250
 
 /**
- * Opens a sink. It writes synchronously to a descriptor that does not block, from the main thread, which moves no bytes of
- * connections. Rejected: sonic-boom's asynchronous mode. With a stalled pipe its write(2) blocks a thread of libuv's
- * pool, and a process joins these threads before it exits: `process.exit()` then never returns.
+ * Opens a sink. It writes synchronously to a descriptor that does not block, from the main thread, which
+ * moves no bytes of connections. Rejected: sonic-boom's asynchronous mode. With a stalled pipe its write(2)
+ * blocks a thread of libuv's pool, and a process joins these threads before it exits: `process.exit()` then
+ * never returns.
  */
 export function openSink(options: SinkOptions): Sink {
   const { destination, maxBufferedBytes } = options
@@ -176,9 +180,9 @@ class BoundedSink implements Sink {
 }
 
 /**
- * A descriptor for the same target that answers EAGAIN instead of blocking. O_NONBLOCK belongs to the open file
- * description, which is shared with whoever started us, so pipes and terminals are opened a second time. A socket
- * (the journal's) cannot be: it is made non-blocking by libuv, as `process.stdout` would do it.
+ * A descriptor for the same target that answers EAGAIN instead of blocking. O_NONBLOCK belongs to the open
+ * file description, which is shared with whoever started us, so pipes and terminals are opened a second time.
+ * A socket (the journal's) cannot be: it is made non-blocking by libuv, as `process.stdout` would do it.
  */
 function nonBlocking(fd: number): { fd: number; owned: boolean } {
   if (fstatSync(fd).isFile()) return { fd, owned: false }
@@ -187,7 +191,8 @@ function nonBlocking(fd: number): { fd: number; owned: boolean } {
     return { fd: openSync(`/proc/self/fd/${fd}`, flags), owned: true }
   } catch {
     try {
-      new Socket({ fd, readable: false, writable: true }).unref() // lives as long as the process: it is never ended
+      // Lives as long as the process: it is never ended
+      new Socket({ fd, readable: false, writable: true }).unref()
     } catch {
       // Neither way works here: a reader that stalls will block us, as it blocks most programs.
     }

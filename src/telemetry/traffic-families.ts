@@ -29,8 +29,9 @@ import { type Family, histogramSamples, type Sample, sample } from './family.ts'
 import type { EndpointSource, MetricsSource } from './metrics-source.ts'
 
 /**
- * Ends that ordinary traffic can have. Their series exist from the start, at zero: a series that first appears with
- * the value 1 hides that 1 from rate(). The other pairs appear when they first happen.
+ * Pairs of cause and phase that ordinary traffic can end with. Their series exist from the start, at zero: a
+ * series that first appears with the value 1 hides that 1 from rate(). The other pairs appear when they first
+ * happen.
  */
 const ordinaryEnds: ReadonlySet<`${Cause}/${Phase}`> = new Set([
   'none/data',
@@ -50,7 +51,7 @@ const ordinaryEnds: ReadonlySet<`${Cause}/${Phase}`> = new Set([
   'server-timeout/data',
   'server-timeout/half-closed',
 ])
-/** The same for dials. */
+/** The same for reasons of failed dials. */
 const ordinaryFailures: ReadonlySet<string> = new Set(['refused', 'timeout', 'unreachable', 'reset'])
 
 /** The metrics of connections, endpoints and the program, named as in the documentation. */

@@ -1,4 +1,4 @@
-/** Turns at something that only `most` may do at a time; the others wait in a line. */
+/** Admits at most `most` callers at a time; the others wait in order of arrival. */
 export class Turns {
   #free: number
   readonly #line: (() => void)[] = []

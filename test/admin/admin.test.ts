@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type AdminOptions, startAdmin } from '../../src/admin/admin.ts'
-import { TcpDoor } from '../../src/admin/door.ts'
+import { TcpListener } from '../../src/admin/listener.ts'
 import { sharedPages } from '../../src/admin/pages.ts'
 import { AdminServer } from '../../src/admin/server.ts'
 import { exampleApp, exampleStatus, memoryLog } from '../telemetry/example-app.ts'
@@ -29,12 +29,12 @@ interface Response {
   readonly body: string
 }
 
-/** `door`: the path of a UNIX socket, or an http:// URL. */
-function ask(door: string, method: string, path: string): Promise<Response> {
+/** `to`: the path of a UNIX socket, or an http:// URL. */
+function ask(to: string, method: string, path: string): Promise<Response> {
   const { promise, resolve, reject } = Promise.withResolvers<Response>()
-  const target = door.startsWith('http')
-    ? { host: new URL(door).hostname, port: new URL(door).port }
-    : { socketPath: door }
+  const target = to.startsWith('http')
+    ? { host: new URL(to).hostname, port: new URL(to).port }
+    : { socketPath: to }
   const outgoing = request({ ...target, method, path, agent: false }, (incoming) => {
     let body = ''
     incoming.setEncoding('utf8').on('data', (chunk: string) => {
@@ -47,31 +47,31 @@ function ask(door: string, method: string, path: string): Promise<Response> {
   return promise
 }
 
-for (const door of ['tcp', 'socketPath'] as const) {
-  test(`${door}: every page answers GET`, async (t) => {
+for (const listener of ['tcp', 'socketPath'] as const) {
+  test(`${listener}: every page answers GET`, async (t) => {
     const started = await start(t)
-    t.is((await ask(started[door], 'GET', '/livez')).body, 'ok\n')
-    t.is((await ask(started[door], 'GET', '/readyz')).body, 'ok\n')
-    t.deepEqual(JSON.parse((await ask(started[door], 'GET', '/status?pretty')).body), exampleStatus)
-    const metrics = await ask(started[door], 'GET', '/metrics')
+    t.is((await ask(started[listener], 'GET', '/livez')).body, 'ok\n')
+    t.is((await ask(started[listener], 'GET', '/readyz')).body, 'ok\n')
+    t.deepEqual(JSON.parse((await ask(started[listener], 'GET', '/status?pretty')).body), exampleStatus)
+    const metrics = await ask(started[listener], 'GET', '/metrics')
     t.is(metrics.body, 'metric 1\n')
     t.is(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
-    t.regex((await ask(started[door], 'GET', '/')).body, /\/readyz/)
-    t.is((await ask(started[door], 'GET', '/nothing')).status, 404)
+    t.regex((await ask(started[listener], 'GET', '/')).body, /\/readyz/)
+    t.is((await ask(started[listener], 'GET', '/nothing')).status, 404)
   })
 
-  test(`${door}: HEAD has the headers and no body`, async (t) => {
+  test(`${listener}: HEAD has the headers and no body`, async (t) => {
     const started = await start(t)
-    const head = await ask(started[door], 'HEAD', '/readyz')
+    const head = await ask(started[listener], 'HEAD', '/readyz')
     t.is(head.status, 200)
     t.is(head.headers['content-length'], '3')
     t.is(head.body, '')
   })
 
-  test(`${door}: not ready is 503 with a line for each reason`, async (t) => {
+  test(`${listener}: not ready is 503 with a line for each reason`, async (t) => {
     const started = await start(t)
     started.app.reasons = ['draining', 'worker 2 is silent']
-    const answer = await ask(started[door], 'GET', '/readyz')
+    const answer = await ask(started[listener], 'GET', '/readyz')
     t.is(answer.status, 503)
     t.is(answer.body, 'draining\nworker 2 is silent\n')
   })
@@ -215,7 +215,7 @@ test('close() ends the waiting for a taken port', async (t) => {
   t.is(admin.address(), null)
 })
 
-test('both doors can be off', async (t) => {
+test('both listeners can be off', async (t) => {
   const { admin } = await start(t, { listen: null, socketPath: null })
   t.is(admin.address(), null)
   t.is(admin.socketPath, null)
@@ -383,20 +383,20 @@ test('checks of balancers come with any Host, or with none', async (t) => {
   t.is(await statusLine(tcp, 'GET /metrics HTTP/1.0\r\n\r\n'), 'HTTP/1.1 200 OK')
 })
 
-test('a door that tries again leaves no listeners behind', async (t) => {
+test('a listener that tries again leaves no listeners behind', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = Object(taken.address())
   const server = new AdminServer(exampleApp(), 'tcp', () => {})
   const lines = memoryLog()
-  const door = new TcpDoor(
+  const listener = new TcpListener(
     () => server,
     { host: '127.0.0.1', port },
     async () => undefined,
     lines,
   )
-  await door.open()
-  const awake = setInterval(() => {}, 1_000) // the door's own timer holds nobody
+  await listener.open()
+  const awake = setInterval(() => {}, 1_000) // the listener's own timer holds nobody
   t.teardown(() => clearInterval(awake))
   const waiting = server.listenerCount('listening')
   await new Promise((resolve) => setTimeout(resolve, 2_200)) // two more tries

@@ -51,7 +51,7 @@ test('nobody is told to remove the folder of one that runs', (t) => {
   writeFileSync(path, '')
   const error = t.throws(() => prepareSocketFolder(path, uid + 1))
   t.notRegex(error?.message ?? '', /remove/)
-  t.regex(error?.message ?? '', /another spliceway has its admin socket there.*name another place/)
+  t.regex(error?.message ?? '', /another spliceway has its admin socket there.*name another one/)
 })
 
 test('a command looks at the place of the system where there is nothing at its user’s own', (t) => {

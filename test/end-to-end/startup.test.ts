@@ -61,7 +61,7 @@ withSetpriv(
     t.is(said.code, 1, said.err)
     t.regex(
       said.err,
-      /^spliceway: cannot listen on \[::\]:80: .*CAP_NET_BIND_SERVICE, and uid 0 has it not\n/,
+      /^spliceway: cannot listen on \[::\]:80: .*CAP_NET_BIND_SERVICE, which uid 0 does not have\n/,
     )
     t.regex(said.err, /AmbientCapabilities=CAP_NET_BIND_SERVICE/)
     t.regex(said.err, /setcap cap_net_bind_service/)

@@ -4,6 +4,7 @@ import test from 'ava'
 import { exitCode } from '../../src/command/exit-code.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
+import { errorCodes } from '../../src/core/coded-error.ts'
 import { Tally } from '../../src/core/tally.ts'
 import { trafficFamilies } from '../../src/telemetry/traffic-families.ts'
 import { checkout } from './image.ts'
@@ -90,6 +91,10 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
     [...firstCells].filter((cell) => cell.startsWith('spliceway_')).toSorted(),
     families.map(({ name }) => name).toSorted(),
   )
+})
+
+test('docs/observe.md lists every error code of our own and no other', (t) => {
+  t.deepEqual([...firstCells].filter((cell) => cell.startsWith('ERR_')).toSorted(), errorCodes.toSorted())
 })
 
 test('docs/observe.md explains every field of its access log line', (t) => {

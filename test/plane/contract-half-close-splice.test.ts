@@ -1,3 +1,3 @@
-import { halfCloseContract } from './contract-half-close.ts'
+import { halfCloseContract } from './contract/half-close.ts'
 
 halfCloseContract('splice', { accepting: 'pauses' })

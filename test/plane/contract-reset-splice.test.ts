@@ -1,3 +1,3 @@
-import { resetContract } from './contract-reset.ts'
+import { resetContract } from './contract/reset.ts'
 
 resetContract('splice', { accepting: 'pauses' })

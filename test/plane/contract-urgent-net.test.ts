@@ -1,3 +1,3 @@
-import { urgentContract } from './contract-urgent.ts'
+import { urgentContract } from './contract/urgent.ts'
 
 urgentContract('net', { accepting: 'resets' })

@@ -1,3 +1,3 @@
-import { contract } from './contract.ts'
+import { contract } from './contract/contract.ts'
 
 contract('splice', { accepting: 'pauses' })

@@ -1,3 +1,3 @@
-import { stoppedContract } from './contract-stopped.ts'
+import { stoppedContract } from './contract/stopped.ts'
 
 stoppedContract('net')

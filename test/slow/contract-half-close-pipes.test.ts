@@ -1,3 +1,3 @@
-import { halfCloseContract } from '../plane/contract-half-close.ts'
+import { halfCloseContract } from '../plane/contract/half-close.ts'
 
 halfCloseContract('splice', { accepting: 'pauses', variant: { pipesOnLoopback: true } })

@@ -1,3 +1,3 @@
-import { resetContract } from '../plane/contract-reset.ts'
+import { resetContract } from '../plane/contract/reset.ts'
 
 resetContract('splice', { accepting: 'pauses', variant: { pipesOnLoopback: true } })

@@ -1,3 +1,3 @@
-import { urgentContract } from '../plane/contract-urgent.ts'
+import { urgentContract } from '../plane/contract/urgent.ts'
 
 urgentContract('splice', { accepting: 'pauses', variant: { pipesOnLoopback: true } })

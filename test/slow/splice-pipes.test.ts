@@ -1,7 +1,7 @@
 import test from 'ava'
 import { Forwarder } from '../helpers/forwarder.ts'
 import { Backend, dialPeer } from '../helpers/peer.ts'
-import { contract } from '../plane/contract.ts'
+import { contract } from '../plane/contract/contract.ts'
 
 // On loopback bulk is copied: without this no test but those over veth would see splice(2).
 const variant = { pipesOnLoopback: true }

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { becomeUser } from '../helpers/user.ts'
-import { contract } from '../plane/contract.ts'
+import { contract } from '../plane/contract/contract.ts'
 
 // As root there is no end to the pages of pipes and to much else: the whole contract once more as somebody.
 const obstacle = becomeUser()

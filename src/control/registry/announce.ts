@@ -56,7 +56,10 @@ export function announceMembership(
   )
 }
 
-/** Of thousands that come and go at once nobody reads each, and the line would be longer than a collector takes. */
+/**
+ * When thousands come and go at once nobody reads all the names, and the line would be longer than a log
+ * collector accepts.
+ */
 const maxInFields = 100
 
 function idsMissing(from: readonly EndpointRecord[], others: readonly EndpointRecord[]): readonly string[] {

@@ -31,7 +31,9 @@ export class Ejections {
     )
   }
 
-  /** It has reset a connection before its first byte, when it had served so many. */
+  /**
+   * The endpoint has reset a connection before its first byte; by then it had served `served` connections.
+   */
   cutOff(pool: PoolRecord, record: EndpointRecord, served: number): void {
     const { random, nowMs } = this.#deps
     this.#blame(pool, record, 'ECONNRESET', (rule, room) =>
@@ -83,7 +85,8 @@ export class Ejections {
     // What probes call down and what the admin drains gets dials only in panic or by a race: there is nothing to eject.
     if (record.health.kind === 'down' || record.draining || record.outlier.kind === 'ejected') return
     const { total, usable, ejected } = pool.standing
-    // Never the last one up either: that would only make every connection try those first that are known to be worse.
+    // Never the last one that is up either: every connection would then first try endpoints that are known to
+    // be worse.
     const room = ejected < maxEjected(total) && usable > 1
     const before = record.outlier
     const after = fail(rule, room)
@@ -103,7 +106,10 @@ export class Ejections {
     announce(this.#deps.log, 'warn', pool, record, what, pool.standing)
   }
 
-  /** Somebody else in the pool is up and cuts nobody off. When all do, it is what the clients send. */
+  /**
+   * Another endpoint of the pool is up and cuts no connection off. When all do, the cause is what the clients
+   * send.
+   */
   #hasBetter({ records }: PoolRecord, record: EndpointRecord): boolean {
     const { tally } = this.#deps
     return records.some((other) => {

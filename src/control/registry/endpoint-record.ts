@@ -21,13 +21,13 @@ export interface EndpointRecord {
   hearing: Hearing
   /** Probes follow each other quickly until then, because clients have noticed something. */
   doubtUntilMs: number
-  /** By the admin's hand; kept when the endpoint leaves and comes back. */
+  /** Set by the admin; kept when the endpoint leaves and comes back. */
   draining: boolean
   /** Per mille of the connections that it would get otherwise; below 1000 in slow start. Written by SlowStarts while it is present. */
   share: number
   /** Ejections since the record exists. */
   ejections: number
-  /** stateOf() as of the last change, and since when it is that. */
+  /** stateOf() at the last change, and the time of that change. */
   state: ReturnType<typeof stateOf>
   sinceMs: number
   answers: Answers
@@ -48,7 +48,7 @@ export type Presence =
   /** `goneIn`: the first published version without it; null: not published yet. */
   | { readonly kind: 'departed'; readonly sinceMs: number; readonly goneIn: number | null }
 
-/** When its probes said what. */
+/** Times of its probes' answers. */
 export interface Answers {
   /** When the latest probe with a good answer began. */
   readonly goodMs: number

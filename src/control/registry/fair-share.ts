@@ -1,6 +1,7 @@
 /**
- * Divides `room` among those who want parts of it, so that the least that anybody misses is as large as can be (max-min
- * fairness): who wants no more than an equal part gets all of it, and what that leaves is divided again among the others.
+ * Divides `room` among those who want parts of it, so that the smallest allocation is as large as possible
+ * (max-min fairness): whoever wants no more than an equal part gets all of it, and what that leaves is
+ * divided again among the others.
  */
 export function fairShares(wanted: readonly number[], room: number): readonly number[] {
   const shares = new Array<number>(wanted.length).fill(0)

@@ -38,7 +38,7 @@ export function part(deps: PartingDeps, pool: PoolRecord, left: readonly Endpoin
   }
 }
 
-/** What to do about a probe that failed: can it be the probe's own fault? */
+/** Whether a failed probe condemns the endpoint, because it cannot be the fault of probing itself. */
 export function isCondemned(record: EndpointRecord, pool: PoolRecord): boolean {
   const { badSinceMs } = record.answers
   if (record.health.kind !== 'down' || badSinceMs === null) return false

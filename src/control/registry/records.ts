@@ -17,13 +17,13 @@ export interface RecordsDeps {
   readonly room?: () => void
 }
 
-/** What a pool misses, as the log had it last. */
+/** How many endpoints of a pool were left out, as last logged. */
 interface LeftOut {
   readonly count: number
   readonly toldMs: number
 }
 
-/** A count that changes with every answer of a source is said this often. */
+/** How often a count that changes with every answer of a source is logged. */
 const tellAgainMs = 60_000
 
 /** How long the series of a departed endpoint stay: two scrapes of the slowest usual collector, several times over. */

@@ -23,7 +23,7 @@ export async function bindErrorText(
     }
     case 'EPERM':
       return (
-        `${what}: something in this kernel forbids it (EPERM), and it is no capability: that would be EACCES\n` +
+        `${what}: something in this kernel forbids it (EPERM); a capability that is missing would be EACCES\n` +
         '  on a Cilium node: its bind protection keeps the ports of NodePort Services, 30000 to 32767 by default, and those of\n' +
         '    host ports: take another one, or set nodePort.bindProtection=false in its values\n' +
         '  elsewhere:        a BPF program of a control group (bpftool cgroup tree) or a seccomp filter'
@@ -31,14 +31,14 @@ export async function bindErrorText(
     case 'EACCES':
       if (port >= firstFreePort) {
         return (
-          `${what}: the system forbids it (EACCES), and it is no matter of CAP_NET_BIND_SERVICE: that is for ports below 1024\n` +
+          `${what}: the system forbids it (EACCES); CAP_NET_BIND_SERVICE would not help, it is for ports below 1024\n` +
           '  SELinux:  semanage port -a -t http_port_t -p tcp ' +
           `${port}; "ausearch -m avc -ts recent" shows what was refused\n` +
           '  AppArmor: the log of the kernel has the profile; also net.ipv4.ip_unprivileged_port_start may be above 1024'
         )
       }
       return (
-        `${what}: ports below 1024 need CAP_NET_BIND_SERVICE, and uid ${uid} has it not\n` +
+        `${what}: ports below 1024 need CAP_NET_BIND_SERVICE, which uid ${uid} does not have\n` +
         '  systemd:    AmbientCapabilities=CAP_NET_BIND_SERVICE in the unit (config/systemd/spliceway.service)\n' +
         '  Kubernetes: capabilities: { drop: [ALL], add: [NET_BIND_SERVICE] } and the image whose node has the file capability\n' +
         '  by hand:    setcap cap_net_bind_service=+ep on a copy of node, or sysctl net.ipv4.ip_unprivileged_port_start=80'

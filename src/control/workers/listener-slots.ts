@@ -6,7 +6,7 @@ export interface ListenerSlots {
   fits(names: readonly string[]): boolean
   /** The slot of a listener; a new one is taken for a new name. Throws RangeError unless it fits(). */
   of(name: string): number
-  /** All that still count: the configured ones, and departed ones that have connections left. */
+  /** All listeners in use: the configured ones, and removed ones that still have connections. */
   all(): readonly { readonly name: string; readonly slot: number }[]
   /** Frees the slots of listeners that are neither in `names` nor have connections left. */
   keep(names: ReadonlySet<string>): void

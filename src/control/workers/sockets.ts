@@ -1,4 +1,5 @@
 import { BoundSocket } from 'node:net'
+import { CodedError, type Errno, errnoOf } from '../../core/coded-error.ts'
 
 /** What a listening address is, as the configuration says it. */
 export interface ListenAddress {
@@ -27,14 +28,12 @@ export interface ListenerSockets {
 /** Makes a second descriptor of the same socket, close-on-exec. */
 export type Duplicate = (descriptor: number) => number
 
-/** A listening address that cannot be had; `cause` is the system's error with its code. */
-export class BindError extends Error {
-  readonly code: string
+/** A listening address that cannot be bound; `cause` is the system's error, and `code` its errno name. */
+export class BindError extends CodedError {
   readonly address: ListenAddress
 
-  constructor(address: ListenAddress, code: string, cause: unknown) {
-    super(`cannot listen on ${address.host} port ${address.port}: ${code}`, { cause })
-    this.code = code
+  constructor(address: ListenAddress, code: Errno, cause: unknown) {
+    super(code, 'internal', `cannot listen on ${address.host} port ${address.port}: ${code}`, cause)
     this.address = address
   }
 }
@@ -136,8 +135,7 @@ function bind(address: ListenAddress, reusePort: boolean): BoundSocket {
   try {
     return new BoundSocket({ ...address, reusePort })
   } catch (error) {
-    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
-    throw new BindError(address, typeof code === 'string' ? code : 'unknown error', error)
+    throw new BindError(address, errnoOf(error), error)
   }
 }
 

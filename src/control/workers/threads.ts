@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { After } from '../../core/after.ts'
+import { CodedError } from '../../core/coded-error.ts'
 import type { Log } from '../../core/log.ts'
 import type { FromWorker, PlaneName, ToWorker, WorkerBirth } from '../../core/message.ts'
 import type { Attempt } from '../../core/outcome.ts'
@@ -13,7 +14,10 @@ import type { Duplicate } from './sockets.ts'
 const youngMs = 10_000
 const firstDelayMs = 100
 const longestDelayMs = 5_000
-/** So many times each worker dies at the start of the program before the program gives up: what passes is over by then. */
+/**
+ * How often each worker may die at the start of the program before the program gives up; a passing fault is
+ * over by then.
+ */
 const mostStarts = 3
 /** How long a worker may take to end by itself before it is terminated. */
 const stopMs = 1_000
@@ -72,9 +76,9 @@ interface Thread {
 }
 
 /** Every worker died at its start, again and again. */
-export class WorkersFailed extends Error {
+export class WorkersFailed extends CodedError {
   constructor(fault: string) {
-    super(`every worker died ${mostStarts} times at its start: ${fault}`)
+    super('ERR_WORKERS_FAILED', 'internal', `every worker died ${mostStarts} times at its start: ${fault}`)
   }
 }
 
@@ -84,7 +88,7 @@ export class Threads extends EventEmitter<WorkerNews> {
   readonly #threads: Thread[] = []
   #plane: PlaneName
   #stopping = false
-  /** How often each thread has to die until the start has failed; null: it has not to be watched (any more). */
+  /** How many more deaths of each thread make the start fail; null: the start is over or has not begun. */
   #watched: { readonly deaths: number; readonly fail: (error: WorkersFailed) => void } | null = null
 
   constructor(options: ThreadsOptions) {

@@ -1,8 +1,8 @@
 import type { EndpointSnapshot } from '../snapshot.ts'
 
 /**
- * The endpoint with the lowest load per weight; among equals one at random by weight, so that the workers do not all
- * run to the first of an idle pool. Undefined only when `remaining` is empty.
+ * The endpoint with the lowest load per weight; among equals one at random by weight, so that the workers do
+ * not all run to the first of an idle pool. Undefined only when `remaining` is empty.
  */
 export function leastConnections(
   remaining: readonly EndpointSnapshot[],

@@ -1,11 +1,11 @@
 import type { EndpointSnapshot } from '../snapshot.ts'
 
 /**
- * Power of two choices: draws two different endpoints at random by weight and takes the one with the lower load per
- * weight. Undefined only when `remaining` is empty.
+ * Power of two choices: draws two different endpoints at random by weight and takes the one with the lower
+ * load per weight. Undefined only when `remaining` is empty.
  *
- * On a tie the first drawn wins: it is the draw that follows the weights exactly. A coin would give an idle pair of
- * weights 5 and 1 equal shares.
+ * On a tie the first drawn wins: it is the draw that follows the weights exactly. A coin would give an idle
+ * pair of weights 5 and 1 equal shares.
  */
 export function p2c(
   remaining: readonly EndpointSnapshot[],

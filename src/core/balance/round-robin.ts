@@ -2,8 +2,9 @@ import type { EndpointId, EndpointSnapshot, PoolSnapshot } from '../snapshot.ts'
 import { maxListeners } from '../tally.ts'
 
 /**
- * Smooth weighted round-robin as nginx does it: weights 5, 1, 1 give a a b a c a a, not a a a a a b c. Undefined only
- * when `remaining` is empty. An endpoint that is not in `remaining` keeps its credit for later.
+ * Smooth weighted round-robin as nginx does it: weights 5, 1, 1 give a a b a c a a, not a a a a a b c.
+ * Undefined only when `remaining` is empty. An endpoint that is not in `remaining` keeps its credit for
+ * later.
  */
 export function roundRobin(
   pool: PoolSnapshot,
@@ -41,7 +42,8 @@ function creditOf(id: EndpointId, credits: Map<EndpointId, Credit>): Credit {
 
 /**
  * The turns of one worker. Keyed by names, so that they survive new snapshots. Bounded without being told of
- * departures: three times the endpoints of a pool, and `maxListeners` pools, since only a listener's pool takes turns.
+ * departures: three times the endpoints of a pool, and `maxListeners` pools, since only a listener's pool
+ * takes turns.
  */
 export class Turns {
   readonly #pools = new Map<string, Map<EndpointId, Credit>>()

@@ -2,9 +2,10 @@ import { hash32 } from '../hash.ts'
 import type { EndpointSnapshot } from '../snapshot.ts'
 
 /**
- * Weighted rendezvous hashing: each endpoint scores the client, the highest score wins. Every process on every node
- * chooses alike, in whatever order the endpoints are listed; when one departs only its own clients move, each to the
- * endpoint that is also its failover. `client` is the address without its port. Undefined only when `remaining` is empty.
+ * Weighted rendezvous hashing: each endpoint scores the client, the highest score wins. Every process on
+ * every node chooses alike, in whatever order the endpoints are listed; when one departs only its own clients
+ * move, each to the endpoint that is also its failover. `client` is the address without its port. Undefined
+ * only when `remaining` is empty.
  */
 export function sourceHash(
   remaining: readonly EndpointSnapshot[],
@@ -23,14 +24,15 @@ export function sourceHash(
 }
 
 /**
- * -weight / ln(u) with u drawn from (0, 1) by the hash: the chance of the highest score is then exactly the share of
- * the weight (a race of exponential clocks with these rates), and a changed weight moves no more clients than it must.
+ * The score: -weight / ln(u), with u drawn from (0, 1) by the hash. The chance of the highest score is then
+ * exactly the share of the weight (a race of exponential clocks with these rates), and a changed weight moves
+ * no more clients than it must.
  */
 function scoreOf(endpoint: EndpointSnapshot, client: Uint8Array): number {
   const seeds = seedsOf(endpoint)
   const high = hash32(client, seeds.high)
   const low = hash32(client, seeds.low)
-  // 52 bits and a half: never 0 or 1, where the logarithm has no use for us, and exact in a double.
+  // 52 bits and a half: exact in a double and never 0 or 1, whose logarithms would be useless here.
   const u = (high * 2 ** 20 + (low >>> 12) + 0.5) / 2 ** 52
   return -endpoint.weight / Math.log(u)
 }

@@ -1,7 +1,10 @@
 import { isIP, type LookupFunction } from 'node:net'
+import { CodedError } from '../../core/coded-error.ts'
 import type { Lookup } from './name-lookup.ts'
 
-/** `lookup` in the form that net.connect() asks for, so that a connection to a name holds up no exit either. */
+/**
+ * `lookup` in the form that net.connect() asks for, so that a connection to a name holds up no exit either.
+ */
 export function connectLookup(lookup: Lookup): LookupFunction {
   return (host, { all, family }, callback) => {
     void lookup.addresses(host).then((found) => {
@@ -19,8 +22,6 @@ export function connectLookup(lookup: Lookup): LookupFunction {
 
 /** With the code that Node's own lookup has. */
 function unknown(host: string, reason: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${host} does not resolve: ${reason}`), {
-    code: 'ENOTFOUND',
-    hostname: host,
-  })
+  const error = new CodedError('ENOTFOUND', 'upstream', `${host} does not resolve: ${reason}`)
+  return Object.assign(error, { hostname: host })
 }

@@ -16,7 +16,7 @@ import { type OpenQuery, openQuery, type Query } from './query.ts'
 
 /** A TTL of 0 means "do not keep", not "ask without a pause". */
 const shortestMs = 1_000
-/** Whoever wrote a TTL of a day did not think of a gateway that moves. */
+/** A TTL of a day was written without a gateway that moves in mind. */
 const longestMs = 300_000
 /** Node does not tell the TTL of SRV records; cluster DNS gives them 5 to 30 s. */
 const servicesMs = 5_000
@@ -26,10 +26,11 @@ const longestPauseMs = 30_000
 const nobody: Emptiness = { kind: 'gone', text: 'the target of its SRV record is `.`' }
 
 /**
- * The addresses that name servers give for a name, asked for again when their TTL is over. Failures keep the last answer,
- * and a name that does not exist any more, or has no such records, is a failure too: half-loaded zones, views of the
- * wrong network and resolvers that filter say the same as an administrator who empties a pool, and a probe tells sooner
- * who is dead. Only an SRV record with the target "." empties a pool. Half an answer, whose rest TCP does not bring, is a failure.
+ * The addresses that name servers give for a name, asked for again when their TTL is over. Failures keep the
+ * last answer, and a name that does not exist any more, or has no such records, is a failure too: half-loaded
+ * zones, views of the wrong network and resolvers that filter say the same as an administrator who empties a
+ * pool, and a probe finds a dead endpoint sooner. Only an SRV record with the target "." empties a pool. A
+ * truncated answer that cannot be completed over TCP is a failure.
  */
 export function dnsSource(
   pool: string,
@@ -88,7 +89,7 @@ class DnsSource implements Source {
     this.#query = null
     if (this.#stopped) return
     const pauseMs = members.kind === 'known' ? this.#take(members) : this.#fail(members.reason)
-    // Later rather than earlier: by then the resolver's cache has let go of it too.
+    // Later rather than earlier, so that the record has left the resolver's cache too.
     this.#cancel = this.#deps.after(pauseMs * (1 + 0.1 * this.#deps.random()), () => void this.#round())
   }
 

@@ -10,10 +10,13 @@ export type Told = Readonly<Record<Family, Found<AddressRecord> | null>>
 /** When one family has answered, the other one has this long: some name servers never answer for AAAA. */
 export const graceMs = 500
 
-/** What it is like to have no records of a family. */
+/** The answer of a name without records of a family. */
 const notAsked: Promise<Found<never>> = Promise.resolve({ kind: 'failed', code: 'ENODATA', reason: '' })
 
-/** Asks for the addresses of a name. One that is not in `families` is taken for one without records. Never rejects. */
+/**
+ * Asks for the addresses of a name. A family that is not in `families` counts as one without records. Never
+ * rejects.
+ */
 export async function askFamilies(
   query: Query,
   name: string,

@@ -4,8 +4,8 @@ import { formatIp, parseIp } from '../../core/address.ts'
 export type Hosts = ReadonlyMap<string, readonly string[]>
 
 /**
- * Reads the text of a hosts(5) file: an address and its names a line. All lines of a name count. An address with a zone is
- * left out: nothing here can connect to one. Never throws.
+ * Reads the text of a hosts(5) file: an address and its names a line. All lines of a name count. An address
+ * with a zone is left out: nothing here can connect to one. Never throws.
  */
 export function parseHosts(text: string): Hosts {
   const hosts = new Map<string, string[]>()

@@ -14,7 +14,7 @@ export type Members =
       readonly endpoints: readonly FoundEndpoint[]
       /** The shortest of the answers used; of SRV records it is not known. */
       readonly ttlMs: number
-      /** Targets of SRV records whose addresses nobody told, and why. */
+      /** Targets of SRV records whose addresses could not be found, and why. */
       readonly lost: readonly LostTarget[]
       readonly remembered: Remembered
     }
@@ -23,14 +23,14 @@ export type Members =
 export interface LostTarget {
   readonly target: string
   readonly reason: string
-  /** Its last addresses are used; otherwise it never had any. */
+  /** True: its last addresses are used. False: it never had any. */
   readonly remembered: boolean
 }
 
 /** The last addresses of the name, or of each SRV target, by `target type`. */
 export type Remembered = ReadonlyMap<string, readonly string[]>
 
-/** More gateways than anybody puts into one name, few enough to ask for one by one. */
+/** More targets than anybody puts behind one name, and few enough to look up one by one. */
 const maxTargets = 256
 
 /** Asks for the endpoints that a name stands for. Never rejects. */
@@ -94,8 +94,8 @@ interface Target {
 }
 
 /**
- * The addresses of all families. One that could not be asked for keeps its last ones; that there is none of a family is
- * believed only of a name that has one of another.
+ * The addresses of all families. One that could not be asked for keeps its last ones; that there is none of a
+ * family is believed only of a name that has one of another.
  */
 async function targetOf(
   name: string,

@@ -19,9 +19,12 @@ export interface Lookup {
 export type LookedUp =
   | {
       readonly kind: 'found'
-      /** Canonical literals, sorted, each once: the order of an answer means nothing here, and it changes with each query. At least one. */
+      /**
+       * Canonical literals, sorted, each once: the order of an answer means nothing here, and it changes with
+       * each query. At least one.
+       */
       readonly addresses: readonly string[]
-      /** Whose addresses nobody told; null: both families are known. */
+      /** The family whose addresses could not be found; null: both are known. */
       readonly silent: 4 | 6 | null
     }
   /** `reason`: `the name does not exist (NXDOMAIN)`. */
@@ -38,10 +41,11 @@ export interface NameLookupDeps {
 }
 
 /**
- * The hosts file, then name servers by c-ares, with the search domains and options of resolv.conf; both files are read
- * again when they change. Not getaddrinfo(3): it runs in four threads of libuv, two at a time for Node, so two dead names
- * delay all others by 10 s and more, and the end of the process waits for it too (measured: 9.7 s). What getaddrinfo finds
- * by other modules of nsswitch.conf (mDNS, LDAP, machines of systemd) is not found.
+ * The hosts file, then name servers by c-ares, with the search domains and options of resolv.conf; both files
+ * are read again when they change. Not getaddrinfo(3): it runs in four threads of libuv, two at a time for
+ * Node, so two dead names delay all others by 10 s and more, and the end of the process waits for it too
+ * (measured: 9.7 s). What getaddrinfo finds by other modules of nsswitch.conf (mDNS, LDAP, machines of
+ * systemd) is not found.
  */
 export function nameLookup(deps: NameLookupDeps): Lookup {
   return new NameLookup(deps)
@@ -62,7 +66,10 @@ class NameLookup implements Lookup {
   readonly #deps: NameLookupDeps
   readonly #hosts: SystemFile<Hosts>
   readonly #conf: SystemFile<ResolvConf>
-  /** One for all names: what it learns of a dead server serves all. It was opened for the resolv.conf beside it. */
+  /**
+   * One for all names: what it learns of a dead server serves all. It was opened for the resolv.conf beside
+   * it.
+   */
   #asking: Asking | null = null
   #stopped = false
 
@@ -89,14 +96,17 @@ class NameLookup implements Lookup {
     this.#asking?.query.cancel()
   }
 
-  /** As glibc's res_search(): a name that is not there, or a zone that is broken, leads to the next domain; silence ends it. */
+  /**
+   * As glibc's res_search(): a name that is not there, or a zone that is broken, leads to the next domain;
+   * silence ends it.
+   */
   async #search(host: string, conf: ResolvConf): Promise<LookedUp> {
     const query = this.#open(conf)
     let failure: Extract<Outcome, { kind: 'failed' }> | null = null
     for (const name of candidates(host, conf)) {
       const outcome = await this.#ask(query, name, conf)
       if (outcome.kind === 'found') return outcome
-      // Worth more to a reader than that the name is not in the other domains.
+      // More useful to a reader than the fact that the name is not in the other domains.
       if (failure === null || !isAbsent(outcome.code)) failure = outcome
       if (this.#stopped || !(isAbsent(outcome.code) || broken.has(outcome.code))) break
     }
@@ -110,7 +120,7 @@ class NameLookup implements Lookup {
   #open(conf: ResolvConf): Query {
     if (this.#asking?.conf !== conf) {
       const { servers, timeoutMs, attempts } = conf
-      // What the one before it has under way ends in its own time.
+      // Queries under way in the previous resolver end by themselves.
       this.#asking = { conf, query: this.#deps.open(servers, { timeoutMs, attempts }) }
     }
     return this.#asking.query
@@ -144,7 +154,10 @@ function isSilent(found: Found<AddressRecord> | null): boolean {
   return found === null || (found.kind === 'failed' && !isAbsent(found.code))
 }
 
-/** `0.0.0.0 (unspecified)` of an answer that is no host's, as blocking name servers give it; null: it may be one. */
+/**
+ * `0.0.0.0 (unspecified)` of an answer that is no host's, as blocking name servers give it; null: it may be
+ * one.
+ */
 function nobodyAt(address: string): string | null {
   const ip = parseIp(address)
   const special: Special | null = ip === undefined ? null : specialOf(ip)

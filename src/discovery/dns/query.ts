@@ -25,7 +25,7 @@ export interface ServiceRecord {
 export interface Query {
   addresses(name: string, type: 'A' | 'AAAA'): Promise<Found<AddressRecord>>
   services(name: string): Promise<Found<ServiceRecord>>
-  /** What is still open fails. */
+  /** Queries that are still open fail. */
   cancel(): void
 }
 
@@ -38,12 +38,12 @@ export interface Patience {
 
 export type OpenQuery = (servers: readonly string[], patience?: Patience) => Query
 
-/** A lost packet costs two seconds, and nobody waits for them but this pool. */
+/** A lost packet costs two seconds, for which only this pool waits. */
 const usualPatience: Patience = { timeoutMs: 2_000, attempts: 2 }
 
 /**
- * c-ares through node:dns: it asks name servers and nobody else, and again over TCP when a reply is truncated. It reads
- * resolv.conf when it is made, so whoever wants to notice a change opens a new one.
+ * c-ares through node:dns: it asks name servers and nobody else, and again over TCP when a reply is
+ * truncated. It reads resolv.conf when it is made, so whoever wants to notice a change opens a new one.
  */
 export const openQuery: OpenQuery = (servers, { timeoutMs, attempts } = usualPatience) => {
   const resolver = new dns.Resolver({ timeout: timeoutMs, tries: attempts, maxTimeout: timeoutMs })

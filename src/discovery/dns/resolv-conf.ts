@@ -16,7 +16,7 @@ export interface ResolvConf {
   readonly ipv6: boolean
 }
 
-/** MAXNS and the bounds of the options: glibc's resolv/res_init.c and resolv.h. */
+/** MAXNS and the bounds of the options, from glibc's resolv/res_init.c and resolv.h. */
 const maxServers = 3
 const maxNdots = 15
 const maxTimeoutS = 30
@@ -28,8 +28,9 @@ const usualTimeoutMs = 2_000
 const usualAttempts = 2
 
 /**
- * Reads the text of a resolv.conf; $LOCALDOMAIN and $RES_OPTIONS of `env` come on top, as in resolv.conf(5). `hostName`:
- * of this machine; its domain is searched when the file names none. What it does not know it leaves out. Never throws.
+ * Reads the text of a resolv.conf; $LOCALDOMAIN and $RES_OPTIONS of `env` come on top, as in resolv.conf(5).
+ * `hostName`: of this machine; its domain is searched when the file names none. Leaves out what it does not
+ * know. Never throws.
  */
 export function parseResolvConf(
   text: string,
@@ -55,7 +56,7 @@ export function parseResolvConf(
   options.push(...words(env.RES_OPTIONS ?? ''))
   return {
     servers: servers.length === 0 ? ['127.0.0.1'] : servers.slice(0, maxServers),
-    // The root is where a name is looked up as it is.
+    // The root as search domain: the name is looked up as it is.
     search: search
       .map((domain) => domain.replace(/\.$/, '').toLowerCase())
       .filter((domain) => domain !== '')

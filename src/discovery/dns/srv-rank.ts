@@ -18,9 +18,9 @@ export interface Share {
 const maxWeight = 1000
 
 /**
- * The shares of SRV records, in their order. Where weights differ, 0 is "a very small chance" in RFC 2782, and 1 is the
- * least that a pool has: so the heaviest record of a priority becomes 1000 wherever there is a 0 beside it, or where it is
- * more than that. Otherwise weights stay as people wrote them.
+ * The shares of SRV records, in their order. Where weights differ, 0 is "a very small chance" in RFC 2782,
+ * and 1 is the least that a pool has: so the heaviest record of a priority becomes 1000 wherever there is a 0
+ * beside it, or where it is more than that. Otherwise weights stay as people wrote them.
  */
 export function sharesOf(ranks: readonly SrvRank[]): readonly Share[] {
   const priorities = [...new Set(ranks.map(({ priority }) => priority))].sort((a, b) => a - b)

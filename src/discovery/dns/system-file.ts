@@ -5,7 +5,9 @@ const lookMs = 1_000
 /** The longest lists of blocked names have about 6 MiB. */
 const maxBytes = 16 * 1024 * 1024
 
-/** What a file of the system says, read again when it has changed. A file that cannot be read says nothing. */
+/**
+ * What a file of the system says, read again when it has changed. A file that cannot be read says nothing.
+ */
 export class SystemFile<T> {
   readonly #path: string
   readonly #parse: (text: string) => T

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Pool } from 'undici'
 import type { After } from '../../core/after.ts'
+import { CodedError } from '../../core/coded-error.ts'
 import { connectLookup } from '../dns/connect-lookup.ts'
 import { systemLookup } from '../dns/name-lookup.ts'
 import { type Cluster, CredentialsError, readMaterial } from './cluster.ts'
@@ -13,9 +14,9 @@ export interface Api {
   /** For people, `https://10.0.0.1:6443`: where it was last; null: nobody has been asked yet. */
   readonly server: string | null
   /**
-   * Sends one GET. Rejects when it is not known whom to ask, when there is no connection or no credentials, or with the
-   * signal's reason. An answer with status 401 is an answer. Whoever gets a body reads it to its end, leaves the loop, or
-   * aborts.
+   * Sends one GET. Rejects when it is not known whom to ask, when there is no connection or no credentials,
+   * or with the signal's reason. An answer with status 401 is an answer. Whoever gets a body reads it to its
+   * end, leaves the loop, or aborts.
    */
   get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<ApiAnswer>
   /** Closes every socket. */
@@ -31,13 +32,15 @@ export interface ApiAnswer {
 
 /** For the TCP and TLS handshakes. The time for an answer is the caller's to limit. */
 const connectMs = 10_000
-/** A watch is idle for a minute at a time; a vanished peer shows sooner this way, and firewalls keep the flow. */
+/**
+ * A watch is idle for a minute at a time; a vanished peer shows sooner this way, and firewalls keep the flow.
+ */
 const keepaliveMs = 15_000
 
 /**
- * Opens nothing before the first get(). `locate` is asked before each request, and every file is read again: tokens last
- * an hour, authorities and certificates rotate, and there is a request in five minutes. `userAgent`: how the server's
- * audit log names us.
+ * Opens nothing before the first get(). `locate` is asked before each request, and every file is read again:
+ * tokens last an hour, authorities and certificates rotate, and there is a request in five minutes.
+ * `userAgent`: how the server's audit log names us.
  */
 export function connectCluster(locate: () => Promise<Found>, userAgent: string): Api {
   return new ClusterApi(locate, userAgent)
@@ -97,16 +100,20 @@ class ClusterApi implements Api {
     await Promise.all([...this.#pools].map((pool) => pool.destroy()))
   }
 
-  /** A connection belongs to who we were when it was opened: another identity gets connections of its own. */
+  /**
+   * A connection belongs to the identity with which it was opened: another identity gets its own connections.
+   */
   async #poolFor(origin: string, cluster: Cluster): Promise<Pool> {
     const identity = await identityOf(origin, cluster)
     // Loaded when the first pool needs it: it takes 55 ms, and most configurations have no use for it.
     const { Pool } = await import('undici')
-    if (this.#closed) throw new Error('the connection to the API server is closed')
+    if (this.#closed)
+      throw new CodedError('ERR_API_CLOSED', 'internal', 'the connection to the API server is closed')
     if (this.#current !== null && isDeepStrictEqual(this.#current.identity, identity))
       return this.#current.pool
     const pool = new Pool(origin, {
-      // A connection for each watch and one for lists. HTTP/2 would need one in all, but undici calls its own experimental.
+      // A connection for each watch and one for lists. HTTP/2 would need one in all, but undici calls its own
+      // experimental.
       allowH2: false,
       connect: {
         ...tlsOf(identity),
@@ -137,11 +144,11 @@ const after: After = (ms, fire) => {
   return () => clearTimeout(timer)
 }
 
-/** Throws CredentialsError for what no token has: in a header it could become another header. */
+/** Throws CredentialsError for characters that no token contains: they could begin another header. */
 function readToken(text: string): string {
   const token = text.trim()
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw new CredentialsError('the token holds characters that no token has')
+    throw new CredentialsError('the token must be printable ASCII without blanks, and it is not')
   return token
 }
 

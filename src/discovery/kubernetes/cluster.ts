@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { CodedError } from '../../core/coded-error.ts'
 import { fileErrorText } from '../../core/wording.ts'
 
 /** Where an API server is, and how we prove who we are: what a kubeconfig or a pod's files say. */
@@ -11,7 +12,7 @@ export interface Cluster {
   readonly serverName: string | null
   /** PEM; null: the authorities that Node trusts. */
   readonly ca: Material | null
-  /** The server's certificate is not looked at. */
+  /** The server's certificate is not verified. */
   readonly insecure: boolean
   readonly token: Material | null
   readonly certificate: { readonly cert: Material; readonly key: Material } | null
@@ -22,19 +23,28 @@ export type Material =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'file'; readonly file: string }
 
-/** Where the server is or who we are is not known; the message never holds what was read. */
-export class CredentialsError extends Error {}
+/**
+ * It cannot be read where the server is or what identity to use; the message never contains what was read.
+ */
+export class CredentialsError extends CodedError {
+  constructor(message: string, cause?: unknown) {
+    super('ERR_CREDENTIALS', 'internal', message, cause)
+  }
+}
 
 /** What is wrong with a file that cannot be read. */
 export function unreadable(file: string, error: unknown): string {
   return `${file} cannot be read: ${fileErrorText(error)}`
 }
 
-/** Throws CredentialsError when the file cannot be read or is empty: what is half-way swapped is tried again. */
+/**
+ * Throws CredentialsError when the file cannot be read or is empty: a file that is being replaced is tried
+ * again later.
+ */
 export async function readMaterial(material: Material): Promise<string> {
   if (material.kind === 'text') return material.text
   const text = await readFile(material.file, 'utf8').catch((error: unknown) => {
-    throw new CredentialsError(unreadable(material.file, error))
+    throw new CredentialsError(unreadable(material.file, error), error)
   })
   if (text.trim() === '') throw new CredentialsError(`${material.file} is empty`)
   return text

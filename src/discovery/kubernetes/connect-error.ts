@@ -1,8 +1,20 @@
+import { CodedError } from '../../core/coded-error.ts'
 import { errorCode, errorText } from '../../core/wording.ts'
 import type { Cluster } from './cluster.ts'
 
-/** The server's certificate is not one to trust; the message says which line of which file to look at. */
-export class CertificateError extends Error {}
+/** The server's certificate cannot be trusted; the message says which line of which file to look at. */
+export class CertificateError extends CodedError {
+  constructor(message: string, cause: unknown) {
+    super('ERR_CERTIFICATE', 'upstream', message, cause)
+  }
+}
+
+/** The URL says http and the server speaks https, or the reverse. */
+export class SchemeError extends CodedError {
+  constructor(message: string, cause: unknown) {
+    super('ERR_API_SCHEME', 'upstream', message, cause)
+  }
+}
 
 /** undici wraps what the socket said, and Node what each of several addresses said. */
 export function deepest(error: unknown): unknown {
@@ -10,7 +22,9 @@ export function deepest(error: unknown): unknown {
   return error instanceof Error && error.cause instanceof Error ? deepest(error.cause) : error
 }
 
-/** Of OpenSSL's X509_V_ERR_*, as Node names them: nobody whom we trust has signed it. */
+/**
+ * Those of OpenSSL's X509_V_ERR_*, as Node names them, that mean: not signed by an authority that we trust.
+ */
 const untrusted = new Set([
   'CERT_SIGNATURE_FAILURE',
   'CERT_UNTRUSTED',
@@ -22,7 +36,7 @@ const untrusted = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
-/** What came was no TLS: OpenSSL took the first bytes of an answer in clear text for the head of a record. */
+/** The answer was not TLS: OpenSSL took the first bytes of clear text for the header of a record. */
 const notTls = new Set([
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_SSL_PACKET_LENGTH_TOO_LONG',
@@ -30,7 +44,10 @@ const notTls = new Set([
   'ERR_SSL_UNSUPPORTED_PROTOCOL',
 ])
 
-/** Why a request got no answer, in words that lead to the line of the kubeconfig; what says enough comes back as it is. */
+/**
+ * Why a request got no answer, in words that lead to the line of the kubeconfig; an error that already says
+ * enough is returned unchanged.
+ */
 export function explained(error: unknown, cluster: Cluster): unknown {
   const cause = deepest(error)
   const code = errorCode(cause)
@@ -40,20 +57,24 @@ export function explained(error: unknown, cluster: Cluster): unknown {
       cluster.ca === null
         ? `${cluster.from} has no certificate-authority, and nobody whom this host trusts has signed the server's certificate (${said})`
         : `the certificate-authority of ${cluster.from} has not signed the server's certificate (${said})`,
+      cause,
     )
   }
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return new CertificateError(`the server's certificate, or this host's clock, is wrong: ${said}`)
+    return new CertificateError(`the server's certificate, or this host's clock, is wrong: ${said}`, cause)
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return new CertificateError(
       `the server's certificate is for another name (tls-server-name in a kubeconfig says which one): ${said}`,
+      cause,
     )
   }
   if (cluster.server.startsWith('https:')) {
-    return notTls.has(code) ? new Error(`the URL says https, but the server speaks http (${said})`) : error
+    return notTls.has(code)
+      ? new SchemeError(`the URL says https, but the server speaks http (${said})`, cause)
+      : error
   }
   // A server that expects TLS answers with an alert, which is no HTTP, or hangs up.
   const strange = code.startsWith('HPE_') || code === 'UND_ERR_SOCKET' || code === 'ECONNRESET'
-  return strange ? new Error(`${said}; the URL says http: does the server speak https?`) : error
+  return strange ? new SchemeError(`${said}; the URL says http: does the server speak https?`, cause) : error
 }

@@ -4,7 +4,8 @@ import { type Choice, type EndpointSlice, portNames } from './endpoint-slice.ts'
 /** Why these slices have no endpoint to use. */
 export function emptinessOf(slices: readonly EndpointSlice[], { port, locality, node }: Choice): Emptiness {
   if (slices.length === 0) return fault('it has no EndpointSlices (is there such a Service?)')
-  // With nothing to select, the controller leaves one slice without endpoints, and without ports: they are the Pods'.
+  // With nothing to select, the controller leaves one slice without endpoints, and without ports: they are
+  // the Pods'.
   if (slices.every(({ endpoints }) => endpoints.length === 0)) {
     return gone('no Pod is there (it is scaled to 0, or its selector fits none)')
   }

@@ -29,7 +29,9 @@ export interface SliceEndpoint {
   readonly zone: string | null
   /** The pod, where it is one. */
   readonly target: string | null
-  /** Nodes and zones that should use it, as the cluster's traffic distribution has it. Empty: it says nothing. */
+  /**
+   * Nodes and zones that should use it, as the cluster's traffic distribution has it. Empty: it says nothing.
+   */
   readonly forNodes: readonly string[]
   readonly forZones: readonly string[]
 }
@@ -48,9 +50,10 @@ export interface Choice {
 }
 
 /**
- * The endpoints to use, as kube-proxy would choose them (pkg/proxy/topology.go): the ready ones, or else those that are
- * terminating and still serve; each address once; TCP only. Where kube-proxy drops what is far away, here it is what is
- * used last: a proxy that sees a near endpoint fail can still go to it. Only `node-only` drops. Sorted by address.
+ * The endpoints to use, as kube-proxy would choose them (pkg/proxy/topology.go): the ready ones, or else
+ * those that are terminating and still serve; each address once; TCP only. Where kube-proxy drops what is far
+ * away, here it is what is used last: a proxy that sees a near endpoint fail can still go to it. Only
+ * `node-only` drops. Sorted by address.
  */
 export function endpointsOf(slices: Iterable<EndpointSlice>, choice: Choice): readonly FoundEndpoint[] {
   const { locality, node } = choice
@@ -101,8 +104,9 @@ function isTcp(port: SlicePort): port is SlicePort & { readonly port: number } {
 }
 
 /**
- * One of each address. It is in two slices while it moves from one to the other, and so are two host-network pods of one
- * node during a rolling update: the ready one counts, then the one that serves, then the one on our node.
+ * One of each address. It is in two slices while it moves from one to the other, and so are two host-network
+ * pods of one node during a rolling update: the ready one counts, then the one that serves, then the one on
+ * our node.
  */
 function merged(all: Iterable<Candidate>, node: OurNode): readonly Candidate[] {
   const rank = ({ endpoint }: Candidate) =>
@@ -149,8 +153,8 @@ function nearness(
 }
 
 /**
- * The endpoints that the cluster's hints keep for us; null when the hints do not count. They do when every ready endpoint
- * has one (the controller is not half-way through) and at least one is for us.
+ * The endpoints that the cluster's hints keep for us; null when the hints do not count. They do when every
+ * ready endpoint has one (the controller is not half-way through) and at least one is for us.
  */
 function hinted(
   usable: readonly SliceEndpoint[],

@@ -1,7 +1,8 @@
+import { CodedError } from '../../core/coded-error.ts'
 import { errorText } from '../../core/wording.ts'
 import type { ApiStatus } from './api-status.ts'
 import { CredentialsError } from './cluster.ts'
-import { CertificateError, deepest } from './connect-error.ts'
+import { CertificateError, deepest, SchemeError } from './connect-error.ts'
 import { ShapeError } from './received.ts'
 
 export const failureKinds = [
@@ -21,7 +22,9 @@ export const failureKinds = [
   'refused',
   /** The version to watch from is too old: happens after each restart of the server. */
   'expired',
-  /** The version is one that the server has not seen: etcd was restored, or another cluster has its address. */
+  /**
+   * The version is one that the server has not seen: etcd was restored, or another cluster has its address.
+   */
   'ahead',
   /** A watch without a word for too long. */
   'stalled',
@@ -33,14 +36,17 @@ export const failureKinds = [
 
 export type FailureKind = (typeof failureKinds)[number]
 
-/** What says nothing of what the server thinks of us: it may be away, or we did not get as far as to ask. */
+/**
+ * Failures that say nothing about whether the server would serve us: it may be away, or the request was never
+ * sent.
+ */
 const unanswered: ReadonlySet<FailureKind> = new Set(['connection', 'timeout', 'credentials'])
 
 export function isAnswered({ kind }: Failure): boolean {
   return !unanswered.has(kind)
 }
 
-/** Why a list or a watch came to nothing. */
+/** Why a list or a watch failed. */
 export interface Failure {
   readonly kind: FailureKind
   readonly message: string
@@ -52,12 +58,12 @@ export function failure(kind: FailureKind, message: string, retryAfterMs: number
   return { kind, message, retryAfterMs }
 }
 
-/** The reason with which a request is aborted whose answer did not come. */
-export class Impatience extends Error {
+/** The reason with which a request is aborted when its answer does not come in time. */
+export class Impatience extends CodedError {
   readonly failure: Failure
 
   constructor(failure: Failure) {
-    super(failure.message)
+    super('ERR_API_SILENT', 'upstream', failure.message)
     this.failure = failure
   }
 }
@@ -67,6 +73,7 @@ export function failureOfError(error: unknown): Failure {
   if (error instanceof ShapeError) return failure('malformed', error.message)
   if (error instanceof CredentialsError) return failure('credentials', error.message)
   if (error instanceof CertificateError) return failure('certificate', error.message)
+  if (error instanceof SchemeError) return failure('connection', error.message)
   return failure('connection', errorText(deepest(error)))
 }
 

@@ -10,8 +10,8 @@ export interface Whereabouts {
   /** A kubeconfig that the configuration names; null: found by itself. */
   readonly kubeconfig: string | null
   /**
-   * Instead of the address that was found: in a pod of the host's network that is a ClusterIP, which works only while
-   * kube-proxy or the CNI does. null: as found.
+   * Instead of the address that was found: in a pod of the host's network that is a ClusterIP, which works
+   * only while kube-proxy or the CNI does. null: as found.
    */
   readonly server: string | null
   readonly env: Readonly<Record<string, string | undefined>>
@@ -71,7 +71,7 @@ async function fromFile(file: string): Promise<Cluster> {
     return readKubeconfig(await readFile(file, 'utf8'), file)
   } catch (error) {
     if (error instanceof ShapeError) throw error
-    throw new ShapeError(unreadable(file, error))
+    throw new ShapeError(unreadable(file, error), error)
   }
 }
 
@@ -89,7 +89,10 @@ function inPod(env: Whereabouts['env'], folder: string): Cluster | null {
   }
 }
 
-/** The certificate stays that of the cluster: of a kubeconfig its server's name, in a pod the one that all have. */
+/**
+ * The certificate stays that of the cluster: of a kubeconfig its server's name, in a pod the one that all
+ * have.
+ */
 function moved(cluster: Cluster, to: string): Cluster {
   const server = serverUrl(to, 'the API server of the configuration')
   const name = cluster.from === 'this pod' ? inClusterName : new URL(cluster.server).hostname

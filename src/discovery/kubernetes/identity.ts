@@ -5,7 +5,10 @@ import type { buildConnector } from 'undici'
 import { errorText } from '../../core/wording.ts'
 import { type Cluster, CredentialsError, readMaterial } from './cluster.ts'
 
-/** Whom we talk to, and as whom: what a connection is opened with, and what every later request on it relies on. */
+/**
+ * Which server we talk to, and as whom: a connection is opened with this, and every later request on it
+ * relies on it.
+ */
 export interface Identity {
   readonly origin: string
   /** For messages. */
@@ -52,11 +55,11 @@ function contextOf(ca: string | null, client: Identity['client'], from: string) 
     return createSecureContext({ ...(ca !== null && { ca }), ...client })
   } catch (error) {
     const what = client === null ? 'certificate-authority' : 'client-certificate and client-key'
-    throw new CredentialsError(`${what} of ${from} cannot be used: ${errorText(error)}`)
+    throw new CredentialsError(`${what} of ${from} cannot be used: ${errorText(error)}`, error)
   }
 }
 
-/** Node takes an authority that is none without a word, and then trusts nobody. */
+/** Node accepts a text that is no certificate as authority without an error, and then trusts nobody. */
 function checkAuthority(pem: string, from: string): void {
   const blocks = pem.match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END [^-]+-----/g) ?? []
   if (blocks.length === 0) {
@@ -66,7 +69,7 @@ function checkAuthority(pem: string, from: string): void {
     try {
       new X509Certificate(block)
     } catch (error) {
-      throw new CredentialsError(`certificate-authority of ${from} is broken: ${errorText(error)}`)
+      throw new CredentialsError(`certificate-authority of ${from} is broken: ${errorText(error)}`, error)
     }
   }
 }

@@ -4,9 +4,9 @@ import type { Cluster, Material } from './cluster.ts'
 import { Received, ShapeError } from './received.ts'
 
 /**
- * Reads the text of a kubeconfig (client-go's tools/clientcmd/api/v1): its current context, with token, tokenFile or
- * client certificate. Throws ShapeError when it is broken, or asks for what is not supported; the message says what to
- * do instead. Relative files are relative to the kubeconfig's folder.
+ * Reads the text of a kubeconfig (client-go's tools/clientcmd/api/v1): its current context, with token,
+ * tokenFile or client certificate. Throws ShapeError when it is broken, or asks for what is not supported;
+ * the message says what to do instead. Relative files are relative to the kubeconfig's folder.
  */
 export function readKubeconfig(text: string, file: string): Cluster {
   const config = new Received(yaml(text, file), file)
@@ -66,7 +66,7 @@ function named(config: Received, list: string, name: string, file: string): Rece
   return found
 }
 
-/** What would be ignored is refused: without it every answer would be a 401 that nobody can explain. */
+/** Refuses what would otherwise be ignored: every answer would then be a 401 that nobody could explain. */
 function refuseUnsupported(cluster: Received, user: Received, file: string): void {
   const instead = 'use a token of a ServiceAccount (tokenFile) or a client certificate'
   const refused = [

@@ -32,7 +32,10 @@ export interface KubernetesDeps extends SourceDeps {
 
 /** A Service of a few slices is followed without delay. */
 const mostAtOnce = 10
-/** As kube-proxy's minSyncPeriod: a rollout of hundreds of slices is hundreds of events, and one new set a second will do. */
+/**
+ * As kube-proxy's minSyncPeriod: a rollout of hundreds of slices is hundreds of events, and one new set a
+ * second will do.
+ */
 const paceMs = 1_000
 
 /** The endpoints of a Service's port, as the cluster's EndpointSlices have them. */
@@ -114,7 +117,9 @@ export class KubernetesSource implements Source {
     })
   }
 
-  /** Without our node's name, every endpoint would be on another one: an empty pool that nobody could explain. */
+  /**
+   * Without our node's name, every endpoint would be on another one: an empty pool that nobody could explain.
+   */
   #refuse(): void {
     const reason = `node-only is not possible: ${unknownPlace('node-only')}`
     this.#knowledge = { kind: 'none', reason, sinceMs: this.#deps.nowMs() }
@@ -230,7 +235,7 @@ function failingOf(trouble: Trouble): Failing | null {
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
-/** Pods that were known before that have often given their addresses to others. */
+/** After that long the addresses have often passed to other Pods. */
 const oldMs = dayMs
 
 function ageText(ms: number): string {
@@ -244,7 +249,7 @@ function unknownPlace(locality: Locality): string {
     : 'the name of this node is not known (set NODE_NAME from spec.nodeName)'
 }
 
-/** As many as a line of the log can bear. */
+/** As many as fit a line of the log. */
 const maxListed = 10
 
 function listed(endpoints: readonly FoundEndpoint[]): string {

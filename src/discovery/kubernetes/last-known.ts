@@ -24,14 +24,18 @@ export interface Remembered {
 /** Changes come in bursts, and a start needs only the last. */
 const paceMs = 1_000
 
-/** The file's age is to be that of the answer, and not of the last change: a quiet Service's file is touched so often. */
+/**
+ * The file's age has to be that of the last answer, not of the last change: the file of a Service in which
+ * nothing changes is touched this often.
+ */
 const freshMs = 600_000
 
 const serviceLabel = 'kubernetes.io/service-name'
 
 /**
- * The slices of a Service on disk, for a start while no API server answers. The file is an EndpointSliceList such as
- * `kubectl get --raw` prints; the file's age is how long ago the API server confirmed it, give or take ten minutes.
+ * The slices of a Service on disk, for a start while no API server answers. The file is an EndpointSliceList
+ * such as `kubectl get --raw` prints; the file's age is how long ago the API server confirmed it, give or
+ * take ten minutes.
  */
 export class LastKnown {
   readonly #file: string
@@ -52,7 +56,10 @@ export class LastKnown {
     this.#deps = deps
   }
 
-  /** What was saved; null: nothing usable. A file of another Service is not used, nor one that is broken: that is logged. */
+  /**
+   * What was saved; null: nothing usable. A file of another Service is not used, nor one that is broken: that
+   * is logged.
+   */
   load(): Remembered | null {
     try {
       const text = readFileSync(this.#file, 'utf8')
@@ -82,7 +89,7 @@ export class LastKnown {
     this.#cancel = this.#deps.after(paceMs, () => void this.#write())
   }
 
-  /** What was saved last is still so. */
+  /** What was saved last is still valid. */
   confirm(): void {
     const nowMs = this.#deps.wallMs()
     if (this.#busy || this.#freshAtMs === null || nowMs - this.#freshAtMs < freshMs) return
@@ -91,7 +98,7 @@ export class LastKnown {
     void utimes(this.#file, now, now).catch(() => {}) // the next save() says what is wrong
   }
 
-  /** What was not written yet is not written. */
+  /** A write that has not begun is dropped. */
   stop(): void {
     this.#stopped = true
     this.#cancel()

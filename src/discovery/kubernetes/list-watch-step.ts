@@ -2,7 +2,10 @@ import type { Failure } from './failure.ts'
 
 /** What to ask the API server next. Versions are opaque. */
 export type Step =
-  /** `0`: whatever the server's cache has; empty: the newest, by a quorum of etcd; else: that one or a later one. */
+  /**
+   * `0`: whatever the server's cache has; empty: the newest, by a quorum of etcd; else: that one or a later
+   * one.
+   */
   | { readonly kind: 'list'; readonly atLeast: string }
   /** `listed`: the version comes from a list that was made just now. */
   | { readonly kind: 'watch'; readonly from: string; readonly listed: boolean }
@@ -21,7 +24,7 @@ export interface Failed {
   readonly failure: Failure
   /** How far a watch came; of a list it means nothing. */
   readonly version: string
-  /** It was a watch that had been good for some time: what ended it is news, and no circle. */
+  /** It was a watch that had worked for some time: trying again at once cannot become a tight loop. */
   readonly worked: boolean
 }
 
@@ -48,20 +51,22 @@ export function following(step: Step, end: End): Next {
   }
 }
 
-/** Who refuses a version is asked without one: at once, but not for ever. */
+/** A server that refuses a version is asked without one, at once the first time. */
 function afterList(step: List, { kind }: Failure): Next {
   const refusesVersion = kind === 'expired' || kind === 'ahead'
   return refusesVersion ? { step: newest, pause: step.atLeast === '' } : { step, pause: true }
 }
 
 /**
- * A list, always. Who went on watching from the version that it has could not tell a server that has nothing to say from
- * one whose past is another (etcd restored from a backup): that one is silent until the watch's time is over. A list not
- * older than what we have is refused by such a server within 3 s, and costs any other no more than a look into its cache.
+ * Always a list. A client that went on watching from its last version could not tell a server that has
+ * nothing to report from one with another history (etcd restored from a backup), which stays silent until the
+ * watch's time is over. Such a server refuses a list "not older than" our version within 3 s; any other
+ * answers it from its cache.
  */
 function afterWatch(step: Watch, { failure, version, worked }: Failed): Next {
   switch (failure.kind) {
-    // Every server says so after its restart. But one that calls its own list's version too old is not asked in a circle.
+    // Every server says so after its restart. But one that calls the version of its own list too old must not
+    // be asked in a loop.
     case 'expired':
       return { step: { kind: 'list', atLeast: version }, pause: step.listed && !worked }
     case 'ahead':

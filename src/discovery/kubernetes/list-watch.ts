@@ -37,36 +37,50 @@ export interface Asked {
   readonly worked: boolean
 }
 
-/** For a whole page of a list, or the head of a watch. A list of a version that the server has not seen takes 3 s. */
+/**
+ * For a whole page of a list, or the head of a watch. A list of a version that the server has not seen takes
+ * 3 s.
+ */
 const answerMs = 30_000
-/** Asked of the server, so that the watches of many clients do not end together: client-go's 5 to 10 minutes. */
+/**
+ * Asked of the server, so that the watches of many clients do not end together: client-go's 5 to 10 minutes.
+ */
 const leastWatchSeconds = 300
 const mostWatchSeconds = 600
 /** Bookmarks come every 60 s (k8s.io/apiserver, cacher.go); a late one is no stall. */
 const bookmarkMs = 100_000
 /** Without bookmarks a watch is silent until its end, which may be late by this much. */
 const overdueMs = 30_000
-/** client-go's: what ends sooner, and without an event, is no watch. */
+/** As in client-go: a watch that ends sooner, without an event, has not worked. */
 const shortestWatchMs = 1_000
-/** What stood so long was a watch, also when there was nothing to say; a server that cuts each is asked no more often. */
+/**
+ * A watch that lasted this long has worked, even without an event; a server that cuts every watch is asked no
+ * more often than this.
+ */
 const steadyMs = 5_000
 /** A server whose clock is fast, or ours slow, ends a watch so much before its time. */
 const earlyMs = 5_000
 /** client-go's; a Service of 50,000 endpoints has 500 slices. */
 const pageSlices = 500
-/** No server may send us away for longer. */
+/** The longest Retry-After that is obeyed. */
 const longestRetryMs = 300_000
 /** As client-go's reflector has them (tools/cache/reflector.go): the first wait, and the longest. */
 const firstWaitMs = 800
 const longestWaitMs = 30_000
-/** A server that is not there costs nobody anything, and one that restarts is to be followed 10 s after it is ready. */
+/**
+ * A server that is not there costs nobody anything, and one that restarts is to be followed 10 s after it is
+ * ready.
+ */
 const soonMs = 5_000
-/** A restart is over by then: who still refuses us does it for a reason of its own, and need not be asked so often. */
+/**
+ * A restart is over by then: who still refuses us does it for a reason of its own, and need not be asked so
+ * often.
+ */
 const restartMs = 120_000
 
 /**
- * Keeps the EndpointSlices of one Service: lists them, watches for changes, and begins again when that fails, for ever.
- * Nothing is ever taken away but by a valid answer of the server.
+ * Keeps the EndpointSlices of one Service: lists them, watches for changes, and begins again when that fails,
+ * for ever. Only a valid answer of the server ever takes anything away.
  */
 export class ListWatch {
   readonly #path: string
@@ -75,7 +89,7 @@ export class ListWatch {
   readonly #stopping = new AbortController()
   readonly #backoff = new Backoff()
   #slices = new Map<string, EndpointSlice>()
-  /** A server that has sent one sends them always; no document promises any. */
+  /** A server that has sent one bookmark goes on sending them; no document promises any. */
   #bookmarks = false
 
   constructor({ namespace, name }: ServiceName, deps: ListWatchDeps) {
@@ -135,7 +149,8 @@ export class ListWatch {
       if (next !== null) query.continue = next
       else if (atLeast !== '') {
         query.resourceVersion = atLeast
-        // Without it, a limit beside a version means exactly that version: the past, for as long as etcd has it.
+        // Without it, a limit beside a version means exactly that version: the past, for as long as etcd has
+        // it.
         query.resourceVersionMatch = 'NotOlderThan'
       }
       patience.expect(answerMs, failure('timeout', `no list within ${answerMs / 1000}s`))
@@ -195,7 +210,7 @@ export class ListWatch {
     if (!heard && livedMs < shortestWatchMs) {
       return failed(failure('short-watch', 'a watch ended at once'), version, worked)
     }
-    // A server that stops ends its watches properly.
+    // A server that is stopping ends its watches properly.
     if (livedMs < wantedMs - earlyMs) {
       return failed(failure('connection', 'the server ended a watch before its time'), version, worked)
     }
@@ -297,14 +312,18 @@ function failed(failure: Failure, version: string, worked = false): Failed {
   return { kind: 'failed', failure, version, worked }
 }
 
-/** How long to wait after each of several failures: 800 ms, then twice as long each time, all of it times 1 to 2. */
+/**
+ * How long to wait after each of several failures: 800 ms, then twice as long each time, all of it times 1 to
+ * 2.
+ */
 class Backoff {
   #stepMs = firstWaitMs
   #trouble: { readonly answered: boolean; readonly sinceMs: number } | null = null
 
   /**
-   * `random`: 0 to 1. `answered`: the server did answer, only not as we wish. At most 5 s while nobody answers, and during
-   * the first two minutes of refusals; 30 s after that. It begins anew when a server that was away answers.
+   * `random`: 0 to 1. `answered`: the server did answer, only not as we wish. At most 5 s while nobody
+   * answers, and during the first two minutes of refusals; 30 s after that. It begins anew when a server that
+   * was away answers.
    */
   next(nowMs: number, random: number, answered: boolean): number {
     if (this.#trouble?.answered !== answered) {

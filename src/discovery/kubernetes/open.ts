@@ -9,8 +9,8 @@ import { kubernetesSource } from './kubernetes-source.ts'
 const program = 'spliceway'
 
 /**
- * The source of a pool with `kubernetes`, with connections of its own: a watch occupies one all the time. The API server is
- * looked for anew at each request: what is missing or broken now may be there the next time.
+ * The source of a pool with `kubernetes`, with connections of its own: a watch occupies one all the time. The
+ * API server is looked for anew at each request: what is missing or broken now may be there the next time.
  */
 export function openKubernetes(
   pool: string,

@@ -1,7 +1,10 @@
 import type { After } from '../../core/after.ts'
 import { type Failure, Impatience } from './failure.ts'
 
-/** A signal that aborts when what is awaited does not come in time, or when everything stops. end() releases it. */
+/**
+ * A signal that aborts when what is awaited does not come in time, or when everything stops. end() releases
+ * it.
+ */
 export class Patience {
   readonly #after: After
   readonly #stop: AbortSignal
@@ -19,7 +22,10 @@ export class Patience {
     return this.#own.signal
   }
 
-  /** From now on so long; replaces what was awaited before. `otherwise` becomes the signal's reason, as an Impatience. */
+  /**
+   * Starts to wait for `ms`; replaces what was awaited before. `otherwise` becomes the signal's reason, as an
+   * Impatience.
+   */
   expect(ms: number, otherwise: Failure): void {
     this.#cancel()
     this.#cancel = this.#after(ms, () => this.#own.abort(new Impatience(otherwise)))

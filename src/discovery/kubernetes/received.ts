@@ -1,7 +1,19 @@
-/** What came is not what the API or the file format promises; the message says where, what was expected and what came. */
-export class ShapeError extends Error {}
+import { CodedError } from '../../core/coded-error.ts'
 
-/** A JSON or YAML value from outside, read member by member. Every reader throws a ShapeError at the first surprise. */
+/**
+ * A value from outside is not what the API or the file format promises; the message says where, what was
+ * expected and what was received.
+ */
+export class ShapeError extends CodedError {
+  constructor(message: string, cause?: unknown) {
+    super('ERR_SHAPE', 'upstream', message, cause)
+  }
+}
+
+/**
+ * A JSON or YAML value from outside, read member by member. Every reader throws a ShapeError at the first
+ * surprise.
+ */
 export class Received {
   readonly #value: unknown
   readonly #path: string
@@ -62,7 +74,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Never the text itself: it may be a token or a key. */
+/** Never the value itself: it may be a token or a key. */
 function described(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'

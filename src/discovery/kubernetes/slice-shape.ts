@@ -2,8 +2,8 @@ import type { EndpointSlice, SliceEndpoint, SlicePort } from './endpoint-slice.t
 import { type Received, ShapeError } from './received.ts'
 
 /**
- * Reads one EndpointSlice. What the API leaves out is filled in as kube-proxy does: no `ready` or `serving` is true, no
- * `terminating` is false, no protocol is TCP, no port name is the empty one. Throws ShapeError.
+ * Reads one EndpointSlice. What the API leaves out is filled in as kube-proxy does: no `ready` or `serving`
+ * is true, no `terminating` is false, no protocol is TCP, no port name is the empty one. Throws ShapeError.
  */
 export function readSlice(slice: Received): EndpointSlice {
   return {
@@ -23,8 +23,8 @@ export interface SliceList {
 }
 
 /**
- * Reads one page of a list. Throws ShapeError for anything but an EndpointSliceList: an answer without items from some
- * other server, or from a page in between, must not look like a Service without endpoints.
+ * Reads one page of a list. Throws ShapeError for anything but an EndpointSliceList: an answer without items
+ * from some other server, or from a page in between, must not look like a Service without endpoints.
  */
 export function readSliceList(page: Received): SliceList {
   const kind = `${page.get('apiVersion').textOr('')} ${page.get('kind').textOr('')}`
@@ -46,7 +46,7 @@ function readPort(port: Received): SlicePort {
   }
 }
 
-/** An endpoint without an address is none. */
+/** An entry without an address is no endpoint. */
 function readEndpoint(endpoint: Received): SliceEndpoint[] {
   const [address] = endpoint.get('addresses').list()
   if (address === undefined) return []

@@ -4,15 +4,15 @@ import type { Asked } from './list-watch.ts'
 /** Whether the API server can be followed, and what of it is in the log. */
 export type Trouble =
   | { readonly kind: 'none' }
-  /** One loss that happens whenever a server restarts or a load balancer cuts. */
+  /** A single loss, as happens whenever a server restarts or a load balancer cuts a connection. */
   | { readonly kind: 'quiet'; readonly sinceMs: number; readonly reason: string; readonly unwatched: boolean }
-  /** A watch failed as it began, and the list after it went well: once it is routine, twice it is not. */
+  /** A watch failed as it began, and the list after it succeeded: happening once is routine, twice is not. */
   | { readonly kind: 'doubt'; readonly sinceMs: number; readonly reason: string }
   | {
       readonly kind: 'told'
       readonly sinceMs: number
       readonly reason: string
-      /** Each is told once until the end of the trouble. */
+      /** Each kind is logged once until the trouble is over. */
       readonly kinds: readonly FailureKind[]
       /** What failed last was a watch that never worked: no list mends that. */
       readonly unwatched: boolean
@@ -21,8 +21,8 @@ export type Trouble =
 const routine: ReadonlySet<FailureKind> = new Set(['connection', 'expired'])
 
 /**
- * The state after one more failure; `tell` when it is worth a line. What is routine is told when it was not the only
- * failure, or when there never was a confirmation (`first`).
+ * The state after one more failure; `tell` when it is worth a line. What is routine is told when it was not
+ * the only failure, or when there never was a confirmation (`first`).
  */
 export function afterFailure(
   trouble: Trouble,

@@ -1,13 +1,16 @@
 import { ShapeError } from './received.ts'
 
-/** An object in etcd has at most 1.5 MiB by default; as JSON, with its event around it, it is not five times that. */
+/**
+ * An object in etcd has at most 1.5 MiB by default; as JSON with its event around it, it stays below five
+ * times that.
+ */
 const maxLineBytes = 8 * 1024 * 1024
 
 const newline = 0x0a
 
 /**
- * Cuts the stream of a watch into lines. It cuts bytes and decodes whole lines: a chunk may end in the middle of a
- * character. Empty lines are skipped.
+ * Cuts the stream of a watch into lines. It cuts bytes and decodes whole lines: a chunk may end in the middle
+ * of a character. Empty lines are skipped.
  */
 export class Lines {
   #rest: Uint8Array[] = []

@@ -37,7 +37,7 @@ class Attempt {
     const target = { host: formatIp(endpoint), port: endpoint.port, autoSelectFamily: false }
     const options = source === null ? target : { ...target, localAddress: source }
     socket.connect(options, () => {
-      // Early enough: what came before is judged when it is read.
+      // Early enough: a reset that has come already shows when the socket is read.
       this.#tune?.(socket.descriptor)
       this.#connected()
     })

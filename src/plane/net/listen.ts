@@ -45,7 +45,10 @@ export function listen(
   }
 }
 
-/** Calls back after a whole turn of libuv's loop without a connection, or after `most` of them. libuv does not say more. */
+/**
+ * Calls back after a whole turn of libuv's loop without a connection, or after `most` of them. libuv offers
+ * no better sign that the queue is empty.
+ */
 function whenEmpty(most: number, accepted: () => number, empty: () => void): void {
   const first = accepted()
   let before = -1

@@ -26,7 +26,7 @@ export function createNetPlane({ sight, tune, takeError }: NetPlaneOptions): Pla
     relay: (downstream, upstream, options) => new NetRelay(context, downstream, upstream, options),
     after,
     now,
-    asksForRoom: false, // libuv has accepted before it tells
+    asksForRoom: false, // libuv has already accepted when it tells us
     wakeDescriptor: null,
     close() {}, // libuv's loop ends when nothing is left in it
   }

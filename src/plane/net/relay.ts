@@ -103,13 +103,13 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
     if (side.name === 'upstream') this.#owner.upstreamEnded()
     const state = this.#state
     if (state.kind !== 'telling' || state.verdict.code !== 'EPIPE' || !this.#bothEnded()) return
-    // Both have ended cleanly: the reset that came after one of the FINs concerns nobody.
+    // Both have ended cleanly: a reset after one of the FINs no longer matters.
     state.linger.cancel()
     this.#state = copying
   }
 
   lost(side: Side, error: NodeJS.ErrnoException): void {
-    if (this.#state.kind === 'telling') this.#abort(this.#state.verdict) // nobody is left who could be told
+    if (this.#state.kind === 'telling') this.#abort(this.#state.verdict) // there is no side left to tell
     if (this.#state.kind !== 'copying') return
     const vanished = error.code === 'ETIMEDOUT' || error.code === 'EHOSTUNREACH' // keepalive gave up
     const ended = error.code === 'EPIPE'

@@ -1,12 +1,15 @@
 import type { Consumer, NetSocket } from './socket.ts'
 
-/** What a side tells its relay. */
+/** What a side reports to its relay. */
 export interface SideOwner {
   /** The kernel has taken `count` bytes that were read from `from`. */
   moved(from: 'downstream' | 'upstream', count: number): void
   /** Bytes that wait for the kernel changed. */
   buffered(delta: number): void
-  /** Why an end that was read is none, as an errno name; null: it is one, as far as this host can tell. */
+  /**
+   * The errno name of the reset that hides behind an end that was read; null: it was a clean end, as far as
+   * this host can tell.
+   */
   hiddenError(side: Side): string | null
   /** A side's FIN was read. */
   finRead(side: Side): void
@@ -41,7 +44,7 @@ export class Side implements Consumer {
   #headerBytes = 0
   /** FIN follows the pending write. */
   #finAfterWrite = false
-  /** What the meter was told of the pending write. */
+  /** How much of the pending write has been reported as buffered. */
   #bufferedBytes = 0
   /** It was told to stop reading. */
   #paused = false

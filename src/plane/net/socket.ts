@@ -17,7 +17,7 @@ type WriteDone = (error?: Error | null) => void
 
 /**
  * A net.Socket whose reads go to a Consumer without passing the stream's own buffer, and whose failed writes do not
- * destroy it: bytes that the peer sent ahead of its reset can still be read (case 9).
+ * destroy it: bytes that the peer sent ahead of its reset can still be read (case 9 of docs/contract.md).
  */
 export class NetSocket extends Socket {
   readonly #reader: Reader<Consumer>
@@ -58,7 +58,10 @@ export class NetSocket extends Socket {
     return this.#writeDone === null && this.#writeError === null
   }
 
-  /** Bytes of the pending write that the kernel has not taken yet; a FIN that is on its way there is one. */
+  /**
+   * Bytes of the pending write that the kernel has not taken yet; a FIN that is on its way to the kernel
+   * counts as one byte.
+   */
   get unsentBytes(): number {
     const fin = this.writableEnded && !this.writableFinished && !this.destroyed ? 1 : 0
     return this.#writeDone === null ? fin : (handleOf(this)?.writeQueueSize ?? 0) + fin

@@ -14,7 +14,7 @@ const quickAck = { delayed: 0, once: 2, normal: 1 } as const
 
 /** How long the handshake's ACK waits for the client's first bytes: a server that speaks first waits for it. */
 const rideMs = 4
-/** Bytes that come later are a server's word about a client that says nothing, not a greeting. */
+/** Bytes that come later are a reaction to a client that says nothing (a timeout), not a greeting. */
 const greetingMs = 1_000
 
 /** What the servers of a group have shown. */
@@ -26,7 +26,7 @@ export interface Habits {
 /** normal: as for any socket. delayed: ACKs wait, and nothing was received yet. */
 export type AckState = 'normal' | 'delayed'
 
-/** A wire as this policy sees it. */
+/** The part of a wire that this policy uses. */
 export interface Acknowledging {
   readonly fd: Fd
   /** Bytes were sent on it. */

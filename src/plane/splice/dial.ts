@@ -53,7 +53,7 @@ export class Dialer {
     const { libc, address, acks } = this.#shared
     const { fd } = wire
     if (forClient) acks.dials(wire, group)
-    // Not when an urgent byte is told of: by then a read may have dropped it.
+    // Set now and not when an urgent byte is signalled, because by then a read may have dropped it.
     libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)
     if (source !== null) {
       const local = socketAddress(source, 0)
@@ -99,14 +99,14 @@ class Attempt implements Owner {
     this.#done = done
   }
 
-  /** Late, the wire is somebody else's, and nothing happens. */
+  /** Called late, when the wire has another owner, it does nothing. */
   cancel(): void {
     if (this.#wire.owner === this) this.#wire.close()
   }
 
   ready(wire: SpliceWire, events: number): void {
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
-      // Whoever has answered with bytes was there: they come before the reset that has come behind them.
+      // An endpoint that sent bytes did answer: they are delivered before the reset that followed them.
       const waiting = wire.waiting()
       if (waiting > 0) this.#connected(wire)
       else this.#failed(wire, waiting < 0 && waiting !== EAGAIN ? waiting : -wire.takeError())

@@ -15,7 +15,7 @@ import { type Shared, SpliceWire } from './wire.ts'
 
 /** Connections taken in one go; one at a time costs 2 µs more each. */
 const batch = 64
-/** Out of something: how long the rest waits in the kernel's backlog. */
+/** How long connections wait in the kernel's backlog after accept(2) ran out of descriptors or memory. */
 const pauseMs = 100
 /** Not the connection's fault: the next one would fare no better. */
 const shortages: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, ENOMEM])
@@ -102,7 +102,7 @@ export class Listener implements Listening, Watcher {
 
   resume(): void {
     if (this.#fd.n === -1 || this.place !== -1) return
-    // The kernel may have no room for a watch, as for anything else.
+    // epoll_ctl(2) can run out of memory too.
     if (this.#shared.poller.watchListener(this.#fd, this) < 0) this.#resumeLater()
   }
 

@@ -10,12 +10,15 @@ export interface Pipe {
 export const pipeBytes = 256 * 1024
 /** A pipe that the kernel made smaller than this is not worth its two descriptors. */
 const leastBytes = 64 * 1024
-/** After a refusal: other processes of this user may have given pages back. */
+/**
+ * How long no pipe is made after the kernel has refused one; by then other processes of this user may have
+ * returned pages.
+ */
 const sulkMs = 10_000
 
 /**
  * Empty pipes of one thread, made when first needed. A user has a budget of pages for all pipes
- * (fs.pipe-user-pages-soft); beyond it pipes are 8 KiB and no good.
+ * (fs.pipe-user-pages-soft); beyond it a new pipe has 8 KiB, which is too small to be of use.
  */
 export class Pipes {
   readonly #libc: Libc

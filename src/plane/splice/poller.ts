@@ -6,7 +6,7 @@ import type { Fd } from '../../linux/fd.ts'
 import { type Libc, must } from '../../linux/libc.ts'
 import type { Clock } from './clock.ts'
 
-/** Who is told of a descriptor's edges. */
+/** Whatever is notified of a descriptor's edges. */
 export interface Watcher {
   /** Where it is in the poller's table; -1: nowhere. Only the poller writes it. */
   place: number
@@ -31,7 +31,7 @@ const turnMs = 2
 const longestWaitMs = 1_000
 /** So many full batches may come before a timer fires that is due: 80,000 events, a pause of many seconds under full load. */
 const fullBatches = 256
-/** The eventfd's place; real ones begin above it. */
+/** The index of the eventfd; sockets begin above it. */
 const wakePlace = 0
 
 /**
@@ -84,7 +84,10 @@ export class Poller {
     return this.#add(fd, watcher, listenerEvents)
   }
 
-  /** Tells nothing more, events of the present batch included. Closing the descriptor takes it out of the kernel's set. */
+  /**
+   * Stops notifying, also of events in the present batch. Closing the descriptor takes it out of the kernel's
+   * set.
+   */
   forget(watcher: Watcher): void {
     const { place } = watcher
     if (place === -1) return
@@ -146,7 +149,8 @@ export class Poller {
         this.#watchers[place]?.ready(eventBits(this.#events, i))
       }
     }
-    // Whoever was paused for longer than a timeout reads what has come meanwhile before it judges anybody.
+    // A process that was paused for longer than a timeout reads what has come meanwhile before timers judge a
+    // peer.
     this.#full = count < eventsIn(this.#events) ? 0 : this.#full + 1
     if (this.#full === 0 || this.#full > fullBatches) this.#clock.fire()
     if (this.#later.length > 0) this.#work()

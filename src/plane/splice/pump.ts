@@ -10,7 +10,7 @@ const fairShare = 16
 /** Reads of this size in a row are bulk: worth a pipe, where the bytes leave the host. */
 const bulkRead = 16 * 1024
 const bulkReads = 2
-/** So many smaller ones in a row are not. */
+/** This many smaller reads in a row end bulk mode. */
 const smallReads = 8
 
 /** What a pump tells its relay. */
@@ -68,7 +68,7 @@ export class Pump {
   #finSent = false
   /** The last reads were bulk... */
   #bulk = false
-  /** ... and both ends leave this host. Looked at when it matters. */
+  /** ... and both ends leave this host. Only determined when it matters. */
   #mayPipe: boolean | null = null
   #row = 0
 

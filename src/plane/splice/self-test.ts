@@ -4,7 +4,7 @@ import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import { sockaddrSize, writeSockaddr } from '../../linux/sockaddr.ts'
 
-/** Loopback answers at once; a kernel that needs more looks is not one to trust with traffic. */
+/** Loopback answers at once; a kernel that needs more attempts is not to be trusted with traffic. */
 const looks = 1_000
 const loopback = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1), port: 0 } as const
 

@@ -84,7 +84,7 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   #peeker: Peeker | null = null
   #reset: (() => void) | null = null
   #noDelay: boolean
-  /** Bytes that may yet be sent before the socket's unsent bytes are bounded; below zero: they are. */
+  /** How many more bytes may be sent before TCP_NOTSENT_LOWAT is set; below zero: it is set. */
   #untilBound: number
 
   /** `inherited`: the socket has the options of a listener, TCP_NODELAY and TCP_NOTSENT_LOWAT among them. */

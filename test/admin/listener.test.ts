@@ -1,5 +1,5 @@
 import test from 'ava'
-import { TcpDoor } from '../../src/admin/door.ts'
+import { TcpListener } from '../../src/admin/listener.ts'
 import { AdminServer } from '../../src/admin/server.ts'
 import { exampleApp } from '../telemetry/example-app.ts'
 
@@ -20,14 +20,14 @@ function withoutIpv6(code: string): AdminServer {
 for (const code of ['EAFNOSUPPORT', 'EADDRNOTAVAIL']) {
   test(`the admin page on [::] is on 0.0.0.0 where there is no IPv6 (${code})`, async (t) => {
     const log = { info: () => {}, warn: () => t.fail(), error: () => t.fail() }
-    const door = new TcpDoor(
+    const listener = new TcpListener(
       () => withoutIpv6(code),
       { host: '::', port: 0 },
       async () => undefined,
       log,
     )
-    await door.open()
-    t.regex(door.address() ?? '', /^0\.0\.0\.0:\d+$/)
-    await door.close()
+    await listener.open()
+    t.regex(listener.address() ?? '', /^0\.0\.0\.0:\d+$/)
+    await listener.close()
   })
 }

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
-import type { PlaneName } from '../helpers/forwarder.ts'
-import { Backend, dialPeer, silentPort } from '../helpers/peer.ts'
-import { Program } from '../helpers/program.ts'
-import { tcpRows, tcpState } from './socket.ts'
+import type { PlaneName } from '../../helpers/forwarder.ts'
+import { Backend, dialPeer, silentPort } from '../../helpers/peer.ts'
+import { Program } from '../../helpers/program.ts'
+import { tcpRows, tcpState } from '../socket.ts'
 
-const cli = fileURLToPath(new URL('../../src/cli.mjs', import.meta.url))
+const cli = fileURLToPath(new URL('../../../src/cli.mjs', import.meta.url))
 const pollMs = 5
 /** What a program that was stopped finds expired. Longer than a busy machine takes to let it run again. */
 const timeoutMs = 1_000
@@ -48,7 +48,7 @@ const ended = async (program: Program) => JSON.parse(await program.line(/"msg":"
 export function stoppedContract(plane: PlaneName): void {
   for (const timeout of ['idle', 'halfClose'] as const) {
     test.serial(
-      `${plane}: bytes that came while the program was stopped longer than ${timeout}`,
+      `${plane}: case 22: bytes that came while the program was stopped longer than ${timeout}`,
       async (t) => {
         const backend = await Backend.start()
         t.teardown(() => backend.close())
@@ -76,7 +76,7 @@ export function stoppedContract(plane: PlaneName): void {
   }
 
   test.serial(
-    `${plane}: a dial that was answered while the program was stopped longer than connect.timeout`,
+    `${plane}: case 22: a dial that was answered while the program was stopped longer than connect.timeout`,
     async (t) => {
       const silent = await silentPort()
       t.teardown(() => silent.close())

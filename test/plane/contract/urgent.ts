@@ -1,7 +1,7 @@
-import type { PlaneName } from '../helpers/forwarder.ts'
-import type { Peer } from '../helpers/peer.ts'
-import { scenes, type Traits } from './scene.ts'
-import { sendUrgent } from './socket.ts'
+import type { PlaneName } from '../../helpers/forwarder.ts'
+import type { Peer } from '../../helpers/peer.ts'
+import { scenes, type Traits } from '../scene.ts'
+import { sendUrgent } from '../socket.ts'
 
 /** Urgent bytes stay where they are in the stream; that they are urgent is not passed on. */
 export function urgentContract(plane: PlaneName, traits: Traits): void {

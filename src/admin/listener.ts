@@ -1,16 +1,16 @@
 import { joinHostPort } from '../core/address.ts'
 import type { HolderOf } from '../core/holder.ts'
 import type { Log } from '../core/log.ts'
-import { socketDoorName, tcpDoorName } from './door-name.ts'
+import { tcpListenerName, unixListenerName } from './listener-name.ts'
 import type { AdminServer } from './server.ts'
 import { listenUnix } from './unix-listen.ts'
 
 /** A process that hands over to us frees the port when it ends. */
 const retryMs = 1_000
 
-/** A way in to the admin pages that can be closed and opened again. */
-export interface Door {
-  /** As in door-name.ts. */
+/** An admin listener, which can be closed and opened again. */
+export interface AdminListener {
+  /** As in listener-name.ts. */
   readonly name: string | null
   readonly closed: boolean
   open(): Promise<void>
@@ -18,7 +18,7 @@ export interface Door {
 }
 
 /** The UNIX socket. */
-export class SocketDoor implements Door {
+export class UnixListener implements AdminListener {
   readonly name: string | null
   readonly #create: () => AdminServer
   readonly #path: string
@@ -26,7 +26,7 @@ export class SocketDoor implements Door {
   #server: AdminServer | null = null
 
   constructor(create: () => AdminServer, path: string, log: Log) {
-    this.name = socketDoorName(path)
+    this.name = unixListenerName(path)
     this.#create = create
     this.#path = path
     this.#log = log
@@ -52,7 +52,7 @@ export class SocketDoor implements Door {
 }
 
 /** The TCP page. */
-export class TcpDoor implements Door {
+export class TcpListener implements AdminListener {
   readonly name: string
   readonly #create: () => AdminServer
   readonly #listen: { readonly host: string; readonly port: number }
@@ -68,7 +68,7 @@ export class TcpDoor implements Door {
     holder: HolderOf,
     log: Log,
   ) {
-    this.name = tcpDoorName(listen.port)
+    this.name = tcpListenerName(listen.port)
     this.#create = create
     this.#listen = listen
     this.#holder = holder

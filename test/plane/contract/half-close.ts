@@ -1,7 +1,7 @@
-import type { PlaneName } from '../helpers/forwarder.ts'
-import type { Peer } from '../helpers/peer.ts'
-import { scenes, type Traits } from './scene.ts'
-import { unacknowledged } from './socket.ts'
+import type { PlaneName } from '../../helpers/forwarder.ts'
+import type { Peer } from '../../helpers/peer.ts'
+import { scenes, type Traits } from '../scene.ts'
+import { unacknowledged } from '../socket.ts'
 
 /** Resolves when Node has closed its socket, whatever came before. */
 const overOf = ({ socket }: Peer) =>

@@ -1,15 +1,13 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { ExecutionContext } from 'ava'
-import type { PlaneName } from '../helpers/forwarder.ts'
-import type { Peer } from '../helpers/peer.ts'
-import { fillUp as fill } from './fill.ts'
-import { readByCalls } from './plain-client.ts'
-import { type Scene, scenes, type Traits } from './scene.ts'
-import { hasUnread, unacknowledged } from './socket.ts'
+import type { PlaneName } from '../../helpers/forwarder.ts'
+import type { Peer } from '../../helpers/peer.ts'
+import { fillUp as fill } from '../fill.ts'
+import { KiB, MiB, sha } from '../payload.ts'
+import { readByCalls } from '../plain-client.ts'
+import { type Scene, scenes, type Traits } from '../scene.ts'
+import { hasUnread, unacknowledged } from '../socket.ts'
 
-const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-const KiB = 1024
-const MiB = 1024 * KiB
 const bulkBytes = 3_000_000
 
 type Side = 'client' | 'server'
