@@ -1,7 +1,7 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
 import type { AttemptError, Outcome } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import { sourceFor, sourcesFor } from '../core/source-address.ts'
+import { sourcesFor } from '../core/source-address.ts'
 import { add, endpointCell, endpointField, healthBit, takenLast } from '../core/tally.ts'
 import type { Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
@@ -175,8 +175,8 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
 
   #dial(endpoint: EndpointSnapshot, sourcesLeft: number, budgeted: boolean): void {
     const { plane, row } = this.#context
-    const { name, connect } = this.pool
-    const { source, timeoutMs, hedgeAfterMs } = connect
+    const { pool } = this
+    const { timeoutMs, hedgeAfterMs } = pool.connect
     const limitMs = Math.min(timeoutMs, this.#owner.deadlineMs - plane.now())
     if (limitMs <= 0) {
       if (budgeted) this.#state.retries.end()
@@ -185,9 +185,8 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
     }
     if (this.#owner.asked === 'nobody') this.#owner.asked = 'first'
     const attempt = new Attempt(this.#context, endpoint, this, {
-      group: name,
+      pool,
       forClient: true,
-      source: sourceFor(source, endpoint.address.family, this.#context.nextSource),
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
       limitMs,
       budgeted,
