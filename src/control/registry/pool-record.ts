@@ -1,5 +1,6 @@
 import type { PoolConfig } from '../../config/config.ts'
 import type { PoolSnapshot } from '../../core/snapshot.ts'
+import { parseSources } from '../../core/source-address.ts'
 import type { EndpointStatus, PoolStatus } from '../../core/status.ts'
 import { endpointCell, endpointField, type Tally } from '../../core/tally.ts'
 import type { ResolvedPool, UnresolvedName } from '../../discovery/resolved-pool.ts'
@@ -21,7 +22,8 @@ export function newPool(
   { config, unresolved }: ResolvedPool,
   records: readonly EndpointRecord[],
 ): PoolRecord {
-  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm, panic } = config
+  const { name, balance, queue, sendProxyProtocol: proxyProtocol, warm, panic } = config
+  const connect = { ...config.connect, source: parseSources(config.connect.source) }
   const endpoints = records.map(snapshotOf)
   const snapshot = { name, balance, endpoints, connect, queue, proxyProtocol, warm, panic }
   return { config, records, unresolved, snapshot, standing: standingOf(records, panic) }
