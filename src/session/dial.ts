@@ -1,9 +1,10 @@
 import type { SocketAddress } from '../core/address.ts'
 import type { PickContext } from '../core/candidates.ts'
+import type { EndpointSnapshot } from '../core/snapshot.ts'
 import type { Cancel, Wire } from '../plane/plane.ts'
 import type { Route, SessionContext } from './context.ts'
 import { Pick } from './pick.ts'
-import { type Connected, type LoggedAttempt, Round, type RoundOwner, type Trouble } from './round.ts'
+import { type Connected, Round, type RoundOwner, type Trouble } from './round.ts'
 
 /** With no endpoint left, the pool is dialed again after 100, 200, 400, 800, 1000, 1000 ... ms. */
 const firstPauseMs = 100
@@ -23,8 +24,8 @@ export type PoolDialed<W> =
 export interface DialOwner<W> {
   /** Who the client is: source-hash chooses by it. */
   readonly client: SocketAddress
-  /** Told of each dial when it is over. */
-  attempted(attempt: LoggedAttempt): void
+  /** Told of each dial when it is over: one of the access log's `attempts`. */
+  attempted(endpoint: EndpointSnapshot, ms: number, error: string | null): void
   /** Never after cancel(). */
   dialed(result: PoolDialed<W>): void
 }
@@ -87,8 +88,8 @@ export class PoolDial<W extends Wire> implements RoundOwner<W> {
     if (before.kind === 'round') before.giveUp('aborted')
   }
 
-  attempted(attempt: LoggedAttempt): void {
-    this.#owner.attempted(attempt)
+  attempted(endpoint: EndpointSnapshot, ms: number, error: string | null): void {
+    this.#owner.attempted(endpoint, ms, error)
   }
 
   connected(connected: Connected<W>): void {

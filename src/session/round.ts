@@ -1,5 +1,5 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
-import type { AttemptError, Outcome } from '../core/outcome.ts'
+import type { AttemptError } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { sourcesFor } from '../core/source-address.ts'
 import { add, endpointCell, endpointField, healthBit, takenLast } from '../core/tally.ts'
@@ -7,9 +7,6 @@ import type { Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner, hedgeDelayMs } from './attempt.ts'
 import type { SessionContext } from './context.ts'
 import type { PoolState } from './pool-state.ts'
-
-/** One line of the access log's `attempts`. */
-export type LoggedAttempt = Outcome['attempts'][number]
 
 /** A wire to an endpoint of `pool`, which is as it was when the endpoint was taken. */
 export interface Connected<W> {
@@ -32,8 +29,8 @@ export interface RoundOwner<W> {
   asked: 'nobody' | 'first' | 'others'
   /** The latest. */
   trouble: Trouble
-  /** Told of each dial when it is over. */
-  attempted(attempt: LoggedAttempt): void
+  /** Told of each dial when it is over: one of the access log's `attempts`. */
+  attempted(endpoint: EndpointSnapshot, ms: number, error: string | null): void
   /** The end: nothing is under way any more. */
   connected(connected: Connected<W>): void
   /** Nothing is under way, and there is nobody left to dial. */
@@ -169,7 +166,7 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
   #warm(endpoint: EndpointSnapshot, wire: W, budgeted: boolean): void {
     if (budgeted) this.#state.retries.end()
     this.giveUp('unanswered')
-    this.#owner.attempted({ endpoint: endpoint.id, ms: 0, error: null })
+    this.#owner.attempted(endpoint, 0, null)
     this.#owner.connected({ kind: 'connected', wire, pool: this.pool, endpoint, warm: true })
   }
 
@@ -209,7 +206,7 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
 
   #ended(attempt: Attempt<W>, ms: number, error: string | null): void {
     if (attempt.plan.budgeted) this.#state.retries.end()
-    this.#owner.attempted({ endpoint: attempt.endpoint.id, ms, error })
+    this.#owner.attempted(attempt.endpoint, ms, error)
   }
 }
 

@@ -1,6 +1,6 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
-import type { Cause, Closed, EndedBy, Outcome } from '../core/outcome.ts'
-import type { PoolSnapshot } from '../core/snapshot.ts'
+import type { Cause, EndedBy, Outcome, Phase } from '../core/outcome.ts'
+import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
   closedCell,
@@ -16,9 +16,8 @@ import type { Route, SessionContext } from './context.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import type { LiveSession } from './live.ts'
 import type { Waiter } from './queue.ts'
-import type { Connected, LoggedAttempt } from './round.ts'
-import { Traffic, type TrafficOwner } from './traffic.ts'
-import { causeOf } from './verdict.ts'
+import { Relaying, type RelayingOwner } from './relaying.ts'
+import type { Connected } from './round.ts'
 
 /**
  * The story of a connection: counted, queued while its pool is full, connected to an endpoint, relayed, told. Whatever has to
@@ -30,7 +29,7 @@ export function serve<W extends Wire>(context: SessionContext<W>, route: Route, 
   session.begin()
 }
 
-type State<W extends Wire> = Reaching<W> | Relaying | { readonly kind: 'over' }
+type State<W extends Wire> = Reaching<W> | Relaying<W> | { readonly kind: 'over' }
 
 /** No endpoint is reached. `queued`: it waits in the pool's queue, or there was no room in it. */
 interface Reaching<W extends Wire> {
@@ -40,29 +39,19 @@ interface Reaching<W extends Wire> {
   readonly unwatch: Cancel
 }
 
-interface Relaying {
-  readonly kind: 'relaying'
-  readonly relay: Relay
-  readonly traffic: Traffic
-  /** From accept. */
-  readonly connectMs: number
-  /** What its end is told as when our own hand was the reason. */
-  readonly endedBy: EndedBy
-}
-
 const over = { kind: 'over' } as const
-const none: readonly LoggedAttempt[] = []
+const none: Outcome['attempts'] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
 
-const byReset: Closed = { first: 'proxy', how: 'rst' }
-const byKill: Closed = { first: 'proxy', how: 'kill' }
-const byClient: Closed = { first: 'client', how: 'rst' }
+/** What a RelayEnd says that an Outcome repeats. */
+type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
 
-/** What an Outcome says of the end, and of the way there. */
-type Ending = Omit<Outcome, 'id' | 'listener' | 'client' | 'attempts' | 'durationMs'>
+const byReset: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'rst' } }
+const byKill: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'kill' } }
+const byClient: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'rst' } }
 
-class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, TrafficOwner {
+class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, RelayingOwner {
   seat = -1
   readonly #context: SessionContext<W>
   readonly #route: Route
@@ -70,7 +59,7 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Traf
   readonly #number: number
   readonly #startMs: number
   #client: SocketAddress | null
-  #attempts: readonly LoggedAttempt[] = none
+  #attempts: Outcome['attempts'] = none
   #state: State<W>
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
@@ -96,7 +85,7 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Traf
   }
 
   get slot(): number {
-    return this.#state.kind === 'relaying' ? this.#state.traffic.endpoint.slot : -1
+    return this.#state.kind === 'relaying' ? this.#state.endpoint.slot : -1
   }
 
   open(): void {
@@ -117,9 +106,9 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Traf
   }
 
   /** A new array each time is one of the right size: growing one leaves room for seventeen. */
-  attempted(attempt: LoggedAttempt): void {
-    if (this.#route.snapshot.access === 'none') return
-    if (this.#attempts.length < maxLogged) this.#attempts = [...this.#attempts, attempt]
+  attempted({ id }: EndpointSnapshot, ms: number, error: string | null): void {
+    if (this.#route.snapshot.access === 'none' || this.#attempts.length >= maxLogged) return
+    this.#attempts = [...this.#attempts, { endpoint: id, ms, error }]
   }
 
   dialed(result: PoolDialed<W>): void {
@@ -152,20 +141,12 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Traf
   }
 
   kill(cause: EndedBy): void {
-    const state = this.#state
-    if (state.kind !== 'relaying') {
-      this.#unserved(cause, byKill)
-      return
-    }
-    this.#setState({ ...state, endedBy: cause })
-    state.relay.kill()
+    if (this.#state.kind === 'relaying') this.#state.kill(cause)
+    else this.#unserved(cause, byKill)
   }
 
   finish(cause: EndedBy): void {
-    const state = this.#state
-    if (state.kind !== 'relaying') return
-    this.#setState({ ...state, endedBy: cause })
-    state.relay.finish()
+    if (this.#state.kind === 'relaying') this.#state.finish(cause)
   }
 
   drop(): void {
@@ -188,12 +169,8 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Traf
   ended(end: RelayEnd): void {
     const state = this.#state
     if (state.kind !== 'relaying') return
-    const { traffic, connectMs, endedBy } = state
-    traffic.leave(end)
-    const { bytesUp, bytesDown, closed } = end
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
-    const cause = causeOf(end, endedBy)
-    this.#close({ endpoint: traffic.endpoint.id, connectMs, bytesUp, bytesDown, cause, phase, closed })
+    this.#close(state.leave(end), phase, end, state)
   }
 
   /** Who stops waiting leaves the queue. */
@@ -218,13 +195,8 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Traf
     const state = this.#state
     if (state.kind !== 'dialing') return
     state.unwatch()
-    const { plane } = this.#context
-    const connectMs = plane.now() - this.#startMs
-    const traffic = new Traffic(this.#context, this.#route.listener.slot, connected, this)
-    const { timeouts } = this.#route.snapshot
-    const options = { header: this.#header(connected.pool), timeouts, owner: traffic }
-    const relay = plane.relay(this.#downstream, connected.wire, options)
-    this.#setState({ kind: 'relaying', relay, traffic, connectMs, endedBy: 'admin' })
+    const header = this.#header(connected.pool)
+    this.#setState(new Relaying(this.#context, this.#route, this.#downstream, connected, header, this))
   }
 
   #header({ proxyProtocol }: PoolSnapshot): Uint8Array | null {
@@ -233,48 +205,41 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Traf
   }
 
   /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
-  #unserved(cause: Cause, closed: Closed): void {
+  #unserved(cause: Cause, end: End): void {
     const state = this.#state
     if (state.kind !== 'queued' && state.kind !== 'dialing') return
     state.dial.cancel()
     state.unwatch()
     this.#downstream.reset()
-    const phase = state.kind === 'queued' ? 'queue' : 'connect'
-    this.#close({ endpoint: null, connectMs: null, bytesUp: 0, bytesDown: 0, cause, phase, closed })
+    this.#close(cause, state.kind === 'queued' ? 'queue' : 'connect', end, null)
   }
 
-  #close(ending: Ending): void {
+  /** `reached`: null when no endpoint was. */
+  #close(cause: Cause, phase: Phase, end: End, reached: Relaying<W> | null): void {
     this.#setState(over)
     const { row, live, plane } = this.#context
-    const { listener, state } = this.#route
+    const { listener, state, snapshot } = this.#route
     const durationMs = plane.now() - this.#startMs
     live.remove(this)
     add(row, workerCell.active, -1)
     add(row, listenerCell(listener.slot) + listenerField.active, -1)
-    add(row, closedCell(listener.slot, ending.cause, ending.phase), 1)
+    add(row, closedCell(listener.slot, cause, phase), 1)
     observe(row, durationHistogram, durationMs / 1000)
     if (state.queue.size > 0) state.queue.look()
-    this.#tell(ending, durationMs)
-  }
-
-  #tell(ending: Ending, durationMs: number): void {
-    const { listener, snapshot } = this.#route
-    const { access } = snapshot
-    if (access === 'none' || (access === 'errors' && ending.cause === 'none')) return
-    const { endpoint, connectMs, bytesUp, bytesDown, cause, phase, closed } = ending
+    if (snapshot.access === 'none' || (snapshot.access === 'errors' && cause === 'none')) return
     this.#context.reports.outcome({
       id: this.#id(),
       listener: listener.name,
       client: formatAddress(this.client),
-      endpoint,
+      endpoint: reached === null ? null : reached.endpoint.id,
       attempts: this.#attempts,
-      connectMs,
+      connectMs: reached === null ? null : reached.sinceMs - this.#startMs,
       durationMs,
-      bytesUp,
-      bytesDown,
+      bytesUp: end.bytesUp,
+      bytesDown: end.bytesDown,
       cause,
       phase,
-      closed,
+      closed: end.closed,
     })
   }
 

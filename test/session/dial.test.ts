@@ -1,12 +1,12 @@
 import test from 'ava'
 import { Turns } from '../../src/core/balance/round-robin.ts'
+import type { Outcome } from '../../src/core/outcome.ts'
 import type { PoolSnapshot } from '../../src/core/snapshot.ts'
 import { healthBit, Tally } from '../../src/core/tally.ts'
 import type { Dialed, Plane, Wire } from '../../src/plane/plane.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from '../../src/session/dial.ts'
 import { createLiveSessions } from '../../src/session/live.ts'
 import { poolStates, wake } from '../../src/session/pool-state.ts'
-import type { LoggedAttempt } from '../../src/session/round.ts'
 import { Trials } from '../../src/session/trials.ts'
 import { Waiting } from '../../src/session/waiting.ts'
 import { FakeClock } from '../control/fixture.ts'
@@ -94,13 +94,13 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     maxConnections: 1,
     access: 'all',
   } as const
-  const attempts: LoggedAttempt[] = []
+  const attempts: Outcome['attempts'][number][] = []
   const results: (PoolDialed<FakeWire> & { readonly queued?: boolean })[] = []
   const begin = () => {
     let queued = false
     const owner: DialOwner<FakeWire> = {
       client: new FakeWire().remote,
-      attempted: (attempt) => void attempts.push(attempt),
+      attempted: ({ id }, ms, error) => void attempts.push({ endpoint: id, ms, error }),
       dialed(result) {
         if (result.kind === 'full') queued = true
         else results.push(result.kind === 'exhausted' ? { ...result, queued } : result)

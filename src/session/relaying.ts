@@ -1,3 +1,4 @@
+import type { Cause, EndedBy } from '../core/outcome.ts'
 import type { EndpointSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -8,13 +9,12 @@ import {
   staleCell,
   workerCell,
 } from '../core/tally.ts'
-import type { RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
-import type { SessionContext } from './context.ts'
-import { wasCutOff } from './verdict.ts'
+import type { Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
+import type { Route, SessionContext } from './context.ts'
+import type { Connected } from './round.ts'
+import { causeOf, wasCutOff } from './verdict.ts'
 import type { Waiter } from './waiting.ts'
 import { wasLost } from './warm.ts'
-
-type TrafficContext = Pick<SessionContext<Wire>, 'row' | 'tally' | 'waiting' | 'signs'>
 
 /** What the endpoint has been told and has said: `asked`, a Waiter, has sent it something; `heard` has a byte from it. */
 type Speech = { readonly kind: 'none' } | Waiter | { readonly kind: 'heard' }
@@ -23,34 +23,54 @@ const none = { kind: 'none' } as const
 const heard = { kind: 'heard' } as const
 
 /** Whose connection it is. */
-export interface TrafficOwner {
+export interface RelayingOwner {
   ended(end: RelayEnd): void
 }
 
-/** A relayed connection as its endpoint and its listener see it: counted from the hand-over until leave(). */
-export class Traffic implements RelayOwner {
+/** A connection from the hand-over to leave(): its relay, and what its listener and its endpoint see of it. */
+export class Relaying<W extends Wire> implements RelayOwner {
+  readonly kind = 'relaying'
   readonly endpoint: EndpointSnapshot
-  readonly #context: TrafficContext
+  readonly relay: Relay
+  readonly sinceMs: number
+  readonly #context: SessionContext<W>
   /** The listener's. */
   readonly #cells: number
-  readonly #owner: TrafficOwner
+  readonly #owner: RelayingOwner
   readonly #warm: boolean
+  /** Why kill() or finish() was called; what its end is told as when that was the reason. */
+  #endedBy: EndedBy = 'admin'
   #speech: Speech = none
   /** The endpoint's FIN was read. */
   #spent = false
 
+  /** Hands over; bytes may move before it returns. `header` goes ahead of them. */
   constructor(
-    context: TrafficContext,
-    listenerSlot: number,
-    { endpoint, warm }: { readonly endpoint: EndpointSnapshot; readonly warm: boolean },
-    owner: TrafficOwner,
+    context: SessionContext<W>,
+    { snapshot, listener }: Route,
+    downstream: W,
+    { wire, endpoint, warm }: Connected<W>,
+    header: Uint8Array | null,
+    owner: RelayingOwner,
   ) {
     this.endpoint = endpoint
+    this.sinceMs = context.plane.now()
     this.#context = context
-    this.#cells = listenerCell(listenerSlot)
+    this.#cells = listenerCell(listener.slot)
     this.#owner = owner
     this.#warm = warm
     add(context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
+    this.relay = context.plane.relay(downstream, wire, { header, timeouts: snapshot.timeouts, owner: this })
+  }
+
+  kill(cause: EndedBy): void {
+    this.#endedBy = cause
+    this.relay.kill()
+  }
+
+  finish(cause: EndedBy): void {
+    this.#endedBy = cause
+    this.relay.finish()
   }
 
   up(count: number): void {
@@ -81,8 +101,8 @@ export class Traffic implements RelayOwner {
     this.#owner.ended(end)
   }
 
-  /** It is no connection of the endpoint any more. */
-  leave(end: RelayEnd): void {
+  /** It is no connection of the endpoint any more. Returns why. */
+  leave(end: RelayEnd): Cause {
     const { row } = this.#context
     const { slot } = this.endpoint
     const cells = endpointCell(slot)
@@ -90,6 +110,7 @@ export class Traffic implements RelayOwner {
     if (this.#spent) add(row, cells + endpointField.spent, -1)
     if (this.#warm && wasLost(end)) add(row, staleCell(slot, 'used'), 1)
     if (this.#speech.kind !== 'heard') this.#unheard(this.#speech, end)
+    return causeOf(end, this.#endedBy)
   }
 
   /** It ended before the endpoint has said anything. That a warm connection was given up is no fault. */
