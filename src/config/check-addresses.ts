@@ -68,7 +68,7 @@ function checkTwice({ tree }: Subject, { config, endpointsAt }: PoolDraft): Find
 
 /** A connection begins at an address of the endpoint's own family, and `source` leaves no other choice. */
 function checkSources({ tree }: Subject, { config, at, endpointsAt }: PoolDraft): Finding[] {
-  const families = new Set(config.connect.source.map((source) => parseIp(source)?.family))
+  const families = new Set(config.connect.source.map(({ family }) => family))
   if (families.size !== 1) return []
   const wrong = config.endpoints.findIndex(({ host }) => {
     const family = parseIp(host)?.family

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { EjectionRule } from '../core/outlier.ts'
 import { balanceKinds, proxyProtocols } from '../core/policy.ts'
 import type { PoolRules } from '../core/snapshot.ts'
+import { parseSources } from '../core/source-address.ts'
 import { sourceAddress } from './address-field.ts'
 import { dnsPool, filePool, kubernetesPool } from './discovery-schema.ts'
 import { endpoint } from './endpoint-schema.ts'
@@ -43,7 +44,8 @@ const connect = mapping({
     .prefault([])
     .describe(
       'Local IP addresses to connect from, used in turn. Each gives about 28,000 more ports to one endpoint.',
-    ),
+    )
+    .transform(parseSources),
 })
 
 const queue = mapping({

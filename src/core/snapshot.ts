@@ -47,7 +47,8 @@ export interface PoolRules {
     readonly timeoutMs: number
     readonly budgetMs: number
     readonly attempts: number
-    readonly source: readonly string[]
+    /** Local addresses, used in turn; none: the kernel chooses. Parsed here, not at each dial. */
+    readonly source: readonly SocketAddress[]
     /** With no answer after this long, another endpoint is dialed beside. */
     readonly hedgeAfterMs: number
   }

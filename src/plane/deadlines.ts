@@ -1,4 +1,4 @@
-import type { RelayTimeouts } from './plane.ts'
+import type { RelayEnd, RelayTimeouts } from './plane.ts'
 import type { Sight } from './sight.ts'
 
 /** Keepalive is set on connections that have lived this long: shorter ones need none and save eight system calls. */
@@ -32,6 +32,17 @@ export interface Timed {
   descriptorOf(side: RelaySide): number
 }
 
+/** How a relay ends that does not end by itself. */
+export type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'closed'>
+
+/** What its deadlines do to a relay. */
+export interface Swept extends Timed {
+  /** Ends both sides with RST. */
+  fail(verdict: Verdict): void
+  /** It has lived for so long that it gets keepalive. */
+  keepAlive(options: RelayTimeouts['keepalive']): void
+}
+
 export interface Expiry {
   readonly kind: 'idle' | 'stall' | 'half-close'
   /** Who was silent, or did not read. */
@@ -55,7 +66,7 @@ class Waits {
  */
 export class Deadlines {
   readonly sweepMs: number
-  readonly #timeouts: RelayTimeouts
+  readonly timeouts: RelayTimeouts
   readonly #sight: Sight | null
   readonly #up = new Waits()
   readonly #down = new Waits()
@@ -64,7 +75,7 @@ export class Deadlines {
   #nextAcksMs: number
 
   constructor(timeouts: RelayTimeouts, sight: Sight | null, nowMs: number) {
-    this.#timeouts = timeouts
+    this.timeouts = timeouts
     this.#sight = sight
     this.#movedMs = nowMs
     this.#keepaliveAtMs = nowMs + Math.min(keepaliveAfterMs, timeouts.keepalive.idleMs)
@@ -83,6 +94,17 @@ export class Deadlines {
     this.#movedMs = nowMs
   }
 
+  idleMs(nowMs: number): number {
+    return nowMs - this.#movedMs
+  }
+
+  /** Call at least every `sweepMs`. */
+  sweep(relay: Swept, nowMs: number): void {
+    const expiry = this.expired(relay, nowMs)
+    if (expiry !== null) relay.fail(verdictOf(expiry))
+    else if (this.keepaliveDue(nowMs)) relay.keepAlive(this.timeouts.keepalive)
+  }
+
   /** True once: it is time to turn keepalive on. */
   keepaliveDue(nowMs: number): boolean {
     if (nowMs < this.#keepaliveAtMs) return false
@@ -90,11 +112,11 @@ export class Deadlines {
     return true
   }
 
-  /** Call at each sweep: the first deadline that is over, if one is. */
+  /** The first deadline that is over, if one is. */
   expired(relay: Timed, nowMs: number): Expiry | null {
     this.#note(relay, 'downstream', this.#down, nowMs)
     this.#note(relay, 'upstream', this.#up, nowMs)
-    const { idleMs, halfCloseMs, stallMs } = this.#timeouts
+    const { idleMs, halfCloseMs, stallMs } = this.timeouts
     const stuckDownMs = this.#stuckMs(relay, 'downstream', this.#down, nowMs)
     const stuckUpMs = this.#stuckMs(relay, 'upstream', this.#up, nowMs)
     if (Math.max(stuckDownMs, stuckUpMs) >= stallMs)
@@ -120,8 +142,8 @@ export class Deadlines {
   /** For how long nothing of what is held for a side has moved. */
   #stuckMs(relay: Timed, side: RelaySide, waits: Waits, nowMs: number): number {
     if (waits.stuckMs === -1) return 0
-    // The kernel takes no more until the queue in front has drained; its draining counts as movement too.
-    if (nowMs - waits.stuckMs >= this.#timeouts.stallMs) {
+    // There is no room for more while the queue in front of it empties: that is movement too.
+    if (nowMs - waits.stuckMs >= this.timeouts.stallMs) {
       waits.stuckMs = Math.max(waits.stuckMs, nowMs - this.#lastSentMs(relay, side))
     }
     return nowMs - waits.stuckMs
@@ -140,7 +162,7 @@ export class Deadlines {
   }
 
   #vanished(relay: Timed, nowMs: number): Expiry | null {
-    this.#nextAcksMs = nowMs + this.#timeouts.unackedMs / looksAtAcks
+    this.#nextAcksMs = nowMs + this.timeouts.unackedMs / looksAtAcks
     const down = this.#isGone(relay, 'downstream', this.#down, nowMs)
     const up = this.#isGone(relay, 'upstream', this.#up, nowMs)
     return down || up ? { kind: 'idle', side: up ? 'upstream' : 'downstream', vanished: true } : null
@@ -159,7 +181,7 @@ export class Deadlines {
       return false
     }
     waits.unackedMs = Math.max(waits.unackedMs === -1 ? nowMs : waits.unackedMs, nowMs - tcp.lastAckMs)
-    const leftMs = waits.unackedMs + this.#timeouts.unackedMs - nowMs
+    const leftMs = waits.unackedMs + this.timeouts.unackedMs - nowMs
     if (leftMs > 0) this.#nextAcksMs = Math.min(this.#nextAcksMs, nowMs + leftMs)
     return leftMs <= 0 && tcp.unanswered >= leastUnanswered
   }
@@ -169,4 +191,23 @@ export class Deadlines {
 function culprit(relay: Timed): RelaySide {
   const upstream = relay.heldFor('upstream') > 0 || (relay.clientEnded && relay.heldFor('downstream') === 0)
   return upstream ? 'upstream' : 'downstream'
+}
+
+function verdictOf({ kind, side, vanished }: Expiry): Verdict {
+  return {
+    kind,
+    side,
+    code: vanished ? 'ETIMEDOUT' : null,
+    closed: { first: closerOf(side), how: 'timeout' },
+  }
+}
+
+/** Who has closed, when a side has: the words of RelayEnd.closed. */
+export function closerOf(side: RelaySide): 'client' | 'server' {
+  return side === 'upstream' ? 'server' : 'client'
+}
+
+/** With these a socket fails whose peer has answered neither data nor keepalive. */
+export function hasVanished(code: string | undefined): boolean {
+  return code === 'ETIMEDOUT' || code === 'EHOSTUNREACH'
 }

@@ -15,7 +15,7 @@ export interface Plane<W extends Wire> {
    * Connects. Sends nothing, so every failure may be retried on another endpoint. `done` is called exactly once, never
    * before dial() returned. Cancelling closes the half-made socket, and `done` is not called any more.
    */
-  dial(endpoint: SocketAddress, options: DialOptions, done: (result: Dialed<W>) => void): Cancel
+  dial(address: SocketAddress, options: DialOptions, done: (result: Dialed<W>) => void): Cancel
   /**
    * Sends `header` in one write with whatever the client has already sent (never waits for it), then copies both ways
    * until both directions have ended, and closes both sockets. Takes both wires over.
@@ -57,8 +57,8 @@ export interface Listening {
 }
 
 export interface DialOptions {
-  /** A literal local IP address to connect from; null: the kernel chooses. */
-  readonly source: string | null
+  /** The local address to connect from, of the same family; null: the kernel chooses. */
+  readonly source: SocketAddress | null
   /** Endpoints of one group (a pool) behave alike: what one has shown, a plane may expect of the others. */
   readonly group: string
   /** A client waits, whose bytes may be sent at once. False: for later, or only to see who is there. */

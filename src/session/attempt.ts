@@ -1,8 +1,9 @@
 import type { AttemptError } from '../core/outcome.ts'
-import type { EndpointSnapshot } from '../core/snapshot.ts'
+import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { add, connectHistogram, endpointCell, endpointField, failureCell, observe } from '../core/tally.ts'
 import type { Cancel, Dialed, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
+import { dialEndpoint } from './dial-endpoint.ts'
 import { reasonOf } from './dial-failure.ts'
 
 /** The owner of a dial, which is told what becomes of it. */
@@ -15,10 +16,9 @@ export interface AttemptOwner<W extends Wire> {
 
 /** What is decided about a dial before it begins. */
 export interface AttemptPlan {
-  /** A literal local address; null: the kernel chooses. */
-  readonly source: string | null
-  /** The pool's name. */
-  readonly group: string
+  /** The endpoint's. */
+  readonly pool: PoolSnapshot
+  /** A client waits for it. */
   readonly forClient: boolean
   /** unanswered() is told after this long. */
   readonly hedgeMs: number
@@ -70,8 +70,8 @@ export class Attempt<W extends Wire> {
     const cells = endpointCell(endpoint.slot)
     add(row, cells + endpointField.pending, 1)
     add(row, cells + endpointField.attempts, 1)
-    this.#cancelDial = plane.dial(endpoint.address, plan, (dialed) => this.#dialed(dialed))
-    const { hedgeMs, limitMs } = plan
+    const { pool, forClient, hedgeMs, limitMs } = plan
+    this.#cancelDial = dialEndpoint(context, pool, endpoint, forClient, (dialed) => this.#dialed(dialed))
     this.#cancelTimer =
       hedgeMs < limitMs
         ? plane.after(hedgeMs, () => this.#unanswered())

@@ -1,3 +1,4 @@
+import type { SocketAddress } from '../core/address.ts'
 import type { Turns } from '../core/balance/round-robin.ts'
 import type { PickContext } from '../core/candidates.ts'
 import type { Wire } from '../plane/plane.ts'
@@ -10,11 +11,11 @@ import type { SessionContext } from './context.ts'
  */
 export class Pick<W extends Wire> implements PickContext {
   readonly #context: SessionContext<W>
-  readonly #client: W
+  readonly #session: { readonly client: SocketAddress }
 
-  constructor(context: SessionContext<W>, client: W) {
+  constructor(context: SessionContext<W>, session: { readonly client: SocketAddress }) {
     this.#context = context
-    this.#client = client
+    this.#session = session
   }
 
   health(slot: number): number {
@@ -33,9 +34,9 @@ export class Pick<W extends Wire> implements PickContext {
     return this.#context.random()
   }
 
-  /** Costs a system call the first time: only source-hash asks. */
+  /** May cost a system call the first time: only source-hash asks. */
   get client(): Uint8Array {
-    return this.#client.remote.bytes
+    return this.#session.client.bytes
   }
 
   get turns(): Turns {

@@ -1,76 +1,66 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
-import type { Cause, Closed, EndedBy, Outcome, Phase } from '../core/outcome.ts'
+import type { Cause, EndedBy, Outcome, Phase } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
   closedCell,
   durationHistogram,
-  endpointCell,
-  endpointField,
   listenerCell,
   listenerField,
   observe,
-  staleCell,
   workerCell,
 } from '../core/tally.ts'
-import type { Cancel, Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
+import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
 import { proxyHeader } from '../protocol/proxy-header.ts'
 import type { Route, SessionContext } from './context.ts'
-import { type AttemptLog, type Dialing, dialPool, type LoggedAttempt } from './dial.ts'
+import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import type { LiveSession } from './live.ts'
-import { causeOf, wasCutOff } from './verdict.ts'
-import type { Waiter } from './waiting.ts'
-import { wasLost } from './warm.ts'
+import type { Waiter } from './queue.ts'
+import { Relaying, type RelayingOwner } from './relaying.ts'
+import type { Connected } from './round.ts'
 
-/** The story of a connection: counted, connected to an endpoint of its pool, relayed, told. Ends at the hand-over. */
+/**
+ * The story of a connection: counted, queued while its pool is full, connected to an endpoint, relayed, told. Whatever has to
+ * be read of the client before an endpoint is chosen comes ahead of begin(), as a state before `dialing`.
+ */
 export function serve<W extends Wire>(context: SessionContext<W>, route: Route, downstream: W): void {
   const session = new Session(context, route, downstream)
   session.open()
-  session.onClientReset(downstream.onReset(() => session.abandon('client')))
-  session.onDialing(
-    dialPool(context, route, downstream, session, (dialed) => {
-      if (dialed.kind === 'exhausted') {
-        session.giveUp(dialed.cause, dialed.queued)
-        return
-      }
-      session.connected(dialed.endpoint, dialed.warm)
-      const { timeouts } = route.snapshot
-      const options = { header: session.header(dialed.pool), timeouts, owner: session }
-      session.relaying(context.plane.relay(downstream, dialed.wire, options))
-    }),
-  )
+  session.begin()
 }
 
-const none: readonly LoggedAttempt[] = []
+type State<W extends Wire> = Reaching<W> | Relaying<W> | { readonly kind: 'over' }
+
+/** No endpoint is reached. `queued`: it waits in the pool's queue, or there was no room in it. */
+interface Reaching<W extends Wire> {
+  readonly kind: 'queued' | 'dialing'
+  readonly dial: PoolDial<W>
+  /** Ends the watch for a client that resets. */
+  readonly unwatch: Cancel
+}
+
+const over = { kind: 'over' } as const
+const none: Outcome['attempts'] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
 
-/** The flat record of a connection, and the owner of its relay. */
-class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
+/** What a RelayEnd says that an Outcome repeats. */
+type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
+
+const byReset: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'rst' } }
+const byKill: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'kill' } }
+const byClient: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'rst' } }
+
+class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, RelayingOwner {
   seat = -1
-  relay: Relay | null = null
-  slot = -1
   readonly #context: SessionContext<W>
   readonly #route: Route
   readonly #downstream: W
   readonly #number: number
   readonly #startMs: number
-  /** null: not needed any more. */
-  readonly #client: SocketAddress | null
-  #attempts: readonly LoggedAttempt[] = none
-  #endpoint: EndpointSnapshot | null = null
-  #connectMs: number | null = null
-  #cancelReset: Cancel | null = null
-  #dialing: Dialing | null = null
-  #warm = false
-  /** The endpoint's FIN was read. */
-  #spent = false
-  /** Why kill() or finish() was called; what the relay's end is told as when that ended it. */
-  #endedBy: EndedBy = 'admin'
-  /** What the endpoint has been told and has said: `asked` has sent it something, `heard` has a byte from it. */
-  #speech: 'none' | 'asked' | 'heard' = 'none'
-  #waiter: Waiter | null = null
-  #over = false
+  #client: SocketAddress | null
+  #attempts: Outcome['attempts'] = none
+  #state: State<W>
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
     this.#context = context
@@ -78,7 +68,24 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     this.#downstream = downstream
     this.#number = context.nextNumber()
     this.#startMs = context.plane.now()
+    // For the log at once: a wire that was reset may not know it any more.
     this.#client = route.snapshot.access === 'none' ? null : downstream.remote
+    const unwatch = downstream.onReset(() => this.#unserved('client', byClient))
+    this.#state = { kind: 'dialing', dial: new PoolDial(context, route, this), unwatch }
+  }
+
+  /** Who the client is, for everyone who asks; nobody asks the wire. Many connections end without. */
+  get client(): SocketAddress {
+    this.#client ??= this.#downstream.remote
+    return this.#client
+  }
+
+  get relay(): Relay | null {
+    return this.#state.kind === 'relaying' ? this.#state.relay : null
+  }
+
+  get slot(): number {
+    return this.#state.kind === 'relaying' ? this.#state.endpoint.slot : -1
   }
 
   open(): void {
@@ -90,164 +97,154 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     live.add(this)
   }
 
-  onClientReset(cancel: Cancel): void {
-    this.#cancelReset = cancel
-  }
-
-  onDialing(dialing: Dialing): void {
-    if (this.relay === null) this.#dialing = dialing // a warm wire is handed over before dialPool() returns
+  begin(): void {
+    const { retries, queue } = this.#route.state
+    retries.began(this.#context.plane.now())
+    // Whoever waits was here first.
+    if (queue.size > 0) this.#wait()
+    else if (this.#state.kind === 'dialing') this.#state.dial.begin()
   }
 
   /** A new array each time is one of the right size: growing one leaves room for seventeen. */
-  attempted(attempt: LoggedAttempt): void {
-    if (this.#route.snapshot.access === 'none') return
-    if (this.#attempts.length < maxLogged) this.#attempts = [...this.#attempts, attempt]
+  attempted({ id }: EndpointSnapshot, ms: number, error: string | null): void {
+    if (this.#route.snapshot.access === 'none' || this.#attempts.length >= maxLogged) return
+    this.#attempts = [...this.#attempts, { endpoint: id, ms, error }]
   }
 
-  connected(endpoint: EndpointSnapshot, warm: boolean): void {
-    this.#cancelReset?.()
-    this.#cancelReset = null
-    this.#dialing = null // a connection may last for days; the objects that dialed it need not
-    this.#endpoint = endpoint
-    this.slot = endpoint.slot
-    this.#warm = warm
-    this.#connectMs = this.#context.plane.now() - this.#startMs
-    add(this.#context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
-  }
-
-  header({ proxyProtocol }: PoolSnapshot): Uint8Array | null {
-    if (proxyProtocol === 'off') return null
-    const { remote, local } = this.#downstream // two system calls
-    return proxyHeader(proxyProtocol, remote, local, this.#id())
-  }
-
-  relaying(relay: Relay): void {
-    this.relay = relay
-  }
-
-  up(count: number): void {
-    if (this.#speech === 'none') {
-      this.#speech = 'asked'
-      this.#waiter = this.#context.waiting.asked(this.slot)
+  dialed(result: PoolDialed<W>): void {
+    switch (result.kind) {
+      case 'connected':
+        this.#relay(result)
+        return
+      case 'full':
+        this.#wait()
+        return
+      case 'exhausted':
+        this.#unserved(result.cause, byReset)
+        return
     }
-    add(this.#context.row, listenerCell(this.#route.listener.slot) + listenerField.bytesUp, count)
   }
 
-  down(count: number): void {
-    if (this.#speech !== 'heard') {
-      this.#speech = 'heard'
-      this.#context.waiting.heard(this.slot, this.#waiter)
-      this.#waiter = null
-    }
-    add(this.#context.row, listenerCell(this.#route.listener.slot) + listenerField.bytesDown, count)
+  proceed(): boolean {
+    const state = this.#state
+    if (state.kind !== 'queued') return true
+    const { dial, unwatch } = state
+    const round = dial.choose()
+    if (round === null) return false
+    this.#setState({ kind: 'dialing', dial, unwatch })
+    dial.resume(round)
+    return true
   }
 
-  buffered(delta: number): void {
-    add(this.#context.row, workerCell.bufferedBytes, delta)
-  }
-
-  /** An endpoint that has sent its FIN counts as no load any more. */
-  upstreamEnded(): void {
-    this.#spent = true
-    add(this.#context.row, endpointCell(this.slot) + endpointField.spent, 1)
-  }
-
-  /** The client is gone, or the program ends, while no endpoint was reached. */
-  abandon(cause: 'client' | EndedBy): void {
-    this.#dialing?.cancel()
-    const closed: Closed =
-      cause === 'client' ? { first: 'client', how: 'rst' } : { first: 'proxy', how: 'kill' }
-    this.#unserved(cause, this.#dialing?.queued === true, closed)
-  }
-
-  /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
-  giveUp(cause: 'endpoint-down' | 'resource', queued: boolean): void {
-    this.#unserved(cause, queued, { first: 'proxy', how: 'rst' })
+  expired(): void {
+    this.#unserved('resource', byReset)
   }
 
   kill(cause: EndedBy): void {
-    this.#endedBy = cause
-    if (this.relay !== null) this.relay.kill()
-    else this.abandon(cause)
+    if (this.#state.kind === 'relaying') this.#state.kill(cause)
+    else this.#unserved(cause, byKill)
   }
 
   finish(cause: EndedBy): void {
-    this.#endedBy = cause
-    this.relay?.finish()
+    if (this.#state.kind === 'relaying') this.#state.finish(cause)
   }
 
   drop(): void {
-    this.#over = true
-    this.#dialing?.cancel()
-    if (this.relay !== null) this.relay.kill()
-    else this.#downstream.reset()
+    const state = this.#state
+    this.#setState(over)
+    switch (state.kind) {
+      case 'queued':
+      case 'dialing':
+        state.dial.cancel()
+        this.#downstream.reset()
+        return
+      case 'relaying':
+        state.relay.kill()
+        return
+      case 'over':
+        return
+    }
   }
 
   ended(end: RelayEnd): void {
-    if (this.#over) return
-    const cells = endpointCell(this.slot)
-    add(this.#context.row, cells + endpointField.active, -1)
-    if (this.#spent) add(this.#context.row, cells + endpointField.spent, -1)
-    if (this.#warm && wasLost(end)) add(this.#context.row, staleCell(this.slot, 'used'), 1)
-    if (this.#speech !== 'heard') this.#unheard(end)
+    const state = this.#state
+    if (state.kind !== 'relaying') return
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
-    this.#close(causeOf(end, this.#endedBy), phase, end.closed, end.bytesUp, end.bytesDown)
+    this.#close(state.leave(end), phase, end, state)
   }
 
-  /** It ended before the endpoint has said anything. That a warm connection was given up is no fault. */
-  #unheard(end: RelayEnd): void {
-    const { row, tally, waiting, signs } = this.#context
-    const { slot } = this
-    if (this.#waiter !== null) waiting.left(this.#waiter)
-    this.#waiter = null
-    const cell = endpointCell(slot) + endpointField.served
-    if (end.kind === 'clean') add(row, cell, 1)
-    else if (!this.#warm && wasCutOff(end)) signs({ kind: 'cut-off', slot, served: tally.sum(cell) })
+  /** Who stops waiting leaves the queue. */
+  #setState(state: State<W>): void {
+    const before = this.#state
+    this.#state = state
+    if (before.kind === 'queued') this.#route.state.queue.leave(this)
   }
 
-  /** Made on demand: most connections are short, and there are many of the others. */
-  #id(): string {
-    return this.#context.idOf(this.#number)
+  #wait(): void {
+    const state = this.#state
+    if (state.kind !== 'dialing') return
+    const { dial, unwatch } = state
+    this.#setState({ kind: 'queued', dial, unwatch })
+    const { queue } = this.#route.state
+    if (queue.enter(this)) queue.look()
+    else this.#unserved('resource', byReset)
   }
 
-  #unserved(cause: Cause, queued: boolean, closed: Closed): void {
-    if (this.#over) return
-    this.#cancelReset?.()
+  /** What has dialed is let go: a connection may last for days. */
+  #relay(connected: Connected<W>): void {
+    const state = this.#state
+    if (state.kind !== 'dialing') return
+    state.unwatch()
+    const header = this.#header(connected.pool)
+    this.#setState(new Relaying(this.#context, this.#route, this.#downstream, connected, header, this))
+  }
+
+  #header({ proxyProtocol }: PoolSnapshot): Uint8Array | null {
+    if (proxyProtocol === 'off') return null
+    return proxyHeader(proxyProtocol, this.client, this.#downstream.local, this.#id()) // two system calls
+  }
+
+  /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
+  #unserved(cause: Cause, end: End): void {
+    const state = this.#state
+    if (state.kind !== 'queued' && state.kind !== 'dialing') return
+    state.dial.cancel()
+    state.unwatch()
     this.#downstream.reset()
-    this.#close(cause, queued ? 'queue' : 'connect', closed, 0, 0)
+    this.#close(cause, state.kind === 'queued' ? 'queue' : 'connect', end, null)
   }
 
-  #close(cause: Cause, phase: Phase, closed: Closed, bytesUp: number, bytesDown: number): void {
-    this.#over = true
+  /** `reached`: null when no endpoint was. */
+  #close(cause: Cause, phase: Phase, end: End, reached: Relaying<W> | null): void {
+    this.#setState(over)
     const { row, live, plane } = this.#context
-    const { listener } = this.#route
+    const { listener, state, snapshot } = this.#route
     const durationMs = plane.now() - this.#startMs
     live.remove(this)
     add(row, workerCell.active, -1)
     add(row, listenerCell(listener.slot) + listenerField.active, -1)
     add(row, closedCell(listener.slot, cause, phase), 1)
     observe(row, durationHistogram, durationMs / 1000)
-    const { queue } = this.#route.state
-    if (queue.size > 0) queue.look()
-    this.#tell({
+    if (state.queue.size > 0) state.queue.look()
+    if (snapshot.access === 'none' || (snapshot.access === 'errors' && cause === 'none')) return
+    this.#context.reports.outcome({
       id: this.#id(),
       listener: listener.name,
-      client: this.#client === null ? '' : formatAddress(this.#client),
-      endpoint: this.#endpoint?.id ?? null,
+      client: formatAddress(this.client),
+      endpoint: reached === null ? null : reached.endpoint.id,
       attempts: this.#attempts,
-      connectMs: this.#connectMs,
+      connectMs: reached === null ? null : reached.sinceMs - this.#startMs,
       durationMs,
-      bytesUp,
-      bytesDown,
+      bytesUp: end.bytesUp,
+      bytesDown: end.bytesDown,
       cause,
       phase,
-      closed,
+      closed: end.closed,
     })
   }
 
-  #tell(outcome: Outcome): void {
-    const { access } = this.#route.snapshot
-    if (access === 'all' || (access === 'errors' && outcome.cause !== 'none'))
-      this.#context.reports.outcome(outcome)
+  /** Made when someone asks: most connections are short, and the others many. */
+  #id(): string {
+    return this.#context.idOf(this.#number)
   }
 }

@@ -1,7 +1,6 @@
 import { Allowance } from '../core/allowance.ts'
 import type { AttemptError, StaleWhen } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot, WarmSnapshot } from '../core/snapshot.ts'
-import { sourceFor } from '../core/source-address.ts'
 import {
   add,
   connectHistogram,
@@ -15,6 +14,7 @@ import {
   takenLast,
 } from '../core/tally.ts'
 import type { Cancel, Dialed, Plane, Wire } from '../plane/plane.ts'
+import { dialEndpoint } from './dial-endpoint.ts'
 import { reasonOf } from './dial-failure.ts'
 import type { Reports } from './reports.ts'
 
@@ -151,22 +151,15 @@ export class Shelf<W extends Wire> {
   }
 
   #dial(): void {
-    const { plane, row, nextSource } = this.#context
-    const { name, connect } = this.#pool
-    const { source, timeoutMs } = connect
+    const { plane, row } = this.#context
     const startMs = plane.now()
     add(row, this.#cells + endpointField.attempts, 1)
-    const options = {
-      source: sourceFor(source, this.#endpoint.address.family, nextSource),
-      group: name,
-      forClient: false,
-    }
-    const cancelDial = plane.dial(this.#endpoint.address, options, (dialed) => {
+    const cancelDial = dialEndpoint(this.#context, this.#pool, this.#endpoint, false, (dialed) => {
       cancelTimeout()
       this.#dials.delete(stop)
       this.#dialed(dialed, plane.now() - startMs)
     })
-    const cancelTimeout = plane.after(timeoutMs, () => {
+    const cancelTimeout = plane.after(this.#pool.connect.timeoutMs, () => {
       cancelDial()
       this.#dials.delete(stop)
       this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' }, plane.now() - startMs)

@@ -1,5 +1,4 @@
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import { sourceFor } from '../core/source-address.ts'
 import type { Wire } from '../plane/plane.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
 import type { SessionContext, SuspectTrials } from './context.ts'
@@ -14,11 +13,10 @@ export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W>
 
   begin(context: SessionContext<W>, pool: PoolSnapshot, endpoint: EndpointSnapshot): void {
     if (this.#stopped || !context.tally.beginTrial(endpoint.slot)) return
-    const { timeoutMs, source } = pool.connect
+    const { timeoutMs } = pool.connect
     const plan = {
-      group: pool.name,
+      pool,
       forClient: false,
-      source: sourceFor(source, endpoint.address.family, context.nextSource),
       hedgeMs: timeoutMs,
       limitMs: timeoutMs,
       budgeted: false,

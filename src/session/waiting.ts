@@ -7,6 +7,7 @@ import type { Cancel } from '../plane/plane.ts'
 
 /** A connection that has sent its first bytes to an endpoint and waits for the first byte back. */
 export class Waiter implements Member {
+  readonly kind = 'asked'
   seat = -1
   slot = 0
   /** Of the clock that all workers share. */

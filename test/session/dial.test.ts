@@ -1,9 +1,10 @@
 import test from 'ava'
 import { Turns } from '../../src/core/balance/round-robin.ts'
+import type { Outcome } from '../../src/core/outcome.ts'
 import type { PoolSnapshot } from '../../src/core/snapshot.ts'
 import { healthBit, Tally } from '../../src/core/tally.ts'
 import type { Dialed, Plane, Wire } from '../../src/plane/plane.ts'
-import { dialPool, type LoggedAttempt, type PoolDialed } from '../../src/session/dial.ts'
+import { type DialOwner, PoolDial, type PoolDialed } from '../../src/session/dial.ts'
 import { createLiveSessions } from '../../src/session/live.ts'
 import { poolStates, wake } from '../../src/session/pool-state.ts'
 import { Trials } from '../../src/session/trials.ts'
@@ -93,17 +94,22 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     maxConnections: 1,
     access: 'all',
   } as const
-  const attempts: LoggedAttempt[] = []
-  const results: PoolDialed<FakeWire>[] = []
-  const log = { attempted: (attempt: LoggedAttempt) => void attempts.push(attempt) }
-  const begin = () =>
-    dialPool(
-      context,
-      { snapshot, listener, pool, state },
-      new FakeWire(),
-      log,
-      (result) => void results.push(result),
-    )
+  const attempts: Outcome['attempts'][number][] = []
+  const results: (PoolDialed<FakeWire> & { readonly queued?: boolean })[] = []
+  const begin = () => {
+    let queued = false
+    const owner: DialOwner<FakeWire> = {
+      client: new FakeWire().remote,
+      attempted: ({ id }, ms, error) => void attempts.push({ endpoint: id, ms, error }),
+      dialed(result) {
+        if (result.kind === 'full') queued = true
+        else results.push(result.kind === 'exhausted' ? { ...result, queued } : result)
+      },
+    }
+    const dial = new PoolDial(context, { snapshot, listener, pool, state }, owner)
+    dial.begin()
+    return dial
+  }
   return { clock, tally, dials, attempts, results, state, stateOf, pool, begin }
 }
 

@@ -35,7 +35,7 @@ class Attempt {
   begin(endpoint: SocketAddress, { source }: DialOptions): void {
     const { socket } = this.#wire
     const target = { host: formatIp(endpoint), port: endpoint.port, autoSelectFamily: false }
-    const options = source === null ? target : { ...target, localAddress: source }
+    const options = source === null ? target : { ...target, localAddress: formatIp(source) }
     socket.connect(options, () => {
       // Early enough: a reset that has come already shows when the socket is read.
       this.#tune?.(socket.descriptor)

@@ -1,5 +1,5 @@
 import type { Closed } from '../../core/outcome.ts'
-import { Deadlines, type Expiry, type RelaySide, type Timed } from '../deadlines.ts'
+import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
@@ -12,23 +12,32 @@ export interface RelayContext extends LingerContext {
   readonly takeError: TakeError | null
 }
 
-type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'>
+type Ending = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'>
+
+/** Bytes or FINs are still to come, from both sides or from one. `finishing`: FIN went to both by our own hand. */
+type Open = { readonly kind: 'copying' } | { readonly kind: 'finishing' }
 
 type State =
-  /** Bytes or FINs are still to come, from both sides or from one. */
-  | { readonly kind: 'copying' }
+  | Open
   /** A side was lost. The other is told by RST when it has acknowledged all that is its own. */
-  | { readonly kind: 'telling'; readonly lost: Side; readonly verdict: Verdict; readonly linger: Linger }
+  | {
+      readonly kind: 'telling'
+      readonly lost: Side
+      readonly ending: Ending
+      readonly linger: Linger
+      readonly before: Open
+    }
   /** Both are reset. */
-  | { readonly kind: 'failed'; readonly verdict: Verdict }
+  | { readonly kind: 'failed'; readonly ending: Ending }
   | { readonly kind: 'over' }
 
-const copying: State = { kind: 'copying' }
+const copying: Open = { kind: 'copying' }
+const finishing: Open = { kind: 'finishing' }
+const over: State = { kind: 'over' }
 
 /** Two sides, each reading for the other, from the hand-over until both descriptors are closed. */
-export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
+export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
   seat = -1
-  readonly #timeouts: RelayTimeouts
   readonly #deadlines: Deadlines
   readonly #owner: RelayOwner
   #bytesUp = 0
@@ -38,12 +47,9 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   readonly #upstream: Side
   #first: Closed | null = null
   #state: State = copying
-  /** FIN went to both by our own hand. */
-  #finishing = false
 
   constructor(context: RelayContext, downstream: NetWire, upstream: NetWire, options: RelayOptions) {
     this.#context = context
-    this.#timeouts = options.timeouts
     this.#owner = options.owner
     this.#deadlines = new Deadlines(options.timeouts, context.sight, context.now())
     this.#downstream = new Side(this, 'downstream', downstream.socket)
@@ -58,7 +64,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   }
 
   idleMs(nowMs: number): number {
-    return nowMs - this.#deadlines.movedMs
+    return this.#deadlines.idleMs(nowMs)
   }
 
   get sweepMs(): number {
@@ -66,8 +72,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   }
 
   finish(): void {
-    if (this.#state.kind !== 'copying' || this.#finishing) return
-    this.#finishing = true
+    if (this.#state.kind !== 'copying') return
+    this.#setState(finishing)
     this.#first ??= { first: 'proxy', how: 'fin' }
     this.#deadlines.moved(this.#context.now())
     this.#downstream.seal()
@@ -75,7 +81,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   }
 
   kill(): void {
-    this.#fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
+    this.fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
   }
 
   moved(from: 'downstream' | 'upstream', count: number): void {
@@ -99,31 +105,30 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
 
   finRead(side: Side): void {
     this.#deadlines.moved(this.#context.now())
-    this.#first ??= { first: side.name === 'downstream' ? 'client' : 'server', how: 'fin' }
+    this.#first ??= { first: closerOf(side.name), how: 'fin' }
     if (side.name === 'upstream') this.#owner.upstreamEnded()
     const state = this.#state
-    if (state.kind !== 'telling' || state.verdict.code !== 'EPIPE' || !this.#bothEnded()) return
-    // Both have ended cleanly: a reset after one of the FINs no longer matters.
-    state.linger.cancel()
-    this.#state = copying
+    // Both have ended cleanly: the reset that came after one of the FINs concerns nobody.
+    if (state.kind === 'telling' && state.ending.code === 'EPIPE' && this.#bothEnded())
+      this.#setState(state.before)
   }
 
   lost(side: Side, error: NodeJS.ErrnoException): void {
-    if (this.#state.kind === 'telling') this.#abort(this.#state.verdict) // there is no side left to tell
-    if (this.#state.kind !== 'copying') return
-    const vanished = error.code === 'ETIMEDOUT' || error.code === 'EHOSTUNREACH' // keepalive gave up
+    const before = this.#state
+    if (before.kind === 'telling') this.#abort(before.ending) // nobody is left who could be told
+    if (before.kind !== 'copying' && before.kind !== 'finishing') return
+    const vanished = hasVanished(error.code)
     const ended = error.code === 'EPIPE'
     if (ended && this.#bothEnded()) return
-    const first = side.name === 'downstream' ? 'client' : 'server'
-    this.#first ??= { first, how: vanished ? 'timeout' : ended ? 'fin' : 'rst' }
-    const verdict: Verdict = {
+    this.#first ??= { first: closerOf(side.name), how: vanished ? 'timeout' : ended ? 'fin' : 'rst' }
+    const ending: Ending = {
       kind: vanished ? 'idle' : 'reset',
       side: side.name,
       code: error.code ?? 'ECONNRESET',
       halfClosed: ended || this.#halfClosed(),
     }
-    const linger = new Linger(this.#context, this.#timeouts)
-    this.#state = { kind: 'telling', lost: side, verdict, linger }
+    const linger = new Linger(this.#context, this.#deadlines.timeouts)
+    this.#setState({ kind: 'telling', lost: side, ending, linger, before })
     this.#tell()
   }
 
@@ -135,13 +140,10 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
       if (state.kind === 'telling') this.#tell() // the lost side was read to its end
       return
     }
-    if (state.kind === 'telling') state.linger.cancel()
-    this.#state = { kind: 'over' }
-    const kind = this.#finishing ? 'finished' : 'clean'
-    const clean: Verdict = { kind, side: null, code: null, halfClosed: this.#halfClosed() }
+    this.#setState(over)
     this.#context.sweeper.remove(this)
     const end: RelayEnd = {
-      ...(state.kind === 'copying' ? clean : state.verdict),
+      ...this.#endingOf(state),
       bytesUp: this.#bytesUp,
       bytesDown: this.#bytesDown,
       closed: this.#first ?? { first: 'proxy', how: 'fin' },
@@ -150,16 +152,29 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   }
 
   sweep(nowMs: number): void {
-    if (this.#state.kind !== 'copying') return // what is told has the only deadline
-    const expiry = this.#deadlines.expired(this, nowMs)
-    if (expiry !== null) this.#expire(expiry)
-    else if (this.#deadlines.keepaliveDue(nowMs)) this.#keepAlive()
+    const { kind } = this.#state
+    if (kind !== 'copying' && kind !== 'finishing') return // what is told has the only deadline
+    this.#deadlines.sweep(this, nowMs)
     this.#downstream.probe()
     this.#upstream.probe()
   }
 
+  fail({ kind, side, code, closed }: Verdict): void {
+    const state = this.#state
+    if (state.kind === 'over' || state.kind === 'failed') return
+    this.#first ??= closed
+    const ending: Ending = { kind, side, code, halfClosed: this.#halfClosed() }
+    this.#abort(state.kind === 'telling' ? state.ending : ending)
+  }
+
+  keepAlive({ idleMs, intervalMs, count }: RelayTimeouts['keepalive']): void {
+    const options = { enable: true, initialDelay: idleMs, interval: intervalMs, count }
+    this.#downstream.socket.setKeepAlive(options)
+    this.#upstream.socket.setKeepAlive(options)
+  }
+
   get halfClosed(): boolean {
-    return this.#halfClosed() || this.#finishing
+    return this.#halfClosed() || this.#state.kind === 'finishing'
   }
 
   get clientEnded(): boolean {
@@ -195,28 +210,38 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
   /** Is the other side to be told now? A lost side is closed when it has been read to its end. */
   #tell(): void {
     if (this.#state.kind !== 'telling') return
-    const { lost, verdict, linger } = this.#state
+    const { lost, ending, linger } = this.#state
     const { peer } = lost
     const heldBytes = lost.closed ? peer.unsentBytes : Math.max(1, peer.unsentBytes)
     const { movedMs } = this.#deadlines
     if (linger.waits(heldBytes, movedMs, peer.socket.descriptor, () => this.#tell())) peer.probe()
-    else this.#abort(verdict)
+    else this.#abort(ending)
   }
 
-  /** Ends both sides with RST, at once. */
-  #fail({ kind, side, code, closed }: Pick<RelayEnd, 'kind' | 'side' | 'code' | 'closed'>): void {
-    if (this.#state.kind === 'over' || this.#state.kind === 'failed') return
-    const verdict = this.#state.kind === 'telling' ? this.#state.verdict : null
-    this.#first ??= closed
-    this.#abort(verdict ?? { kind, side, code, halfClosed: this.#halfClosed() })
+  #endingOf(state: Exclude<State, { readonly kind: 'over' }>): Ending {
+    switch (state.kind) {
+      case 'copying':
+        return { kind: 'clean', side: null, code: null, halfClosed: this.#halfClosed() }
+      case 'finishing':
+        return { kind: 'finished', side: null, code: null, halfClosed: this.#halfClosed() }
+      case 'telling':
+      case 'failed':
+        return state.ending
+    }
   }
 
-  #abort(verdict: Verdict): void {
-    if (this.#state.kind === 'telling') this.#state.linger.cancel()
-    this.#state = { kind: 'failed', verdict }
+  /** RST to both sides, at once. */
+  #abort(ending: Ending): void {
+    this.#setState({ kind: 'failed', ending })
     this.#downstream.abort()
     this.#upstream.abort()
     this.check()
+  }
+
+  /** The wait before a reset ends with its state. */
+  #setState(state: State): void {
+    if (this.#state.kind === 'telling') this.#state.linger.cancel()
+    this.#state = state
   }
 
   #halfClosed(): boolean {
@@ -225,17 +250,5 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Timed {
 
   #bothEnded(): boolean {
     return this.#downstream.readEnded && this.#upstream.readEnded
-  }
-
-  #keepAlive(): void {
-    const { idleMs, intervalMs, count } = this.#timeouts.keepalive
-    const options = { enable: true, initialDelay: idleMs, interval: intervalMs, count }
-    this.#downstream.socket.setKeepAlive(options)
-    this.#upstream.socket.setKeepAlive(options)
-  }
-
-  #expire({ kind, side, vanished }: Expiry): void {
-    const closed: Closed = { first: side === 'upstream' ? 'server' : 'client', how: 'timeout' }
-    this.#fail({ kind, side, code: vanished ? 'ETIMEDOUT' : null, closed })
   }
 }

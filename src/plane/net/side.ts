@@ -22,11 +22,25 @@ export interface SideOwner {
   check(): void
 }
 
+/** What may still be written to a side. */
+type Writing =
+  | { readonly kind: 'open' }
+  /** FIN follows the pending write. */
+  | { readonly kind: 'sealing' }
+  /** FIN was sent. */
+  | { readonly kind: 'sealed' }
+  /** Its peer takes no more bytes and sends no more, because of `error`. */
+  | { readonly kind: 'lost'; readonly error: NodeJS.ErrnoException }
+
+const open: Writing = { kind: 'open' }
+const sealing: Writing = { kind: 'sealing' }
+const sealed: Writing = { kind: 'sealed' }
+
 /**
  * One socket of a relay. What it reads goes to its peer; what the peer reads is written here.
  *
  * Invariants: at most one write is pending, and while it is, the peer does not read. FIN is sent only after every byte
- * was taken by the kernel. After `sealed` nothing is written here any more, and what the peer reads is dropped. Of a side that
+ * was taken by the kernel. Once it is not `open` nothing is written here any more, and what the peer reads is dropped. Of a side that
  * is lost everything that its peer sent is read before the descriptor is closed.
  */
 export class Side implements Consumer {
@@ -38,18 +52,14 @@ export class Side implements Consumer {
   /** The descriptor is closed. */
   closed = false
   readonly #relay: SideOwner
-  #sealed = false
+  #writing: Writing = open
   #pendingBytes = 0
   /** How many of the pending bytes are the relay's own header. */
   #headerBytes = 0
-  /** FIN follows the pending write. */
-  #finAfterWrite = false
-  /** How much of the pending write has been reported as buffered. */
+  /** What the meter was told of the pending write. */
   #bufferedBytes = 0
   /** It was told to stop reading. */
   #paused = false
-  /** Why its peer takes no more bytes and sends no more. */
-  #lost: NodeJS.ErrnoException | null = null
 
   constructor(relay: SideOwner, name: 'downstream' | 'upstream', socket: NetSocket) {
     this.#relay = relay
@@ -87,8 +97,8 @@ export class Side implements Consumer {
    */
   probe(): void {
     const unwatched = this.#paused || this.readEnded
-    if (unwatched && !this.#sealed && !this.socket.destroyed && this.#pendingBytes === 0)
-      this.socket.send(nothing)
+    const quiet = this.#writing.kind === 'open' && this.#pendingBytes === 0
+    if (unwatched && quiet && !this.socket.destroyed) this.socket.send(nothing)
   }
 
   data(chunk: Buffer): boolean {
@@ -98,10 +108,11 @@ export class Side implements Consumer {
 
   ended(): void {
     if (this.readEnded || this.closed) return
-    const hidden = this.#lost === null ? this.#relay.hiddenError(this) : null
+    const hidden = this.#writing.kind === 'lost' ? null : this.#relay.hiddenError(this)
     if (hidden !== null) this.#lose(Object.assign(new Error('hidden behind an end'), { code: hidden }))
+    const writing = this.#writing
     // The write that failed has taken the error out of the socket: what read() calls the end now is the reset.
-    if (this.#lost !== null && this.#lost.code !== 'EPIPE') {
+    if (writing.kind === 'lost' && writing.error.code !== 'EPIPE') {
       this.socket.destroy()
       return
     }
@@ -114,7 +125,7 @@ export class Side implements Consumer {
   written(error: NodeJS.ErrnoException | null): void {
     if (error === null) {
       this.#settle(true)
-      if (this.#finAfterWrite) this.#fin()
+      if (this.#writing.kind === 'sealing') this.#fin()
       this.peer.#resume()
     } else {
       this.#settle(false)
@@ -132,9 +143,8 @@ export class Side implements Consumer {
 
   /** FIN to this socket once all that was read for it has been written; nothing more is written after it. */
   seal(): void {
-    if (this.#sealed) return
-    this.#sealed = true
-    if (this.#pendingBytes > 0) this.#finAfterWrite = true
+    if (this.#writing.kind !== 'open') return
+    if (this.#pendingBytes > 0) this.#writing = sealing
     else this.#fin()
   }
 
@@ -144,7 +154,7 @@ export class Side implements Consumer {
 
   /** Writes what the peer has read. False: it is pending, the peer must not read. */
   #push(chunk: Uint8Array): boolean {
-    if (this.#sealed) return true
+    if (this.#writing.kind !== 'open') return true
     this.#pendingBytes = chunk.length
     if (this.socket.send(chunk)) {
       this.#settle(true)
@@ -171,16 +181,14 @@ export class Side implements Consumer {
   }
 
   #fin(): void {
-    this.#finAfterWrite = false
+    this.#writing = sealed
     if (!this.socket.destroyed) this.socket.end()
   }
 
   /** What is read from it still goes to its peer; what its peer sends is dropped. */
   #lose(error: NodeJS.ErrnoException): void {
-    if (this.#lost !== null) return
-    this.#lost = error
-    this.#sealed = true
-    this.#finAfterWrite = false
+    if (this.#writing.kind === 'lost') return
+    this.#writing = { kind: 'lost', error }
     this.#relay.lost(this, error)
     this.peer.#resume()
     this.#closeIfOver()
@@ -188,7 +196,7 @@ export class Side implements Consumer {
 
   /** A socket that can no longer be written does not end by itself once it is read to its end. */
   #closeIfOver(): void {
-    if (this.#lost !== null && this.readEnded) this.socket.destroy()
+    if (this.#writing.kind === 'lost' && this.readEnded) this.socket.destroy()
   }
 }
 

@@ -1,4 +1,4 @@
-import { type SocketAddress, socketAddress } from '../../core/address.ts'
+import type { SocketAddress } from '../../core/address.ts'
 import type { Block } from '../../linux/block.ts'
 import {
   EPOLLERR,
@@ -56,11 +56,10 @@ export class Dialer {
     // Set now and not when an urgent byte is signalled, because by then a read may have dropped it.
     libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)
     if (source !== null) {
-      const local = socketAddress(source, 0)
-      if (local === undefined || local.family !== endpoint.family) return EINVAL
+      if (source.family !== endpoint.family) return EINVAL
       // The port is chosen at connect(), by the whole four-tuple: more connections than ports.
       libc.setOption(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-      const bound = libc.bind(fd, address, writeSockaddr(address, local))
+      const bound = libc.bind(fd, address, writeSockaddr(address, source))
       if (bound < 0) return bound
     }
     const { block, length } = this.#sockaddrOf(endpoint)

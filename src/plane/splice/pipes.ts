@@ -1,11 +1,6 @@
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 
-export interface Pipe {
-  readonly read: Fd
-  readonly write: Fd
-}
-
 /** 64 KiB costs a little more on veth; 1 MiB brings nothing. */
 export const pipeBytes = 256 * 1024
 /** A pipe that the kernel made smaller than this is not worth its two descriptors. */
@@ -15,6 +10,33 @@ const leastBytes = 64 * 1024
  * returned pages.
  */
 const sulkMs = 10_000
+
+/** Bytes in the kernel, by splice(2). */
+export class Pipe {
+  readonly kind = 'pipe'
+  readonly read: Fd
+  readonly write: Fd
+  size = 0
+  readonly #libc: Libc
+
+  constructor(libc: Libc, { read, write }: { readonly read: Fd; readonly write: Fd }) {
+    this.#libc = libc
+    this.read = read
+    this.write = write
+  }
+
+  pull(from: Fd): number {
+    const count = this.#libc.splice(from, this.write, pipeBytes)
+    if (count > 0) this.size += count
+    return count
+  }
+
+  push(to: Fd): number {
+    const count = this.#libc.splice(this.read, to, this.size)
+    if (count > 0) this.size -= count
+    return count
+  }
+}
 
 /**
  * Empty pipes of one thread, made when first needed. A user has a budget of pages for all pipes
@@ -67,8 +89,9 @@ export class Pipes {
 
   #make(): Pipe | null {
     if (this.#used >= this.#most || this.#now() < this.#refusedUntilMs) return null
-    const pipe = this.#libc.pipe()
-    if (typeof pipe !== 'number') {
+    const ends = this.#libc.pipe()
+    if (typeof ends !== 'number') {
+      const pipe = new Pipe(this.#libc, ends)
       if (this.#libc.setPipeSize(pipe.write, pipeBytes) >= leastBytes) return pipe
       this.#close(pipe)
     }

@@ -1,8 +1,7 @@
-import type { Block } from '../../linux/block.ts'
-import { MSG_MORE, MSG_NOSIGNAL } from '../../linux/constants.ts'
+import { MSG_MORE } from '../../linux/constants.ts'
 import { EAGAIN } from '../../linux/errno.ts'
-import type { Blocks } from './blocks.ts'
-import { type Pipe, type Pipes, pipeBytes } from './pipes.ts'
+import type { Blocks, Memory } from './blocks.ts'
+import type { Pipe, Pipes } from './pipes.ts'
 import type { Shared, SpliceWire } from './wire.ts'
 
 /** Reads and writes of one direction before others get their turn. */
@@ -34,9 +33,17 @@ export interface PumpOwner {
 /** What all pumps of a thread share. */
 export interface PumpShared extends Shared {
   readonly pipes: Pipes
+  /** The scratch block, into which all pull and push at once; what is in it afterwards is nobody's. */
+  readonly intake: Memory
   readonly blocks: Blocks
   readonly pipesOnLoopback: boolean
 }
+
+/**
+ * Where bytes are between pull and push. A call on memory that moves less than it could has met the end of what there is, or
+ * of the room for it; a pipe counts in segments, and only EAGAIN tells.
+ */
+type Store = Memory | Pipe
 
 /**
  * One direction, pull from `from`, push to `to`.
@@ -56,13 +63,12 @@ export class Pump {
   over = false
   readonly #owner: PumpOwner
   readonly #shared: PumpShared
-  #held: Block | null = null
-  #heldFrom = 0
-  #heldTo = 0
-  /** How many of the held bytes are the header's. */
+  /** What the target did not take at once: a block of its own, or the pipe. Never empty. */
+  #held: Store | null = null
+  /** How many of the bytes that are pushed next are the header's. */
   #ours = 0
+  /** Bulk goes through it; empty unless it is what is held. */
   #pipe: Pipe | null = null
-  #piped = 0
   #discard = false
   #finWanted = false
   #finSent = false
@@ -81,7 +87,7 @@ export class Pump {
 
   /** Bytes that the target's kernel has not taken yet. */
   get heldBytes(): number {
-    return this.#heldTo - this.#heldFrom + this.#piped
+    return this.#held === null ? 0 : this.#held.size
   }
 
   /** All that the source will ever have sent is with the target's kernel, its FIN included if it sent one. */
@@ -93,7 +99,7 @@ export class Pump {
   run(): void {
     for (let i = 0; i < fairShare; i++) {
       if (this.over || this.from.fd.n === -1) return
-      if (this.heldBytes > 0 && !this.#push()) return
+      if (this.#held !== null && !this.#pushHeld(this.#held)) return
       if (this.#finWanted && !this.#finSent) this.#fin()
       if (this.ended) {
         this.#finish()
@@ -111,12 +117,15 @@ export class Pump {
 
   /** Sends `header` and what the source has sent already in one write; never waits for the source. */
   begin(header: Uint8Array): void {
-    const { libc, scratch } = this.#shared
-    scratch.bytes.set(header)
-    const room = scratch.size - header.length
-    const count = libc.recv(this.from.fd, scratch, header.length, room, 0)
-    if (count < 0 && count !== EAGAIN) this.#cut(count)
-    else this.#send(header.length + Math.max(0, count), header.length, 0)
+    const { intake } = this.#shared
+    intake.set(header)
+    const count = intake.pull(this.from.fd)
+    if (count < 0 && count !== EAGAIN) {
+      this.#cut(count)
+      return
+    }
+    this.#ours = header.length
+    this.#offer(intake, 0)
   }
 
   /** FIN to the target after what is held; what the source sends from now on is dropped. */
@@ -140,25 +149,37 @@ export class Pump {
   }
 
   #pull(): boolean {
-    // splice(2) never gets past an urgent mark: it says EAGAIN there, and 0 once FIN has arrived.
-    if (this.#bulk && !this.#discard && !this.from.urgent && this.#leavesHost()) {
-      this.#pipe ??= this.#shared.pipes.take()
-      if (this.#pipe !== null) return this.#pullPipe(this.#pipe)
-    }
-    const { libc, scratch } = this.#shared
     const { from } = this
-    const count = libc.recv(from.fd, scratch, 0, scratch.size, 0)
+    const { intake, acks } = this.#shared
+    const pipe = this.#pipeForBulk()
+    intake.clear()
+    const store = pipe ?? intake
+    const { room } = intake
+    const count = store.pull(from.fd)
+    if (count === 0 && pipe !== null) {
+      this.#bulk = false // the end, or an urgent mark of which the poller has not told yet: recv() knows
+      return true
+    }
     if (count <= 0) return this.#nothing(count)
+    const short = store.kind === 'memory' && count < room
     // FIN is here and the read was short: these were the last bytes, and the FIN goes out with them. Only a FIN that came
     // without an error is one: a reset makes the same edge.
-    const last = from.finSeen && !from.urgent && count < scratch.size
+    const last = short && from.finSeen && !from.urgent
     this.#measure(count >= bulkRead)
-    if (from.acks === 'delayed') this.#shared.acks.answered(from)
+    if (from.acks === 'delayed') acks.answered(from)
     if (last) this.#end()
     // Drained; another edge will come.
-    else if (count < scratch.size && !from.finArrived && !from.urgent) from.readable = false
-    if (!this.#discard) this.#send(count, 0, last ? MSG_MORE : 0)
+    else if (short && !from.finArrived && !from.urgent) from.readable = false
+    if (!this.#discard) this.#offer(store, last ? MSG_MORE : 0)
     return true
+  }
+
+  /** null: the bytes come to user space. */
+  #pipeForBulk(): Pipe | null {
+    // splice(2) never gets past an urgent mark: it says EAGAIN there, and 0 once FIN has arrived.
+    if (!this.#bulk || this.#discard || this.from.urgent || !this.#leavesHost()) return null
+    this.#pipe ??= this.#shared.pipes.take()
+    return this.#pipe
   }
 
   #leavesHost(): boolean {
@@ -166,39 +187,25 @@ export class Pump {
     return this.#mayPipe
   }
 
-  /** From the scratch block; what the kernel does not take is copied and held. `ours`: bytes that are not the source's. */
-  #send(count: number, ours: number, flags: number): void {
-    const { libc, scratch, blocks } = this.#shared
-    const { to } = this
-    to.sends(count)
-    const sent = libc.send(to.fd, scratch, 0, count, MSG_NOSIGNAL | flags)
-    if (sent < 0 && sent !== EAGAIN) {
-      this.#owner.failed(to, sent)
-      return
+  /** What was just pulled; what the kernel does not take is held, out of the scratch block as a copy. */
+  #offer(store: Store, flags: number): void {
+    const { intake, blocks } = this.#shared
+    this.to.sends(store.size)
+    if (this.#push(store, flags) !== 'full') return
+    this.#held = store
+    if (store === intake) {
+      const own = blocks.take()
+      own.takeFrom(intake)
+      this.#held = own
     }
-    const taken = Math.max(0, sent)
-    if (taken > ours) this.#owner.moved(this, taken - ours)
-    if (taken === count) return
-    to.writable = false
-    this.#held = blocks.take()
-    scratch.bytes.copy(this.#held.bytes, 0, taken, count)
-    this.#heldFrom = 0
-    this.#heldTo = count - taken
-    this.#ours = Math.max(0, ours - taken)
-    this.#owner.held(this.#heldTo)
+    this.#owner.held(this.heldBytes)
   }
 
-  #pullPipe(pipe: Pipe): boolean {
-    const { libc } = this.#shared
-    const count = libc.splice(this.from.fd, pipe.write, pipeBytes)
-    if (count === 0) {
-      this.#bulk = false // the end, or an urgent mark of which the poller has not told yet: recv() knows
-      return true
-    }
-    if (count < 0) return this.#nothing(count)
-    this.#measure(count >= bulkRead)
-    this.#piped = count
-    this.#owner.held(count)
+  /** True: nothing is held any more. */
+  #pushHeld(held: Store): boolean {
+    if (!this.to.writable || this.#push(held, 0) !== 'empty') return false
+    if (held.kind === 'memory') this.#shared.blocks.give(held)
+    this.#held = null
     return true
   }
 
@@ -223,49 +230,27 @@ export class Pump {
     this.#owner.failed(this.from, errno)
   }
 
-  /** True: nothing is held any more. */
-  #push(): boolean {
-    if (!this.to.writable) return false
-    return this.#piped > 0 ? this.#pushPipe() : this.#pushHeld()
+  /** Until nothing is left in `store` or the target takes no more. A failure is the owner's, who breaks off. */
+  #push(store: Store, flags: number): 'empty' | 'full' | 'failed' {
+    const { to } = this
+    while (store.size > 0) {
+      const { size } = store
+      const count = store.push(to.fd, flags)
+      if (count > 0) this.#taken(store, count)
+      if (count === size || (count > 0 && store.kind === 'pipe')) continue
+      to.writable = false
+      if (count > 0 || count === EAGAIN) return 'full'
+      this.#owner.failed(to, count)
+      return 'failed'
+    }
+    return 'empty'
   }
 
-  #pushPipe(): boolean {
-    const { libc } = this.#shared
-    this.to.sends(this.#piped)
-    while (this.#piped > 0 && this.#pipe !== null) {
-      const count = libc.splice(this.#pipe.read, this.to.fd, this.#piped)
-      if (!this.#taken(count)) return false
-      this.#piped -= count
-    }
-    return true
-  }
-
-  #pushHeld(): boolean {
-    const { libc, blocks } = this.#shared
-    const held = this.#held
-    while (held !== null && this.#heldFrom < this.#heldTo) {
-      const count = libc.send(this.to.fd, held, this.#heldFrom, this.#heldTo - this.#heldFrom, MSG_NOSIGNAL)
-      if (!this.#taken(count)) return false
-      this.#heldFrom += count
-    }
-    if (held !== null) blocks.give(held)
-    this.#held = null
-    this.#heldFrom = this.#heldTo = 0
-    return true
-  }
-
-  /** False: the target took nothing. */
-  #taken(count: number): boolean {
-    if (count > 0) {
-      const ours = Math.min(count, this.#ours)
-      this.#ours -= ours
-      this.#owner.held(-count)
-      if (count > ours) this.#owner.moved(this, count - ours)
-      return true
-    }
-    this.to.writable = false
-    if (count !== EAGAIN) this.#owner.failed(this.to, count)
-    return false
+  #taken(store: Store, count: number): void {
+    const ours = Math.min(count, this.#ours)
+    this.#ours -= ours
+    if (store === this.#held) this.#owner.held(-count)
+    if (count > ours) this.#owner.moved(this, count - ours)
   }
 
   #end(): void {
@@ -301,21 +286,21 @@ export class Pump {
 
   /** Nothing to read for now: an idle direction owns no pipe. */
   #restPipe(): void {
-    if (this.#pipe === null || this.#piped > 0) return
+    if (this.#pipe === null || this.#pipe.size > 0) return
     this.#shared.pipes.give(this.#pipe)
     this.#pipe = null
   }
 
   #drop(): void {
     const { pipes, blocks } = this.#shared
-    if (this.heldBytes > 0) this.#owner.held(-this.heldBytes)
-    if (this.#held !== null) blocks.give(this.#held)
-    if (this.#pipe !== null) {
-      if (this.#piped > 0) pipes.discard(this.#pipe)
-      else pipes.give(this.#pipe)
-    }
+    const held = this.#held
+    const pipe = this.#pipe
+    if (held !== null) this.#owner.held(-held.size)
+    if (held?.kind === 'memory') blocks.give(held)
+    if (pipe !== null && pipe.size > 0) pipes.discard(pipe)
+    else if (pipe !== null) pipes.give(pipe)
     this.#held = null
     this.#pipe = null
-    this.#piped = this.#heldFrom = this.#heldTo = this.#ours = 0
+    this.#ours = 0
   }
 }

@@ -9,7 +9,7 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
-import { Deadlines, type Expiry, type RelaySide, type Timed } from '../deadlines.ts'
+import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
@@ -21,8 +21,6 @@ export interface RelayContext extends PumpShared, LingerContext {
   readonly sweeper: Sweeper
 }
 
-type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code'> & { readonly closed: Closed }
-
 interface Lost {
   readonly wire: SpliceWire
   readonly verdict: Verdict
@@ -30,10 +28,9 @@ interface Lost {
 }
 
 /** Two pumps, from the hand-over until both descriptors are closed. */
-export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
+export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   seat = -1
   readonly #context: RelayContext
-  readonly #timeouts: RelayTimeouts
   readonly #deadlines: Deadlines
   readonly #owner: RelayOwner
   readonly #up: Pump
@@ -49,7 +46,6 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
 
   constructor(context: RelayContext, downstream: SpliceWire, upstream: SpliceWire, options: RelayOptions) {
     this.#context = context
-    this.#timeouts = options.timeouts
     this.#owner = options.owner
     this.#deadlines = new Deadlines(options.timeouts, context.sight, context.now())
     this.#up = new Pump(context, this, downstream, upstream)
@@ -73,7 +69,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
   }
 
   idleMs(nowMs: number): number {
-    return nowMs - this.#deadlines.movedMs
+    return this.#deadlines.idleMs(nowMs)
   }
 
   get sweepMs(): number {
@@ -90,7 +86,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
   }
 
   kill(): void {
-    this.#fail(
+    this.fail(
       this.#lost?.verdict ?? {
         kind: 'killed',
         side: null,
@@ -132,17 +128,16 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     if (this.#lost?.wire === wire) return
     const side = wire === this.#up.to ? 'upstream' : 'downstream'
     const code = errnoName(errno === EPIPE ? ECONNRESET : errno)
-    const first = side === 'upstream' ? 'server' : 'client'
-    const vanished = code === 'ETIMEDOUT' || code === 'EHOSTUNREACH' // keepalive gave up
+    const vanished = hasVanished(code)
     const kind = vanished ? 'idle' : local.has(code) ? 'fault' : 'reset'
     const how = vanished ? 'timeout' : errno === EPIPE ? 'fin' : 'rst'
-    const verdict: Verdict = { kind, side, code, closed: { first, how } }
+    const verdict: Verdict = { kind, side, code, closed: { first: closerOf(side), how } }
     if (kind === 'fault' || this.#lost !== null) {
-      this.#fail(this.#lost?.verdict ?? verdict)
+      this.fail(this.#lost?.verdict ?? verdict)
       return
     }
     this.#first ??= verdict.closed
-    this.#lost = { wire, verdict, linger: new Linger(this.#context, this.#timeouts) }
+    this.#lost = { wire, verdict, linger: new Linger(this.#context, this.#deadlines.timeouts) }
     const towards = wire === this.#up.to ? this.#up : this.#down
     towards.breakOff()
     this.again()
@@ -177,9 +172,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
 
   sweep(nowMs: number): void {
     if (this.#lost !== null) return // #settle() has the only deadline
-    const expiry = this.#deadlines.expired(this, nowMs)
-    if (expiry !== null) this.#expire(expiry)
-    else if (this.#deadlines.keepaliveDue(nowMs)) this.#keepAlive()
+    this.#deadlines.sweep(this, nowMs)
   }
 
   get halfClosed(): boolean {
@@ -223,21 +216,14 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     const from = lost.wire === this.#up.from ? this.#up : this.#down
     const heldBytes = from.spent ? 0 : Math.max(1, from.heldBytes)
     if (lost.linger.waits(heldBytes, this.#deadlines.movedMs, from.to.fd.n, () => this.#settle())) return
-    this.#fail(lost.verdict)
+    this.fail(lost.verdict)
   }
 
   #halfClosed(): boolean {
     return this.#up.ended || this.#down.ended
   }
 
-  #expire({ kind, side, vanished }: Expiry): void {
-    const first = side === 'upstream' ? 'server' : 'client'
-    const closed: Closed = { first, how: 'timeout' }
-    this.#fail({ kind, side, code: vanished ? 'ETIMEDOUT' : null, closed })
-  }
-
-  #keepAlive(): void {
-    const { idleMs, intervalMs, count } = this.#timeouts.keepalive
+  keepAlive({ idleMs, intervalMs, count }: RelayTimeouts['keepalive']): void {
     const { libc } = this.#context
     for (const { fd } of [this.#up.from, this.#up.to]) {
       libc.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.round(idleMs / 1000))
@@ -247,8 +233,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     }
   }
 
-  /** Ends both sides with RST. */
-  #fail(verdict: Verdict): void {
+  fail(verdict: Verdict): void {
     if (this.#over) return
     const { libc } = this.#context
     libc.resetOnClose(this.#up.from.fd)

@@ -2,7 +2,7 @@ import type { Libc } from '../../linux/libc.ts'
 import type { Plane } from '../plane.ts'
 import { createSweeper } from '../sweeper.ts'
 import { Acks } from './acks.ts'
-import { blockSize, createBlocks } from './blocks.ts'
+import { blockSize, createBlocks, Memory } from './blocks.ts'
 import { Clock } from './clock.ts'
 import { Dialer } from './dial.ts'
 import { Listener } from './listen.ts'
@@ -35,6 +35,7 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
   const context = {
     ...shared,
     pipes,
+    intake: new Memory(libc, shared.scratch),
     blocks: createBlocks(libc),
     pipesOnLoopback,
     now,
