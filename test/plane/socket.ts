@@ -9,11 +9,20 @@ import type { Peer } from '../helpers/peer.ts'
 
 /** send(MSG_OOB). */
 export function sendUrgent(peer: Peer, byte: string): void {
-  const { libc, fd } = descriptorOf(peer)
   const msgOob = 1
-  const block = libc.block(1)
-  block.bytes.write(byte)
-  libc.send(fd, block, 0, 1, msgOob)
+  send(peer, byte, msgOob)
+}
+
+/** send() past Node, which drops what it has read and not handed out when one of its own fails. */
+export function sendPast(peer: Peer, text: string): void {
+  send(peer, text, 0)
+}
+
+function send(peer: Peer, text: string, flags: number): void {
+  const { libc, fd } = descriptorOf(peer)
+  const block = libc.block(Buffer.byteLength(text))
+  block.bytes.write(text)
+  libc.send(fd, block, 0, block.size, flags)
 }
 
 /** TCP_CORK: what is written next leaves with the FIN that follows it, in one segment. */
