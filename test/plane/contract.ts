@@ -79,17 +79,16 @@ export function contract(plane: PlaneName, traits: Traits): void {
       const chunk = Buffer.alloc(256 * KiB, 'x')
       const total = 64 * MiB
       let written = 0
-      let stalled = false
       const writing = (async () => {
         for (; written < total; written += chunk.length) await server.write(chunk)
         server.end()
       })()
       let buffered = 0
-      while (!stalled) {
-        const at = written
+      for (let at = -1; written < total; at = written) {
+        const now = await forwarder.metric('spliceway_buffered_bytes')
+        buffered = Math.max(buffered, now)
+        if (now > 0 && written === at) break // held back, for as long as nobody reads
         await new Promise((resolve) => setTimeout(resolve, 100))
-        buffered = Math.max(buffered, await forwarder.metric('spliceway_buffered_bytes'))
-        stalled = written === at
       }
       t.true(buffered > 0, 'nothing was buffered: the writer was never held back')
       // A pipe is not user space, but shows too.
@@ -348,7 +347,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
 
   scene(
     'case 10: a client that resets while the backend is dialed leaves nothing behind',
-    { connect: { budgetMs: 5_000 } },
+    { connect: { budgetMs: 30_000 } },
     async (t, { forwarder, backend }) => {
       await backend.close()
       const client = await dialPeer(forwarder.port)
@@ -358,7 +357,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
       t.is(outcome.cause, 'client')
       t.is(outcome.phase, 'connect')
       t.is(outcome.endpoint, null)
-      t.true(outcome.durationMs < 4_000, 'the dial went on to its budget')
+      t.true(outcome.durationMs < 25_000, 'the dial went on to its budget')
     },
   )
 
@@ -380,15 +379,16 @@ export function contract(plane: PlaneName, traits: Traits): void {
 
   scene(
     'case 11: data refreshes the half-close timeout',
-    { timeouts: { halfCloseMs: 300 } },
+    { timeouts: { halfCloseMs: 1_000 } },
     async (t, { pair, forwarder }) => {
       const { client, server } = await pair()
       client.end()
       await server.readAll()
-      for (let i = 0; i < 6; i++) {
+      const began = performance.now()
+      while (performance.now() - began < 1_300) {
         await server.write('.')
         await client.read(1)
-        await new Promise((resolve) => setTimeout(resolve, 100))
+        await new Promise((resolve) => setTimeout(resolve, 50))
       }
       server.end()
       t.is(await client.ended(), 'fin')
@@ -398,7 +398,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
 
   scene(
     'case 11: a silent connection ends after idle',
-    { timeouts: { idleMs: 150 } },
+    { timeouts: { idleMs: 500 } },
     async (t, { pair, forwarder }) => {
       const { client, server } = await pair()
       await client.write('hello')
@@ -406,7 +406,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
       const outcome = await forwarder.outcome()
       t.is(outcome.cause, 'client-timeout')
       t.deepEqual(outcome.closed, { first: 'client', how: 'timeout' })
-      t.true(outcome.durationMs >= 150)
+      t.true(outcome.durationMs >= 500)
       t.is(await client.ended(), 'rst')
       t.is(await server.ended(), 'rst')
     },
@@ -429,6 +429,8 @@ export function contract(plane: PlaneName, traits: Traits): void {
     { timeouts: { stallMs: 250 } },
     async (t, { pair, forwarder }) => {
       const { client, server } = await pair()
+      await client.write('.')
+      await server.read(1)
       client.socket.pause()
       server.socket.on('error', () => {})
       void server.write(Buffer.alloc(32 * MiB)).catch(() => {})
@@ -568,7 +570,8 @@ export function contract(plane: PlaneName, traits: Traits): void {
       const client = await dialPeer(forwarder.port)
       client.end('patience')
       await forwarder.until(() => forwarder.app.status().connections.active === 1)
-      await new Promise((resolve) => setTimeout(resolve, 250)) // two rounds of dials fail
+      const refused = `spliceway_upstream_connect_failures_total{pool="main",endpoint="127.0.0.1:${port}",reason="refused"}`
+      while ((await forwarder.metric(refused)) < 2) await new Promise((resolve) => setTimeout(resolve, 5))
       const again = await Backend.start({ port, onPeer: echo })
       t.is((await client.readAll()).bytes.toString(), 'patience')
       const outcome = await forwarder.outcome()
@@ -596,7 +599,8 @@ export function contract(plane: PlaneName, traits: Traits): void {
       t.is(outcome.cause, 'endpoint-down')
       t.is(outcome.phase, 'connect')
       t.is(outcome.endpoint, null)
-      t.true(outcome.durationMs <= 400 + 200, `${outcome.durationMs} ms`)
+      // Another attempt takes up to 3 s, and the budget is 10 s when nothing is said.
+      t.true(outcome.durationMs <= 400 + 2_500, `${outcome.durationMs} ms`)
       t.deepEqual(
         [...new Set(outcome.attempts.map(({ endpoint }) => endpoint))].sort(),
         ports.map((port) => `127.0.0.1:${port}`).sort(),
