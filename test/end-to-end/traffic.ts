@@ -11,7 +11,7 @@ export interface Visit {
 }
 
 /** From the opening of a connection to its end. */
-const patienceMs = 5_000
+const patienceMs = 20_000
 
 /**
  * Opens a connection, asks for `/`, and checks that the whole reply of a gateway comes and then the end.
@@ -48,8 +48,8 @@ export function errors(made: readonly Visit[]): Record<string, number> {
   return counts
 }
 
-/** Main says that a port is closed, its workers close it: they may take so long. */
-const closingMs = 500
+/** Main says that a port is closed, its workers close it: they may take so long on a busy machine. */
+const closingMs = 5_000
 
 /** Resolves when connections are refused; rejects when they go on to be accepted. */
 export async function refused(host: string, port: number): Promise<void> {
