@@ -49,7 +49,7 @@ for (const { how, health, down, up } of [
     if (b === undefined) throw new Error('the stage has three gateways')
     t.teardown(() => b.start())
     const spliceway = await stage.spliceway(t, config(stage, health))
-    const traffic = new Traffic(connectionsPerSecond, edgeAddress.v4, 80)
+    const traffic = new Traffic(connectionsPerSecond, edgeAddress.v4, 80, 50)
     t.teardown(() => traffic.stop())
     await traffic.more(150)
 
@@ -75,7 +75,8 @@ for (const { how, health, down, up } of [
     t.deepEqual(errors(others), {}, 'connections that were not in flight at the kill')
     t.true(others.length > connectionsPerSecond, 'the load was what it should be')
     t.is(nodes(between(0, killedMs)), 'abc')
-    t.is(nodes(between(goneMs, withoutMs)), 'ac')
+    // One that was opened before may be dialed for when the gateway is back.
+    t.is(nodes(between(goneMs, withoutMs).filter(({ endedMs }) => endedMs < withoutMs)), 'ac')
   })
 }
 
