@@ -98,8 +98,7 @@ export function stoppedContract(plane: PlaneName): void {
       await sleep(Math.max(0, begun + 1.5 * dialMs - performance.now()))
       program.signal('SIGCONT')
       // Nobody accepts there: what the program has relayed waits in the kernel.
-      const relayed = () =>
-        tcpRows(null).some((row) => row.localPort === silent.port && row.unreadBytes === 5)
+      const relayed = () => tcpRows(silent.port, 'from').some(({ unreadBytes }) => unreadBytes === 5)
       while (!relayed() && client.ending === null) await sleep(pollMs)
       client.reset()
       const { attempts, endpoint } = await ended(program)
