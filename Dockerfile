@@ -46,7 +46,7 @@ RUN printf '%s\n' \
       'pools: { self: { endpoints: ["127.0.0.1:9981"], health: { http: { path: /metrics }, interval: 100ms, rise: 1 } } }' \
       'drain: { notReadyDelay: 0s, window: 0s, deadline: 1s }' \
       > .cache/warm.yaml \
- && (timeout 30 node src/cli.mjs run -c .cache/warm.yaml & pid=$!; \
+ && (timeout 300 node src/cli.mjs run -c .cache/warm.yaml & pid=$!; \
      until node src/cli.mjs status | grep 'http: status 200'; do kill -0 $pid || exit 1; sleep 0.1; done; \
      node src/cli.mjs ready && node src/cli.mjs drain && wait $pid) \
  && rm .cache/warm.yaml \

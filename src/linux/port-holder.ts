@@ -30,16 +30,16 @@ const turnMs = 10
 /**
  * Finds who listens on `port`, IPv4 or IPv6. undefined: nobody, or there is no /proc. Of several processes
  * that share the socket, the one with the lowest pid, which is the parent more often than not. Never rejects;
- * takes at most about three seconds.
+ * takes at most about `mostMs`.
  */
-export async function portHolder(port: number): Promise<PortHolder | undefined> {
+export async function portHolder(port: number, mostMs = searchMs): Promise<PortHolder | undefined> {
   const listeners = [
     ...listening(await table('/proc/net/tcp'), port),
     ...listening(await table('/proc/net/tcp6'), port),
   ]
   const [first] = listeners
   if (first === undefined) return undefined
-  const owner = await findOwner(new Map(listeners.map((each) => [`socket:[${each.inode}]`, each])))
+  const owner = await findOwner(new Map(listeners.map((each) => [`socket:[${each.inode}]`, each])), mostMs)
   if (owner.kind !== 'found') {
     return { address: first.address, uid: first.uid, process: null, searched: owner.kind === 'nobody' }
   }
@@ -105,7 +105,7 @@ type Owner =
   | { readonly kind: 'too-many' }
 
 /** Processes of the socket's user come first: the holder is usually one of them. */
-async function findOwner(wanted: ReadonlyMap<string, Listener>): Promise<Owner> {
+async function findOwner(wanted: ReadonlyMap<string, Listener>, mostMs: number): Promise<Owner> {
   const startMs = performance.now()
   let turn = startMs
   const uids = new Set(wanted.values().map(({ uid }) => uid))
@@ -117,7 +117,7 @@ async function findOwner(wanted: ReadonlyMap<string, Listener>): Promise<Owner> 
       const listener = wanted.get(targetOf(`${folder}/${fd}`))
       if (listener !== undefined) return { kind: 'found', pid, listener }
       const nowMs = performance.now()
-      if (nowMs - startMs > searchMs) return { kind: 'too-many' }
+      if (nowMs - startMs > mostMs) return { kind: 'too-many' }
       if (nowMs - turn > turnMs) {
         await new Promise((resolve) => setImmediate(resolve))
         turn = performance.now()

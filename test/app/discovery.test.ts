@@ -97,7 +97,7 @@ for (const plane of planes) {
     kept.end()
     await kept.ended()
     t.is(await forwarder.metric('spliceway_discovery_endpoints{pool="main"}'), 1)
-    t.true((await forwarder.metric('spliceway_discovery_age_seconds{pool="main"}')) < 5)
+    t.true((await forwarder.metric('spliceway_discovery_age_seconds{pool="main"}')) < 60)
   })
 
   test(`${plane}: the end of a name server is noticed by no connection`, async (t) => {

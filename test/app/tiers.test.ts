@@ -92,7 +92,7 @@ for (const plane of planes) {
   test.serial(
     `${plane}: a tier that comes back takes over as its share grows, and then has all`,
     async (t) => {
-      const stage = await scene(t, plane, { slowStartMs: 300 }, (peer) => peer.end('second'))
+      const stage = await scene(t, plane, { slowStartMs: 1_000 }, (peer) => peer.end('second'))
       t.is(await whoServes(stage.forwarder), 'second')
       await stage.revive((peer) => peer.end('first'))
       const served = await load(stage)

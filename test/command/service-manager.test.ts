@@ -70,7 +70,7 @@ function supervised(watchdog: number | null) {
 async function more(list: readonly string[], pattern: RegExp, count: number): Promise<void> {
   const matching = () => list.filter((line) => pattern.test(line)).length
   const wanted = matching() + count
-  for (const deadline = performance.now() + 5_000; matching() < wanted; ) {
+  for (const deadline = performance.now() + 30_000; matching() < wanted; ) {
     if (performance.now() > deadline) throw new Error(`only ${matching()} of ${wanted} ${pattern}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

@@ -43,7 +43,8 @@ test('SIGTERM: a download ends whole, and new connections are served until there
 })
 
 test('SIGTERM: in the window silent connections get FIN, at the deadline busy ones a reset, and the exit code is 0', async (t, stage) => {
-  const drain = '{ notReadyDelay: 100ms, window: 600ms, deadline: 1200ms, idleAfter: 200ms }'
+  // A request after the other is no silence of a second, whatever else the machine does.
+  const drain = '{ notReadyDelay: 100ms, window: 1500ms, deadline: 3s, idleAfter: 1s }'
   const spliceway = await stage.spliceway(t, config(stage, drain))
   const silent = await Visitor.connect(edgeAddress.v4, 80)
   const busy = await Visitor.connect(edgeAddress.v4, 80)
@@ -62,15 +63,14 @@ test('SIGTERM: in the window silent connections get FIN, at the deadline busy on
   const quiet = await silentEnd
   t.is(quiet.ending, 'fin')
   t.true(
-    quiet.ms >= 590,
+    quiet.ms >= 1_490,
     `silent connections are left alone before the window, this one ended after ${quiet.ms} ms`,
   )
-  t.true(quiet.ms < 1_300)
   const talked = await busyEnd
   t.is(talked.ending, 'rst')
-  t.true(talked.ms >= 1_190, `busy connections live until the deadline, this one ended after ${talked.ms} ms`)
+  t.true(talked.ms >= 2_990, `busy connections live until the deadline, this one ended after ${talked.ms} ms`)
   t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
-  t.true(after() < 3_500, `it ended after ${after()} ms`)
+  t.true(after() < 3_000 + 5_000, `it ended after ${after()} ms`)
   t.deepEqual(
     (await spliceway.told(2)).map(({ cause, closed }) => `${cause} ${closed.first} ${closed.how}`),
     ['admin proxy fin', 'admin proxy kill'],
@@ -105,7 +105,7 @@ for (const [first, second] of [
     const startMs = performance.now()
     spliceway.program.tell(second)
     t.deepEqual(await spliceway.program.exit, { code: 0, signal: null })
-    t.true(performance.now() - startMs < 1_000)
+    t.true(performance.now() - startMs < 10_000) // and not after the 20 s of notReadyDelay
     t.is(await client.ended(), 'rst')
     t.is(await spliceway.log(/ends now/), `${second}: ends now, what is left is reset`)
     const [told] = await spliceway.told(1)

@@ -64,11 +64,12 @@ export function nodesOf(made: readonly Visit[]): string {
   return [...new Set(made.map(({ node }) => node))].sort().join('')
 }
 
-/** Visits by when they were opened: `before` a fault and over by then; `during` it, from its completion to its end. */
+/** Visits by when they were opened: `before` a fault and over by then; `during` it, from its completion to its end at `mendMs`. */
 export interface Struck {
   readonly before: Visit[]
   readonly during: Visit[]
   readonly after: Visit[]
+  readonly mendMs: number
 }
 
 /** A fault on node b under load, until probes have found it, and its end, until b serves again. */
@@ -95,5 +96,5 @@ export async function strike(
   const made = await load.stop()
   // What was in flight in the node when it was struck is lost with it.
   const before = openedIn(made, 0, startMs).filter(({ endedMs }) => endedMs < startMs)
-  return { before, during: openedIn(made, completeMs, mendMs), after: openedIn(made, mendMs) }
+  return { before, during: openedIn(made, completeMs, mendMs), after: openedIn(made, mendMs), mendMs }
 }

@@ -112,7 +112,7 @@ interface Fire {
 
 /** 1,200 requests over 20 connections. */
 async function fire(url: string, ...more: readonly string[]): Promise<Fire> {
-  const load = ['--amount', '1200', '--connections', '20', '--timeout', '5']
+  const load = ['--amount', '1200', '--connections', '20', '--timeout', '20']
   const { out } = await run([process.execPath, autocannon, '--json', ...load, ...more, url])
   return JSON.parse(out)
 }

@@ -13,7 +13,7 @@ export interface Crash {
 }
 
 /** The port may be closed for as long as a process needs to start on a busy machine. */
-const patienceMs = 10_000
+const patienceMs = 30_000
 
 /**
  * Kills one of the two processes at a random moment of the hand-over, `count` times, and sees the other one serve. `seed`

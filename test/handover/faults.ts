@@ -23,6 +23,8 @@ const perSecond = 50
 
 export interface Outcome {
   readonly figures: Figures
+  /** Connections that had no answer yet when the fault struck. */
+  readonly struck: number
   readonly survivor: Fault['side']
   /** Exit code of the one that ended; null: it was killed. */
   readonly code: number | null
@@ -42,13 +44,14 @@ export async function handOverWithFault(
   const next = await place.start(t, role)
   await reached(fault.step, old, next)
   const victim = fault.side === 'old' ? old : next
+  const struck = load.open
   await strike(victim, fault.signal)
   const [ended, survivor] = await firstExit(old, next)
   for (let n = 0; n < 20; n++)
     if (!(await answers(place.port))) throw new Error('the survivor does not answer')
   const figures = await load.stop()
   await survivor.kill()
-  return { figures, survivor: survivor === old ? 'old' : 'new', code: ended.code }
+  return { figures, struck, survivor: survivor === old ? 'old' : 'new', code: ended.code }
 }
 
 /** Stops it for a while, or for good. */

@@ -2,8 +2,10 @@ import { connect, type Socket } from 'node:net'
 
 /** A lost SYN is sent again after one second, and a lost wake-up waits for the next connection: what is sooner is neither. */
 const lateMs = 1_000
+/** Nor is what nobody has overtaken who came so much later: then the machine stood still. */
+const overtakenMs = 500
 /** Then a connection without an answer is given up. */
-const patienceMs = 10_000
+const patienceMs = 30_000
 const tickMs = 10
 const question = 'are you there?'
 
@@ -13,7 +15,7 @@ export interface Figures {
   served: number
   refused: number
   reset: number
-  /** Answered, but later than after a second. */
+  /** Answered, but later than after a second, and than others who came later. */
   late: number
   /** Ended without an answer, or not at all. */
   unanswered: number
@@ -36,11 +38,18 @@ export class Load {
   readonly #beganMs = performance.now()
   readonly #timer: NodeJS.Timeout
   readonly #open = new Set<Promise<void>>()
+  /** When the latest of those who were answered had come. */
+  #answeredMs = Number.NEGATIVE_INFINITY
 
   constructor(port: number, perSecond: number) {
     this.#port = port
     this.#perSecond = perSecond
     this.#timer = setInterval(() => this.#tick(), tickMs)
+  }
+
+  /** Connections without an answer so far. */
+  get open(): number {
+    return this.#open.size
   }
 
   /** Waits for the answers that are outstanding. */
@@ -70,7 +79,8 @@ export class Load {
     figures.slowestMs = Math.max(figures.slowestMs, Math.round(ms))
     if (code === null) {
       figures.served++
-      if (ms > lateMs) figures.late++
+      if (ms > lateMs && this.#answeredMs - beganMs > overtakenMs) figures.late++
+      this.#answeredMs = Math.max(this.#answeredMs, beganMs)
     } else if (code === 'ECONNREFUSED') figures.refused++
     else if (code === 'ECONNRESET' || code === 'EPIPE') figures.reset++
     else figures.unanswered++

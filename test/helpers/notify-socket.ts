@@ -3,7 +3,7 @@ import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET } from '..
 import { loadLibc } from '../../src/linux/libc.ts'
 import { unixAddress } from '../../src/linux/unix-address.ts'
 
-const patienceMs = 10_000
+const patienceMs = 30_000
 const pollMs = 10
 /** sys/socket.h */
 const SO_PASSCRED = 16

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { BoundSocket, connect, createServer, type Server, type Socket } from 'node:net'
 import koffi from 'koffi'
+import './left-over.ts'
+import { ownPort } from './port.ts'
 
 /** How a peer saw its connection end. */
 export type Ending = 'fin' | 'rst'
@@ -120,12 +122,13 @@ export class Backend {
     })
   }
 
-  /** Listens on `port` (0: any) of a loopback address. `onPeer` serves each connection. */
+  /** Listens on `port` (by default one of its own) of a loopback address. `onPeer` serves each connection. */
   static async start(
     options: { onPeer?: (peer: Peer) => void; host?: string; port?: number; paused?: boolean } = {},
   ): Promise<Backend> {
+    const { host = '127.0.0.1', port = ownPort(host) } = options
     const backend = new Backend(options.onPeer, options.paused ?? false)
-    backend.server.listen({ port: options.port ?? 0, host: options.host ?? '127.0.0.1', backlog: 4096 })
+    backend.server.listen({ port, host, backlog: 4096 })
     await once(backend.server, 'listening')
     return backend
   }
@@ -166,10 +169,7 @@ export function echo(peer: Peer): void {
 
 /** A local port where nobody listens: connections are refused. */
 export async function closedPort(host = '127.0.0.1'): Promise<number> {
-  const backend = await Backend.start({ host })
-  const { port } = backend
-  await backend.close()
-  return port
+  return ownPort(host)
 }
 
 /**
@@ -177,7 +177,7 @@ export async function closedPort(host = '127.0.0.1'): Promise<number> {
  * for a listen() without accept().
  */
 export async function silentPort(): Promise<{ port: number; answer: () => void; close: () => void }> {
-  const bound = new BoundSocket({ host: '127.0.0.1' })
+  const bound = new BoundSocket({ host: '127.0.0.1', port: ownPort('127.0.0.1') })
   const listen = koffi.load('libc.so.6').func('int listen(int fd, int backlog)')
   listen(bound.fd(), 0)
   const port = Number(bound.address().port)

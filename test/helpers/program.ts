@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 
 /** Nothing in a test should wait longer for a line or an exit than this. */
-const patienceMs = 10_000
+const patienceMs = 30_000
 const pollMs = 10
 
 export interface ProgramOptions {
@@ -143,7 +143,7 @@ export class Program {
   }
 }
 
-/** Runs a command to its end; SIGKILL and a rejection when it takes longer than 20 s. */
+/** Runs a command to its end; SIGKILL and a rejection when it takes longer than 45 s, before AVA loses its patience. */
 export async function run(argv: readonly string[], options: ProgramOptions = {}): Promise<Said> {
   const [command = '', ...args] = argv
   const env = { ...process.env, ...options.env }
@@ -151,7 +151,7 @@ export async function run(argv: readonly string[], options: ProgramOptions = {})
     stdio: ['ignore', 'pipe', 'pipe'],
     env,
     killSignal: 'SIGKILL',
-    timeout: 2 * patienceMs,
+    timeout: 1.5 * patienceMs,
   })
   const said = { out: '', err: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -13,7 +13,7 @@ export interface Reloading {
   readonly reloads: number
   /** From one to the next. */
   readonly everyMs: number
-  /** New connections. */
+  /** New connections, of which at most a hundred are open. */
   readonly perSecond: number
   /** Connections that must outlive all of it. */
   readonly lasting: number
@@ -62,6 +62,7 @@ export async function reloadUnderLoad(t: ExecutionContext, how: Reloading): Prom
   if (loaded.kind === 'invalid') throw new Error(loaded.message)
   const source = { name: file, load: () => load(file) }
   const forwarder = await Forwarder.start({ plane: how.plane, config: loaded.config, source })
+  t.teardown(() => forwarder.app.stop())
   const { port } = forwarder
   await traffic.begin(port, how.perSecond, how.lasting)
   for (let generation = 1; generation <= how.reloads; generation++) {

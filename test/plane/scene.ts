@@ -67,7 +67,7 @@ export function scenes(plane: PlaneName, traits: Traits): SceneMaker {
         await forwarder.close()
       }
       await forwarder
-        .until(() => openDescriptors() <= before, 2_000)
+        .until(() => openDescriptors() <= before)
         .catch(() => {
           t.fail(`${openDescriptors() - before} descriptors were left open`)
         })

@@ -9,11 +9,20 @@ import type { Peer } from '../helpers/peer.ts'
 
 /** send(MSG_OOB). */
 export function sendUrgent(peer: Peer, byte: string): void {
-  const { libc, fd } = descriptorOf(peer)
   const msgOob = 1
-  const block = libc.block(1)
-  block.bytes.write(byte)
-  libc.send(fd, block, 0, 1, msgOob)
+  send(peer, byte, msgOob)
+}
+
+/** send() past Node, which drops what it has read and not handed out when one of its own fails. */
+export function sendPast(peer: Peer, text: string): void {
+  send(peer, text, 0)
+}
+
+function send(peer: Peer, text: string, flags: number): void {
+  const { libc, fd } = descriptorOf(peer)
+  const block = libc.block(Buffer.byteLength(text))
+  block.bytes.write(text)
+  libc.send(fd, block, 0, block.size, flags)
 }
 
 /** TCP_CORK: what is written next leaves with the FIN that follows it, in one segment. */
@@ -59,13 +68,16 @@ export function tcpRow(localPort: number, remotePort: number): TcpRow | undefine
   return tcpRows(remotePort).find((row) => row.localPort === localPort)
 }
 
-/** All sockets of IPv4 that are connected, or being connected, to `remotePort`; null: to any. */
-export function tcpRows(remotePort: number | null): TcpRow[] {
+/** All sockets of IPv4 that are connected, or being connected, to or from `port`. */
+export function tcpRows(port: number, from: 'to' | 'from' = 'to'): TcpRow[] {
+  const table = readFileSync('/proc/net/tcp', 'latin1')
+  // Thousands of connections that others have left in TIME_WAIT are in it: only rows that have the port are taken apart.
+  const end = `:${port.toString(16).toUpperCase().padStart(4, '0')} `
   const rows: TcpRow[] = []
-  const end = remotePort === null ? '' : `:${remotePort.toString(16).toUpperCase().padStart(4, '0')}`
-  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {
-    const [, local = '', remote, state = '', queues = '', timer = ''] = line.trim().split(/\s+/)
-    if (!remote?.endsWith(end)) continue
+  for (let at = table.indexOf(end); at >= 0; at = table.indexOf(end, at + 1)) {
+    const line = table.slice(table.lastIndexOf('\n', at) + 1, table.indexOf('\n', at))
+    const [, local = '', remote = '', state = '', queues = '', timer = ''] = line.trim().split(/\s+/)
+    if (!`${from === 'to' ? remote : local} `.endsWith(end)) continue
     rows.push({
       localPort: Number.parseInt(local.split(':')[1] ?? '', 16),
       state: Number.parseInt(state, 16),

@@ -6,6 +6,7 @@ import {
   type ForwarderOptions,
   openDescriptors,
   type PlaneName,
+  patienceMs,
 } from '../helpers/forwarder.ts'
 import { Backend, dialPeer, echo, type Peer } from '../helpers/peer.ts'
 import { readProxy } from '../helpers/read-proxy.ts'
@@ -52,7 +53,7 @@ export function warmContract(plane: PlaneName): void {
         )
       }
       const waiting = async (count: number) => {
-        const deadlineMs = performance.now() + 5_000
+        const deadlineMs = performance.now() + patienceMs
         const accepted = () => backend.peers.filter(({ ending }) => ending === null).length
         while ((await warm('connections')) !== count || accepted() < count) {
           if (performance.now() > deadlineMs)
@@ -78,7 +79,7 @@ export function warmContract(plane: PlaneName): void {
         await forwarder.close()
       }
       await forwarder
-        .until(() => openDescriptors() <= before, 2_000)
+        .until(() => openDescriptors() <= before)
         .catch(() => t.fail(`${openDescriptors() - before} descriptors were left open`))
     })
   }
@@ -126,18 +127,21 @@ export function warmContract(plane: PlaneName): void {
     { connections: 8 },
     async (t, scene) => {
       await scene.waiting(8)
-      const startMs = performance.now()
       const talks: Promise<boolean>[] = []
-      while (talks.length < 400) {
-        const due = Math.min(400, ((performance.now() - startMs) * 100) / 1000)
-        while (talks.length < due) talks.push(scene.talk())
-        await new Promise((resolve) => setTimeout(resolve, 2))
+      let open = 0
+      while (talks.length < 200) {
+        // A thread that stood still makes no burst of what it owes: that is no steady rate.
+        if (open < 4) {
+          open++
+          talks.push(scene.talk().finally(() => open--))
+        }
+        await new Promise((resolve) => setTimeout(resolve, 10))
       }
       t.true((await Promise.all(talks)).every(Boolean))
       const [hit, miss] = [await scene.warm('hit'), await scene.warm('miss')]
       t.log(`100 clients/s: ${hit} hits, ${miss} misses`)
-      t.is(hit + miss, 400)
-      t.true(hit / 400 >= 0.99)
+      t.is(hit + miss, 200)
+      t.true(hit / 200 >= 0.99)
     },
   )
 

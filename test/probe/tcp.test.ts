@@ -61,13 +61,19 @@ else {
   test('a probe that ends with a reset passes, and the endpoint is told of no connection', async (t) => {
     const last = Promise.withResolvers<void>()
     const server = await serve(t, (socket) => socket.once('data', () => last.resolve()))
-    for (let count = 0; count < 20; count++) {
+    // The kernel holds the handshake back for 200 ms (TCP_DELACK_MAX): who stands still longer in a probe is seen.
+    let unseen = 0
+    let slow = 0
+    while (unseen < 20) {
+      const startMs = performance.now()
       t.is(said(await probeTcpUnseen(server.address, holdAck, limits)), 'tcp: connected')
+      if (performance.now() - startMs < 150) unseen++
+      else slow++
     }
     // The queue of accept(2) is in order: what came before this one would have been told of by now.
     connect({ host: '127.0.0.1', port: server.address.port }).end('last')
     await last.promise
-    t.is(server.accepted, 1)
+    t.true(server.accepted >= 1 && server.accepted <= 1 + slow, `${server.accepted}, ${slow} were slow`)
   })
 
   test('so does one over IPv6', async (t) => {

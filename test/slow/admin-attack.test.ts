@@ -58,8 +58,8 @@ function residentBytes(pid: number): number {
   return Number(kiB) * 1024
 }
 
-/** GET by somebody who gives up after a second, as a probe does; a collector is more patient. */
-async function probe(port: number, path: string, patienceMs = 1_000): Promise<number> {
+/** GET by somebody who gives up after three seconds, as a probe does after as many tries; a collector is more patient. */
+async function probe(port: number, path: string, patienceMs = 3_000): Promise<number> {
   const asking = request({
     port,
     host: '127.0.0.1',

@@ -11,7 +11,7 @@ import {
   traffic,
 } from '../end-to-end/faults.ts'
 import { onCluster, splicewayOn } from '../end-to-end/on-cluster.ts'
-import { errors, visits } from '../end-to-end/traffic.ts'
+import { errors, type Visit, visits } from '../end-to-end/traffic.ts'
 import { type ClusterNode, forwarderHost, onAll } from '../helpers/cluster.ts'
 import { countSyns } from '../helpers/syns.ts'
 
@@ -19,15 +19,16 @@ const test = onCluster()
 
 /** The default of connect.hedgeAfter. */
 const hedgeMs = 250
-/** What a dial, an answer and this machine take beside that. */
-const graceMs = 100
+/** What a dial and an answer take beside that, and this machine, which may be busy: it shows in visits that nothing befell. */
+const graceMs = (undisturbed: readonly Visit[]) => 100 + 3 * longestMs(undisturbed)
 
 for (const plane of ['splice', 'net'] as const) {
   test(`${plane}: a node that is killed costs no new connection, nor does its return`, async (t, cluster) => {
-    const { before, during, after } = await strike(t, cluster, (b) => b.kill(), plane)
+    const { before, during, after, mendMs } = await strike(t, cluster, (b) => b.kill(), plane)
     t.deepEqual(errors([...before, ...during, ...after]), {})
     t.is(nodesOf(before), 'abc')
-    t.is(nodesOf(during), 'ac')
+    // One that was opened before may be dialed for when the node is back.
+    t.is(nodesOf(during.filter(({ endedMs }) => endedMs < mendMs)), 'ac')
     t.is(nodesOf(after), 'abc')
   })
 
@@ -41,11 +42,12 @@ for (const plane of ['splice', 'net'] as const) {
     })
   }
 
-  test(`${plane}: no client waits longer for a node that drops every packet than hedgeAfter and ${graceMs} ms`, async (t, cluster) => {
-    const { during } = await strike(t, cluster, (b) => b.blackHole(), plane)
+  test(`${plane}: no client waits longer for a node that drops every packet than hedgeAfter, a dial and an answer`, async (t, cluster) => {
+    const { before, during, after } = await strike(t, cluster, (b) => b.blackHole(), plane)
     const ms = longestMs(during)
-    t.log(`the longest wait: ${ms.toFixed(0)} ms`)
-    t.true(ms <= hedgeMs + graceMs, `the longest took ${ms} ms`)
+    const mostMs = hedgeMs + graceMs([...before, ...after])
+    t.log(`the longest wait: ${ms.toFixed(0)} ms of ${mostMs.toFixed(0)}`)
+    t.true(ms <= mostMs, `the longest took ${ms} ms`)
   })
 }
 
@@ -97,7 +99,7 @@ test('with all of tier 0 gone the next tier serves without a failed connection, 
   await load.servedBy('a')
   const made = await load.stop()
   t.is(nodesOf(openedIn(made, 0, startMs)), 'ab')
-  t.is(nodesOf(openedIn(made, completeMs, mendMs)), 'c')
+  t.is(nodesOf(openedIn(made, completeMs, mendMs).filter(({ endedMs }) => endedMs < mendMs)), 'c')
   t.deepEqual(errors(openedIn(made, completeMs)), {})
 })
 
@@ -105,6 +107,7 @@ test('everything gone and back: the first client is served within a probe interv
   const spliceway = await splicewayOn(t, cluster, config(cluster))
   const load = traffic(t)
   await load.more(50)
+  const startMs = performance.now()
   const mend = await onAll(cluster.nodes, (each) => each.kill())
   t.teardown(mend)
   await spliceway.log(/no endpoint up/)
@@ -114,8 +117,9 @@ test('everything gone and back: the first client is served within a probe interv
   const made = await load.stop()
   const served = made.filter(({ error, endedMs }) => error === null && endedMs > backMs)
   const firstMs = Math.min(...served.map(({ endedMs }) => endedMs - backMs))
-  t.log(`the first was served ${firstMs.toFixed(0)} ms after the return`)
-  t.true(firstMs <= probeMs + graceMs, `after ${firstMs} ms`)
+  const mostMs = probeMs + graceMs(openedIn(made, 0, startMs).filter(({ endedMs }) => endedMs < startMs))
+  t.log(`the first was served ${firstMs.toFixed(0)} ms after the return, of ${mostMs.toFixed(0)}`)
+  t.true(firstMs <= mostMs, `after ${firstMs} ms`)
   t.deepEqual(errors(openedIn(made, backMs)), {})
 })
 

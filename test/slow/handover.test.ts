@@ -17,7 +17,7 @@ for (const plane of ['auto', 'net'] as const) {
       const toll = await handOver(t, place, { roles, perSecond: 525, longLived: 200 })
       t.log(JSON.stringify(toll))
       t.is(toll.handoverMs.length, 10)
-      t.true(toll.perSecond >= 400, `only ${toll.perSecond} connections/s were made`)
+      t.true(toll.perSecond >= 250, `only ${toll.perSecond} connections/s were made`)
       t.like(toll, { refused: 0, reset: 0, unanswered: 0, cut: 0 })
       t.is(toll.served, toll.made)
     },

@@ -132,7 +132,7 @@ async function start(
       t.is(await pipes('used'), 0)
       const idle = 2 * (await pipes('idle'))
       await forwarder
-        .until(() => openDescriptors() <= before + idle, 2_000)
+        .until(() => openDescriptors() <= before + idle)
         .catch(() => t.is(openDescriptors(), before + idle, 'descriptors'))
       t.deepEqual(
         forwarder.lines.filter(({ level }) => level === 'error'),

@@ -126,7 +126,8 @@ exec ${process.execPath} ${cli} run -c ${file}`
     program.tell('SIGTERM')
     await program.line(/"msg":"stopped"/)
     while (alive(program.pid)) await new Promise((resolve) => setTimeout(resolve, 10))
-    t.true(performance.now() - startMs < 4_000, `it took ${performance.now() - startMs} ms`)
+    // The resolver would take 20 s.
+    t.true(performance.now() - startMs < 10_000, `it took ${performance.now() - startMs} ms`)
   })
 }
 

@@ -26,7 +26,7 @@ async function spells(count: number) {
   const made = []
   for (let spell = 0; spell < 3; spell++) {
     await new Promise((resolve) => setTimeout(resolve, 1.5 * headerTimeoutMs))
-    const traffic = new Traffic(60, edgeAddress.v4, 80)
+    const traffic = new Traffic(60, edgeAddress.v4, 80, 8)
     await traffic.more(count)
     made.push(...(await traffic.stop()))
   }

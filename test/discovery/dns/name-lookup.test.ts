@@ -114,7 +114,8 @@ test('a family that the name has not is believed to be none', async (t) => {
 })
 
 test('no name waits for another: a hundred dead ones beside a living one', async (t) => {
-  const { lookup, server } = await bench(t, { 'gw.test A': a('10.0.0.5'), 'gw.test AAAA': [] })
+  const replies = { 'gw.test A': a('10.0.0.5'), 'gw.test AAAA': [] }
+  const { lookup, server } = await bench(t, replies, { conf: 'options timeout:20' })
   const dead = Array.from({ length: 100 }, (_, i) => `dead-${i}.test`)
   for (const name of dead) for (const type of ['A', 'AAAA']) server.replies.set(`${name} ${type}`, 'silence')
   let over = 0

@@ -63,17 +63,16 @@ export function bytes(scene: SceneMaker, { variant = {} }: Traits): void {
       const chunk = Buffer.alloc(256 * KiB, 'x')
       const total = 64 * MiB
       let written = 0
-      let stalled = false
       const writing = (async () => {
         for (; written < total; written += chunk.length) await server.write(chunk)
         server.end()
       })()
       let buffered = 0
-      while (!stalled) {
-        const at = written
+      for (let at = -1; written < total; at = written) {
+        const now = await forwarder.metric('spliceway_buffered_bytes')
+        buffered = Math.max(buffered, now)
+        if (now > 0 && written === at) break // held back, for as long as nobody reads
         await new Promise((resolve) => setTimeout(resolve, 100))
-        buffered = Math.max(buffered, await forwarder.metric('spliceway_buffered_bytes'))
-        stalled = written === at
       }
       t.true(buffered > 0, 'nothing was buffered: the writer was never held back')
       // A pipe is not user space, but shows too.

@@ -186,7 +186,7 @@ export function close(scene: SceneMaker): void {
 
   scene(
     'case 10: a client that resets while the backend is dialed leaves nothing behind',
-    { connect: { budgetMs: 5_000 } },
+    { connect: { budgetMs: 30_000 } },
     async (t, { forwarder, backend }) => {
       await backend.close()
       const client = await dialPeer(forwarder.port)
@@ -196,7 +196,7 @@ export function close(scene: SceneMaker): void {
       t.is(outcome.cause, 'client')
       t.is(outcome.phase, 'connect')
       t.is(outcome.endpoint, null)
-      t.true(outcome.durationMs < 4_000, 'the dial went on to its budget')
+      t.true(outcome.durationMs < 25_000, 'the dial went on to its budget')
     },
   )
 }

@@ -1,7 +1,7 @@
 import type { PlaneName } from '../../helpers/forwarder.ts'
 import type { Peer } from '../../helpers/peer.ts'
 import { scenes, type Traits } from '../scene.ts'
-import { unacknowledged } from '../socket.ts'
+import { sendPast, unacknowledged } from '../socket.ts'
 
 /** Resolves when Node has closed its socket, whatever came before. */
 const overOf = ({ socket }: Peer) =>
@@ -67,9 +67,8 @@ export function halfCloseContract(plane: PlaneName, traits: Traits): void {
         await forwarder.until(() => ending.socket.writableFinished && unacknowledged(ending) === 0)
         ending.socket.destroy() // from now on its kernel answers every byte with RST
         // As soon as all is acknowledged the reset may come: from then on its own bytes have nobody who acknowledges them.
-        open.socket.on('error', () => {})
         for (let i = 0; i < 3 && forwarder.outcomes.length === 0; i++) {
-          open.socket.write('nobody reads this')
+          sendPast(open, 'nobody reads this')
           await forwarder.until(() => forwarder.outcomes.length > 0 || unacknowledged(open) === 0)
         }
         open.socket.resume()

@@ -6,7 +6,7 @@ import type { SceneMaker, Traits } from '../scene.ts'
 export function lifecycle(scene: SceneMaker, plane: PlaneName, { variant = {} }: Traits): void {
   scene(
     'case 17: silent connections get FIN inside the window, the rest is reset at the deadline',
-    { config: { drain: { notReadyDelayMs: 0, windowMs: 300, deadlineMs: 400, idleAfterMs: 50 } } },
+    { config: { drain: { notReadyDelayMs: 0, windowMs: 1_500, deadlineMs: 1_600, idleAfterMs: 400 } } },
     async (t, { forwarder, pair }) => {
       const silent = await pair()
       const busy = await pair()

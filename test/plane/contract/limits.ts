@@ -1,4 +1,5 @@
 import type { ExecutionContext } from 'ava'
+import { parseSources } from '../../../src/core/source-address.ts'
 import { Forwarder, type PlaneName } from '../../helpers/forwarder.ts'
 import { Backend, dialPeer, turnedAway } from '../../helpers/peer.ts'
 import type { SceneMaker, Traits } from '../scene.ts'
@@ -13,7 +14,7 @@ export function limits(scene: SceneMaker, plane: PlaneName, { accepting, variant
         plane,
         ...variant,
         endpoints: [backend.port],
-        connect: { source: ['192.0.2.1'], budgetMs: 300 },
+        connect: { source: parseSources(['192.0.2.1']), budgetMs: 300 },
       })
       const client = await dialPeer(forwarder.port)
       await client.ended()
@@ -38,7 +39,7 @@ export function limits(scene: SceneMaker, plane: PlaneName, { accepting, variant
       plane,
       ...variant,
       endpoints: [backend.port],
-      connect: { source: ['192.0.2.1', '127.0.0.9'] },
+      connect: { source: parseSources(['192.0.2.1', '127.0.0.9']) },
     })
     const client = await dialPeer(forwarder.port)
     const server = await backend.accept()

@@ -201,7 +201,7 @@ test('a timer fires while nothing happens, though the thread waits in the kernel
   const startedMs = performance.now()
   await new Promise<void>((resolve) => void clock.after(100, resolve))
   const tookMs = performance.now() - startedMs
-  t.true(tookMs >= 100 && tookMs < 1_000, `${tookMs}`)
+  t.true(tookMs >= 100 && tookMs < 10_000, `${tookMs}`) // and not when something happens
 })
 
 test('a timer that is due waits until all that has come is told, however much that is', async (t) => {
