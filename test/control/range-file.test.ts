@@ -114,7 +114,7 @@ test('a file that vanishes, cannot be read or is no list leaves the last good on
   t.true(bench.has('10.0.0.1'))
   t.regex(
     bench.log.take().join('|'),
-    /is no list of ranges, the last good list stays:\nerror: `nonsense`[^]*list\.txt:2:1[^]*$/,
+    /is no list of ranges, the last good list stays:\nerror: `nonsense`[\s\S]*list\.txt:2:1[\s\S]*$/,
   )
   bench.write('192.0.2.0/24\n')
   await bench.settle()
