@@ -44,14 +44,15 @@ export function readHandshake(bytes: Uint8Array): Handshake {
   const walk: Walk = { at: 0, collected: 0, head: 0, headCount: 0 }
   for (;;) {
     const { at, collected } = walk
-    const [type, major, , high = 0, low = 0] = bytes.subarray(at, at + recordHeadBytes)
+    const type = bytes[at]
+    const major = bytes[at + 1]
     // Another record in the middle of a message is as wrong as another one ahead of it.
     if (type !== undefined && type !== handshakeRecord)
       return notTls(at === 0 ? 'not-handshake' : 'malformed')
     // 3 in every version since SSL 3.0, whatever the minor number says.
     if (major !== undefined && major !== 3) return notTls('version')
     if (bytes.length < at + recordHeadBytes) return incomplete(leastEnd(walk, at + recordHeadBytes, 0))
-    const length = (high << 8) | low
+    const length = ((bytes[at + 3] ?? 0) << 8) | (bytes[at + 4] ?? 0)
     if (length === 0 || length > maxRecordBytes) return notTls('malformed')
     const from = at + recordHeadBytes
     seeHead(walk, bytes, from, Math.min(from + length, bytes.length))

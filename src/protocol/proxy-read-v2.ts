@@ -31,13 +31,14 @@ const blockBytes = [0, 12, 36, 216] as const
 /** Reads a header that begins with v2Signature and has a byte more. */
 export function readProxyV2(bytes: Uint8Array): ProxyRead {
   const at = v2Signature.length
-  const [command = 0, family = 0, high = 0, low = 0] = bytes.subarray(at, headBytes)
+  const command = bytes[at] ?? 0
+  const family = bytes[at + 1] ?? 0
   if (command >> 4 !== 2) return malformed('version')
   if ((command & 0x0f) > 1) return malformed('command')
   const isLocal = (command & 0x0f) === 0
   if (bytes.length > at + 1 && !isLocal && !isFamily(family)) return malformed('family')
   if (bytes.length < headBytes) return needs(headBytes)
-  const length = headBytes + ((high << 8) | low)
+  const length = headBytes + (((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0))
   const block = isLocal ? 0 : (blockBytes[family >> 4] ?? 0)
   if (length < headBytes + block) return malformed('too-short')
   if (length > maxHeaderBytes) return malformed('too-long')
