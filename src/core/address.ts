@@ -17,8 +17,13 @@ export function parseIp(text: string): { family: 4 | 6; bytes: Uint8Array } | un
   if (isIPv4(text)) return { family: 4, bytes: parseIpv4(text) }
   if (!isIPv6(text)) return undefined
   const zone = text.indexOf('%')
-  const bytes = parseIpv6(zone === -1 ? text : text.slice(0, zone))
-  return isV4Mapped(bytes) ? { family: 4, bytes: bytes.slice(12) } : { family: 6, bytes }
+  return unmapped(parseIpv6(zone === -1 ? text : text.slice(0, zone)))
+}
+
+/** An address of 4 or 16 bytes; a v4-mapped one as the IPv4 address that it is. */
+export function unmapped(bytes: Uint8Array): { family: 4 | 6; bytes: Uint8Array } {
+  if (bytes.length === 4) return { family: 4, bytes }
+  return isV4Mapped(bytes) ? { family: 4, bytes: new Uint8Array(bytes.subarray(12)) } : { family: 6, bytes }
 }
 
 /** Builds an address from a literal and a port; undefined when `ip` is not a literal address. */
