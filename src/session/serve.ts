@@ -1,5 +1,5 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
-import type { Cause, Closed, EndedBy, Outcome, Phase } from '../core/outcome.ts'
+import type { Cause, Closed, EndedBy, Phase } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -229,7 +229,9 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
     observe(row, durationHistogram, durationMs / 1000)
     const { queue } = this.#route.state
     if (queue.size > 0) queue.look()
-    this.#tell({
+    const { access } = this.#route.snapshot
+    if (access === 'none' || (access === 'errors' && cause === 'none')) return
+    this.#context.reports.outcome({
       id: this.#id(),
       listener: listener.name,
       client: this.#client === null ? '' : formatAddress(this.#client),
@@ -243,11 +245,5 @@ class Session<W extends Wire> implements LiveSession, RelayOwner, AttemptLog {
       phase,
       closed,
     })
-  }
-
-  #tell(outcome: Outcome): void {
-    const { access } = this.#route.snapshot
-    if (access === 'all' || (access === 'errors' && outcome.cause !== 'none'))
-      this.#context.reports.outcome(outcome)
   }
 }
