@@ -167,12 +167,20 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   }
 
   close(): void {
-    this.#release()
+    this.release()
     this.#shared.libc.close(this.fd)
+  /** Nobody is told of anything any more. The socket stays open. */
+  release(): void {
+    this.#peeker = null
+    this.#reset = null
+    this.owner = null
+    this.#shared.poller.forget(this)
+  }
+
   }
 
   reset(): void {
-    this.#release()
+    this.release()
     if (this.fd.n !== -1) this.#shared.libc.resetOnClose(this.fd)
     this.#shared.libc.close(this.fd)
   }
@@ -246,13 +254,6 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     if (count <= peeker.seen && !ended) return
     this.#peeker = null
     peeker.done(Uint8Array.from(scratch.bytes.subarray(0, count)), ended)
-  }
-
-  #release(): void {
-    this.#peeker = null
-    this.#reset = null
-    this.owner = null
-    this.#shared.poller.forget(this)
   }
 }
 
