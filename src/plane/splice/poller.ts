@@ -44,6 +44,8 @@ export class Poller {
   readonly #epoll: Fd
   readonly #events: Block
   readonly #watchers: (Watcher | null)[] = [null]
+  /** The number of the present batch of events. */
+  batch = 0
   readonly #generations: number[] = [0]
   readonly #free: number[] = []
   #later: (() => void)[] = []
@@ -140,6 +142,7 @@ export class Poller {
       const place = eventLow(this.#events, i)
       if (place === wakePlace) {
         this.#libc.clearEventfd(this.wakeFd)
+    this.batch++
         woken = true
       } else if (this.#generations[place] === eventHigh(this.#events, i)) {
         this.#watchers[place]?.ready(eventBits(this.#events, i))
