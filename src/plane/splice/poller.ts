@@ -36,23 +36,27 @@ const fullBatches = 256
 /** The eventfd's place; real ones begin above it. */
 const wakePlace = 0
 
+const nothing = (): void => {}
+
 /**
  * Edge-triggered epoll, one turn a macrotask, so that messages go on between turns. A descriptor may be
  * closed, and its number used again, within one batch: an event is for a place in a generation, not for a number.
  */
 export class Poller {
   readonly wakeFd: Fd
+  /** The number of the present batch of events. */
+  batch = 0
   readonly #libc: Libc
   readonly #clock: Clock
   readonly #epoll: Fd
   readonly #events: Block
   readonly #watchers: (Watcher | null)[] = [null]
-  /** The number of the present batch of events. */
-  batch = 0
   readonly #generations: number[] = [0]
   readonly #free: number[] = []
+  /** The first `#waiting` are to be called; the rest is room. */
   #later: (() => void)[] = []
   #spare: (() => void)[] = []
+  #waiting = 0
   #running = false
   /** Full batches since timers last fired. */
   #full = 0
@@ -107,7 +111,7 @@ export class Poller {
 
   /** Calls `work` when all events of this batch have been told, or those of the next: never before this returns. */
   later(work: () => void): void {
-    this.#later.push(work)
+    this.#later[this.#waiting++] = work
   }
 
   #add(fd: Fd, watcher: Watcher, events: number): number {
@@ -134,10 +138,11 @@ export class Poller {
 
   /** True: main has a message, or nothing happened. */
   #batch(): boolean {
-    const waitMs = this.#later.length === 0 ? this.#clock.waitMs(longestWaitMs) : 0
+    const waitMs = this.#waiting === 0 ? this.#clock.waitMs(longestWaitMs) : 0
     let count = this.#libc.epollWait(this.#epoll, this.#events, waitMs)
     // Stopped and continued (SIGSTOP): nothing was looked at, however much there is.
     if (count === EINTR) count = this.#libc.epollWait(this.#epoll, this.#events, 0)
+    this.batch++
     this.#clock.read()
     if (count < 0 && count !== EINTR) must('epoll_wait', count)
     let woken = count <= 0
@@ -145,7 +150,6 @@ export class Poller {
       const place = eventLow(this.#events, i)
       if (place === wakePlace) {
         this.#libc.clearEventfd(this.wakeFd)
-    this.batch++
         woken = true
       } else if (this.#generations[place] === eventHigh(this.#events, i)) {
         this.#watchers[place]?.ready(eventBits(this.#events, i))
@@ -154,16 +158,21 @@ export class Poller {
     // Whoever was paused for longer than a timeout reads what has come meanwhile before it judges anybody.
     this.#full = count < eventsIn(this.#events) ? 0 : this.#full + 1
     if (this.#full === 0 || this.#full > fullBatches) this.#clock.fire()
-    if (this.#later.length > 0) this.#work()
+    if (this.#waiting > 0) this.#work()
     return woken
   }
 
   /** What is asked for while it works is for the next batch. */
   #work(): void {
     const now = this.#later
+    const count = this.#waiting
     this.#later = this.#spare
-    for (const each of now) each()
-    now.length = 0
     this.#spare = now
+    this.#waiting = 0
+    for (let i = 0; i < count; i++) {
+      const work = now[i] ?? nothing
+      now[i] = nothing // it keeps nothing alive; making the array shorter would be a call into the runtime
+      work()
+    }
   }
 }

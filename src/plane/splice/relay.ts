@@ -58,18 +58,21 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     upstream.handTo(this)
     context.sweeper.add(this)
     if (options.header !== null) this.#up.begin(options.header)
-    this.#up.run()
-    if (!this.#over) this.#down.run()
+    this.#runBoth()
     if (this.#lost !== null) this.#settle()
   }
 
   ready(wire: SpliceWire, events: number): void {
     if ((events & EPOLLERR) !== 0) this.#broken(wire)
     if (this.#over) return
-    // Both: what this wire sent goes one way, what it can take comes the other.
-    this.#up.run()
-    if (!this.#over) this.#down.run()
+    this.#runBoth()
     if (this.#lost !== null) this.#settle()
+  }
+
+  /** What a wire has sent goes one way, what it can take comes the other: mostly only one of them has anything to do. */
+  #runBoth(): void {
+    if (this.#up.hasWork) this.#up.run()
+    if (!this.#over && this.#down.hasWork) this.#down.run()
   }
 
   idleMs(nowMs: number): number {
@@ -165,8 +168,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     this.#waiting = true
     this.#context.poller.later(() => {
       this.#waiting = false
-      if (!this.#over) this.#up.run()
-      if (!this.#over) this.#down.run()
+      if (!this.#over) this.#runBoth()
       if (this.#lost !== null) this.#settle()
     })
   }
@@ -254,10 +256,10 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Timed {
     libc.resetOnClose(this.#up.from.fd)
     libc.resetOnClose(this.#up.to.fd)
     this.#close(verdict)
-  }
-
     this.#up.from.close() // nothing waits for these, and a thread that dies has no later
     this.#up.to.close()
+  }
+
   /**
    * Ends the relay, once. The sockets are closed when the batch is over, if they are not before: two close() with their
    * FIN take some 30 µs, in which others of the batch would wait for their first bytes.

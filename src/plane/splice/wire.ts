@@ -169,9 +169,6 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     return !this.finArrived && this.waiting() === EAGAIN
   }
 
-  close(): void {
-    this.release()
-    this.#shared.libc.close(this.fd)
   /** Nobody is told of anything any more. The socket stays open. */
   release(): void {
     this.#peeker = null
@@ -180,6 +177,9 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     this.#shared.poller.forget(this)
   }
 
+  close(): void {
+    this.release()
+    this.#shared.libc.close(this.fd)
   }
 
   reset(): void {
