@@ -21,7 +21,7 @@ export async function autocannonPart(bench: Bench): Promise<void> {
   ]) {
     const question = { mode, seconds, connections, sampleMs: 250 }
     const measure = (contender: (typeof contenders)[number]) => slice(load, contender, question)
-    const samples = await inRounds(contenders, rounds, measure, measure)
+    const samples = await inRounds(bench.progress, contenders, rounds, measure, measure)
     if (!quick && mode === 'keep-alive') {
       for (const { name, target } of contenders) {
         const answer = await load.ask({ ...question, seconds: tableSeconds, sampleMs: 1000, ...target })

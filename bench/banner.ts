@@ -26,7 +26,7 @@ export async function banner(bench: Bench): Promise<void> {
         unit: 'ms',
         key: 'p50',
         better: 'less',
-        target: 1.5,
+        target: 1.1,
         ours: 'spliceway',
         peers: bestPeers,
       },

@@ -1,5 +1,12 @@
 import type { Bench } from './harness/bench.ts'
-import { all, type Contender, type ContenderName, judged, startContenders } from './harness/contenders.ts'
+import {
+  all,
+  type Contender,
+  type ContenderName,
+  judged,
+  startContenders,
+  withGiven,
+} from './harness/contenders.ts'
 import { makeVeth } from './harness/namespaces.ts'
 import { loopback, type Place } from './harness/place.ts'
 import { cpuNs } from './harness/process-cost.ts'
@@ -64,7 +71,7 @@ async function along(
   const { child: asking } = await end('127.0.0.1', client)
   const backend = { host: server.host, port: Number(serving.ready.port) }
   const wanted = names.filter((name) => name !== elsewhere)
-  const contenders = await startContenders(bench, wanted, () => backend, place)
+  const contenders = await startContenders(bench, withGiven(wanted, bench), () => backend, place)
   for (const way of ['up', 'down'] as const) {
     const measure = async ({ name, forwarder, target }: Contender): Promise<Sample> => {
       const act = (sends: boolean) => ({ act: sends ? 'send' : 'receive', seconds, connections })
@@ -95,7 +102,7 @@ async function along(
         { key: 'loadBusy', title: 'load core %', digits: 0 },
         { key: 'gbitPerSecond', title: 'Gbit/s', digits: 2 },
       ],
-      samples: await inRounds(contenders, bench.rounds, measure, measure),
+      samples: await inRounds(bench.progress, contenders, bench.rounds, measure, measure),
       measures: measures(`bulk ${way} over ${id}`, `${id}-${way}`, targets),
     })
   }

@@ -23,17 +23,40 @@ const least = 0.25
 const most = 3
 const ticks = [0.25, 0.5, 1, 2] as const
 
+/** Light, then dark. */
+const colours = {
+  card: ['#fff', '#0d1117'],
+  ink: ['#1f2328', '#e6edf3'],
+  soft: ['#59636e', '#9198a1'],
+  line: ['#d1d9e0', '#3d444d'],
+  better: ['#1a7f37', '#3fb950'],
+  worse: ['#bc4c00', '#f0883e'],
+} as const
+type Colour = keyof typeof colours
+
+/** Twice: what knows no variables (rsvg-convert) drops the second and would paint everything black without the first. */
+function paint(property: 'fill' | 'stroke', colour: Colour): string {
+  return `${property}: ${colours[colour][0]}; ${property}: var(--${colour})`
+}
+
+function variables(shade: 0 | 1): string {
+  return Object.entries(colours)
+    .map(([name, shades]) => `--${name}: ${shades[shade]}`)
+    .join('; ')
+}
+
 const style = `
-text { font: 13px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; fill: var(--ink) }
-.title { font-size: 17px; font-weight: 600 } .head { font-weight: 600 } .soft { fill: var(--soft) } .small { font-size: 11px }
+text { font: 13px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; ${paint('fill', 'ink')} }
+.title { font-size: 17px; font-weight: 600 } .head { font-weight: 600 } .soft { ${paint('fill', 'soft')} } .small { font-size: 11px }
 .mid { text-anchor: middle } .end { text-anchor: end } .bold { font-weight: 600 }
-.card { fill: var(--card); stroke: var(--line) } .good { fill: var(--better); opacity: .08 } .noise { fill: var(--soft); opacity: .22 }
-.tick { stroke: var(--line) } .one { stroke: var(--soft) } .target { stroke: var(--ink); stroke-width: 1.5 }
+.card { ${paint('fill', 'card')}; ${paint('stroke', 'line')} }
+.good { ${paint('fill', 'better')}; opacity: .08 } .noise { ${paint('fill', 'soft')}; opacity: .22 }
+.tick { ${paint('stroke', 'line')} } .one { ${paint('stroke', 'soft')} } .target { ${paint('stroke', 'ink')}; stroke-width: 1.5 }
 .span { stroke-width: 3; stroke-linecap: round }
-.better { stroke: var(--better); fill: var(--better) } .worse { stroke: var(--worse); fill: var(--worse) } .same { stroke: var(--soft); fill: var(--soft) }
-:root { --card: #fff; --ink: #1f2328; --soft: #59636e; --line: #d1d9e0; --better: #1a7f37; --worse: #bc4c00 }
+${(['better', 'worse'] as const).map((kind) => `.${kind} { ${paint('stroke', kind)}; ${paint('fill', kind)} }`).join(' ')} .same { ${paint('stroke', 'soft')}; ${paint('fill', 'soft')} }
+:root { ${variables(0)} }
 @media (prefers-color-scheme: dark) {
-:root { --card: #0d1117; --ink: #e6edf3; --soft: #9198a1; --line: #3d444d; --better: #3fb950; --worse: #f0883e }
+:root { ${variables(1)} }
 }
 `
 

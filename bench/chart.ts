@@ -10,6 +10,10 @@ const groups: readonly Omit<Group, 'rows'>[] = [
     labels: {
       'requests-cpu': 'a small request, connection stays',
       'connections-cpu': 'a new connection with one exchange',
+      'wrk-close-8': 'a new connection, wrk with 8',
+      'wrk-close-64': 'a new connection, wrk with 64',
+      'wrk-keep-alive-8': 'a request, connection stays, wrk with 8',
+      'wrk-keep-alive-64': 'a request, connection stays, wrk with 64',
       'veth-up-cpu': 'bulk between hosts (veth), up',
       'veth-down-cpu': 'bulk between hosts (veth), down',
       'lo-up-cpu': 'bulk over loopback, up',

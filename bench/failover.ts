@@ -73,7 +73,7 @@ function contenders(bench: Bench, cluster: Cluster, { also }: Scenario): readonl
     if (why !== null) report.say(`left out: ${name} (${why})`)
     return why === null
   })
-  const lacking = missing('HAProxy')
+  const lacking = missing('HAProxy', null)
   if (lacking === null) return wanted
   report.say(`left out: HAProxy (${lacking} is not installed)`)
   return wanted.filter((name) => name.startsWith('spliceway'))

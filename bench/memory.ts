@@ -59,7 +59,7 @@ export async function memory(bench: Bench): Promise<void> {
       { key: 'unreadOwnMiB', title: 'unread: own MiB', digits: 2 },
       { key: 'unreadKernelMiB', title: 'unread: kernel MiB', digits: 2 },
     ],
-    samples: await inRounds(subjects(bench), rounds, async () => {}, measure),
+    samples: await inRounds(bench.progress, subjects(bench), rounds, async () => {}, measure),
     measures: [
       {
         id: 'memory-idle',

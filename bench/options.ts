@@ -10,6 +10,7 @@ export const partNames = [
   'banner',
   'memory',
   'workers',
+  'wrk',
   'autocannon',
   'startup',
   'spread',
@@ -27,15 +28,18 @@ export interface Options {
   readonly everyone: boolean
   /** Of `failover`: which ones; none named: all. */
   readonly faults: readonly ScenarioName[]
+  /** A second HAProxy to measure, as a path. */
+  readonly haproxy: string | null
   /** Draw the charts from the latest results. */
   readonly chart: boolean
 }
 
-export const usage = `usage: npm run bench -- [PART...] [--rounds N] [--quick] [--judged] [--faults NAME,...] [--chart]
+export const usage = `usage: npm run bench -- [PART...] [--rounds N] [--quick] [--judged] [--haproxy PATH] [--faults NAME,...] [--chart]
 parts: ${partNames.join(', ')}; all of them when none is named
 --rounds N   measurements of each contender, 15 by default
 --quick      3 shorter rounds, for a first impression
 --judged     only the contenders that a target is about
+--haproxy    another HAProxy beside the installed one
 --faults     of failover: ${scenarioNames.join(', ')}; all of them when not given
 --chart      draw the charts from the latest results of all parts; without a part, measure nothing
 `
@@ -77,6 +81,7 @@ export function parseOptions(args: readonly string[]): Options | string {
     quick,
     everyone,
     faults,
+    haproxy: values.haproxy ?? null,
     chart,
     sliceSeconds: quick ? quickSliceSeconds : sliceSeconds,
   }
@@ -90,6 +95,7 @@ function parse(args: readonly string[]) {
       quick: { type: 'boolean' },
       judged: { type: 'boolean' },
       faults: { type: 'string' },
+      haproxy: { type: 'string' },
       chart: { type: 'boolean' },
     },
     allowPositionals: true,

@@ -12,7 +12,9 @@ import type { Part } from './harness/bench.ts'
 import { Children } from './harness/children.ts'
 import { machine } from './harness/machine.ts'
 import { Namespaces } from './harness/namespaces.ts'
+import { haproxyVersion } from './harness/peers.ts'
 import { choosePins } from './harness/pins.ts'
+import { Progress } from './harness/progress.ts'
 import { Report } from './harness/report.ts'
 import { chooseUser } from './harness/user.ts'
 import { latency } from './latency.ts'
@@ -23,6 +25,7 @@ import { requests } from './requests.ts'
 import { spread } from './spread.ts'
 import { startup } from './startup.ts'
 import { workers } from './workers.ts'
+import { wrkPart } from './wrk.ts'
 
 const parts: Readonly<Record<PartName, Part>> = {
   requests: (bench) => requests(bench),
@@ -33,6 +36,7 @@ const parts: Readonly<Record<PartName, Part>> = {
   banner,
   memory,
   workers,
+  wrk: wrkPart,
   autocannon: autocannonPart,
   startup,
   spread,
@@ -78,9 +82,13 @@ async function run({ parts: chosen, chart, ...shared }: Options): Promise<void> 
   report.say(
     `${facts.pins}; medians of ${shared.rounds} interleaved rounds; the log goes through a pipe that is read`,
   )
+  if (shared.haproxy !== null) report.say(`HAProxy, given: ${haproxyVersion(shared.haproxy)}`)
+  const progress = new Progress(chosen.length, (text) => process.stderr.write(text), process.stderr.isTTY)
   try {
-    for (const name of chosen)
-      await parts[name]({ ...shared, children, namespaces, pins, user, report, folder })
+    for (const name of chosen) {
+      progress.begins(name)
+      await parts[name]({ ...shared, children, namespaces, pins, user, report, progress, folder })
+    }
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1

@@ -35,7 +35,13 @@ export async function startup(bench: Bench): Promise<void> {
       { key: 'ms', title: 'ms', digits: 0, main: true },
       { key: 'residentMiB', title: 'resident MiB', digits: 0 },
     ],
-    samples: await inRounds(contenders, Math.max(leastRounds, bench.rounds), measure, measure),
+    samples: await inRounds(
+      bench.progress,
+      contenders,
+      Math.max(leastRounds, bench.rounds),
+      measure,
+      measure,
+    ),
   })
 }
 

@@ -34,7 +34,7 @@ export async function workers(bench: Bench): Promise<void> {
         { key: 'busy', title: 'core %', digits: 0 },
         { key: 'p99', title: 'p99 ms', digits: 2 },
       ],
-      samples: await inRounds(started, bench.rounds, measure, measure),
+      samples: await inRounds(bench.progress, started, bench.rounds, measure, measure),
     })
   }
   await bench.children.end()

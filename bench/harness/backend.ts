@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Bench } from './bench.ts'
-import { freePort, listening } from './listening.ts'
+import { freeServerPort, listening } from './listening.ts'
 import type { Target } from './place.ts'
 
 export interface Backend {
@@ -28,7 +28,7 @@ export async function startHttpBackend(bench: Bench): Promise<Backend> {
       at: (index) => ({ host: hostOf(index), port: Number(ready.port) }),
     }
   }
-  const port = freePort(first)
+  const port = freeServerPort(first)
   const listens = [first, ...others].map((host) => `listen ${host}:${port} backlog=4096;`).join(' ')
   const file = join(bench.folder, 'nginx.conf')
   writeFileSync(file, nginxConf(bench.folder, listens))

@@ -2,6 +2,7 @@ import type { ScenarioName } from '../failover/names.ts'
 import type { Children } from './children.ts'
 import type { Namespaces } from './namespaces.ts'
 import type { Pins } from './pins.ts'
+import type { Progress } from './progress.ts'
 import type { Report } from './report.ts'
 import type { User } from './user.ts'
 
@@ -22,6 +23,9 @@ export interface Bench {
   readonly everyone: boolean
   /** Of `failover`: which ones; none named: all. */
   readonly faults: readonly ScenarioName[]
+  /** A second HAProxy, as a path; null: only the installed one. */
+  readonly haproxy: string | null
+  readonly progress: Progress
   /** A folder of this run, removed at its end. */
   readonly folder: string
 }

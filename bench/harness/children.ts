@@ -75,6 +75,14 @@ export class Child {
     if (this.running) await once(this.#process, 'exit')
   }
 
+  /** Resolves when it is gone, and everything that it printed has been told. */
+  async closed(): Promise<void> {
+    const { stdout } = this.#process
+    const gone = this.ended()
+    if (stdout !== null && !stdout.closed) await once(stdout, 'close')
+    await gone
+  }
+
   /** Asks it to go, and takes it down when it does not. Resolves when it is gone. */
   async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (!this.running) return

@@ -63,6 +63,12 @@ export async function startContenders(
   return contenders
 }
 
+/** `names`, with the HAProxy of `--haproxy` behind the installed one. */
+export function withGiven(names: readonly ContenderName[], { haproxy }: Bench): readonly ContenderName[] {
+  if (haproxy === null) return names
+  return names.flatMap((name): ContenderName[] => (name === 'HAProxy' ? [name, 'HAProxy, given'] : [name]))
+}
+
 async function start(
   bench: Bench,
   name: ContenderName,
@@ -99,6 +105,7 @@ async function start(
       return reached(child, port)
     }
     case 'HAProxy':
+    case 'HAProxy, given':
     case 'HAProxy, splice-auto':
     case 'HAProxy, log on':
     case 'nginx':
@@ -106,7 +113,7 @@ async function start(
     case 'nginx, half-close off':
     case 'nginx, log on':
     case 'socat': {
-      const lacking = missing(name)
+      const lacking = missing(name, bench.haproxy)
       if (lacking !== null) return `${lacking} is not installed`
       const { port, child } = await startPeer(bench, name, backend, place)
       return reached(child, port)

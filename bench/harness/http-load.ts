@@ -27,10 +27,16 @@ export async function slice(common: Child, contender: Contender, question: Quest
   const [beforeNs, loadBeforeNs] = [used(), cpuNs(load.pid)]
   const answer = await load.ask({ ...question, ...target })
   const [usedNs, loadNs] = [used() - beforeNs, cpuNs(load.pid) - loadBeforeNs]
+  const sample = sampleOf(contender, answer, forwarder === null ? null : usedNs)
+  return { ...sample, loadUs: loadNs / 1e3 / Number(answer.count) }
+}
+
+/** The figures of a slice; `usedNs`: the forwarder's CPU time, null where there is none. Throws when too much has failed. */
+export function sampleOf(contender: Contender, answer: Answer, usedNs: number | null): Sample {
   const { count, seconds } = runOf(contender, answer)
   const latencies = { p50: Number(answer.p50), p99: Number(answer.p99), p999: Number(answer.p999) }
-  const rates = { perSecond: count / seconds, loadUs: loadNs / 1e3 / count, ...latencies }
-  if (forwarder === null) return rates
+  const rates = { perSecond: count / seconds, ...latencies }
+  if (usedNs === null) return rates
   return { cpuUs: usedNs / 1e3 / count, busy: (usedNs / 1e9 / seconds) * 100, ...rates }
 }
 

@@ -16,6 +16,24 @@ export function freePort(host = '127.0.0.1'): number {
   return Number(port)
 }
 
+/** Servers listen where the kernel chooses no local ports, which a forwarder may know. */
+const serverPorts = { least: 10_000, count: 20_000 } as const
+const tries = 100
+
+/** The same for a server. */
+export function freeServerPort(host: string): number {
+  for (let i = 0; i < tries; i++) {
+    const port = serverPorts.least + Math.floor(Math.random() * serverPorts.count)
+    try {
+      new BoundSocket({ host, port }).close()
+      return port
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    }
+  }
+  throw new Error(`${host}: ${tries} ports were tried, and none is free`)
+}
+
 /** Resolves when somebody listens on `port` in the child's network namespace. No connection is made. */
 export async function listening(child: Child, name: string, port: number): Promise<void> {
   const deadlineMs = performance.now() + patienceMs

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Bench } from './bench.ts'
@@ -9,6 +10,7 @@ import { folderFor } from './user.ts'
 /** The other forwarders, as Debian ships them and with as little configuration as they take. */
 export type PeerName =
   | 'HAProxy'
+  | 'HAProxy, given'
   | 'HAProxy, splice-auto'
   | 'HAProxy, log on'
   | 'nginx'
@@ -36,9 +38,11 @@ export interface Peer {
   readonly port: number
 }
 
-/** What is not installed for `name`; null when it can be started. */
-export function missing(name: PeerName): string | null {
+/** What is not installed for `name`; null when it can be started. `given`: the program of `--haproxy`. */
+export function missing(name: PeerName, given: string | null): string | null {
   switch (name) {
+    case 'HAProxy, given':
+      return given !== null && existsSync(given) ? null : (given ?? '--haproxy')
     case 'HAProxy':
     case 'HAProxy, splice-auto':
     case 'HAProxy, log on':
@@ -57,7 +61,7 @@ export function missing(name: PeerName): string | null {
 export async function startPeer(bench: Bench, name: PeerName, backend: Target, place: Place): Promise<Peer> {
   const port = freePort()
   const folder = folderFor(bench.user, bench.folder, 'peer-')
-  const [command, ...args] = commandOf(name, folder, port, backend, place)
+  const [command, ...args] = commandOf(name, folder, port, backend, place, bench.haproxy ?? 'haproxy')
   const { core, namespace } = place
   const child = bench.children.start(command, args, { core, namespace, uid: bench.user.uid })
   await listening(child, name, port)
@@ -70,17 +74,19 @@ function commandOf(
   port: number,
   backend: Target,
   { host, workers, probed }: Place,
+  given: string,
 ): readonly [command: string, ...args: string[]] {
   const file = join(folder, 'configuration')
   const listen = { host, port }
   const logs = name.endsWith('log on')
   switch (name) {
     case 'HAProxy':
+    case 'HAProxy, given':
     case 'HAProxy, splice-auto':
     case 'HAProxy, log on': {
       const splice = name === 'HAProxy, splice-auto'
       writeFileSync(file, haproxy({ listen, backend, workers, probed, splice, logs }))
-      return ['haproxy', '-db', '-f', file]
+      return [name === 'HAProxy, given' ? given : 'haproxy', '-db', '-f', file]
     }
     case 'nginx':
     case 'nginx (A/A)':
@@ -151,6 +157,12 @@ stream {
 /** About what ours says. */
 const logFormat =
   "log_format line '$time_iso8601 $remote_addr:$remote_port $upstream_addr $status $bytes_sent $bytes_received $session_time';"
+
+/** `HAProxy version 3.2.1-1`: what the program of `--haproxy` says of itself. */
+export function haproxyVersion(program: string): string {
+  const { stdout } = spawnSync(program, ['-v'], { encoding: 'utf8' })
+  return /^HAProxy version \S+/.exec(stdout ?? '')?.[0] ?? `${program} tells no version`
+}
 
 function onPath(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))

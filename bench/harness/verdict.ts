@@ -39,7 +39,7 @@ export interface Verdict {
 }
 
 /** The peers as shipped that can do what the program does: a half-close reaches the other side. */
-export const bestPeers: readonly string[] = ['HAProxy', 'nginx']
+export const bestPeers: readonly string[] = ['HAProxy', 'HAProxy, given', 'nginx']
 
 /** null when ours or every peer is missing. */
 export function judge(measure: Measure, samples: Samples): Verdict | null {

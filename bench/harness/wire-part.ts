@@ -1,6 +1,6 @@
 import type { Bench } from './bench.ts'
 import type { Question } from './children.ts'
-import { type Contender, type ContenderName, startContenders } from './contenders.ts'
+import { type Contender, type ContenderName, startContenders, withGiven } from './contenders.ts'
 import { slice } from './http-load.ts'
 import type { Column } from './report.ts'
 import { inRounds } from './rounds.ts'
@@ -37,13 +37,13 @@ export async function wirePart(bench: Bench, wanted: WirePart): Promise<void> {
   const { child: load, ready } = await bench.children.script(url, [], { core: bench.pins.load })
   // An address each: nobody uses up the local ports of another.
   const backend = (index: number) => ({ host: `127.0.1.${index + 1}`, port: Number(ready.port) })
-  const contenders = await startContenders(bench, names, backend)
+  const contenders = await startContenders(bench, withGiven(names, bench), backend)
   const measure = (contender: Contender) => slice(load, contender, question)
   const warmUp = async (contender: Contender): Promise<void> => {
     for (const mode of ['churn', 'keep-alive']) await slice(load, contender, { ...flood, mode })
     await measure(contender)
   }
-  const samples = await inRounds(contenders, bench.rounds, warmUp, measure)
+  const samples = await inRounds(bench.progress, contenders, bench.rounds, warmUp, measure)
   bench.report.table({ part, title, baseline, columns, samples, measures })
   await bench.children.end()
 }

@@ -1,6 +1,7 @@
 import { type SocketAddress, socketAddress } from '../../src/core/address.ts'
 import { answering } from '../harness/answering.ts'
 import type { Answer, Question } from '../harness/children.ts'
+import { freeServerPort } from '../harness/listening.ts'
 import { Latencies } from './latencies.ts'
 import { Loop } from './loop.ts'
 import { answerSize, bodySize, headSize } from './messages.ts'
@@ -12,7 +13,7 @@ import { type Manner, WireServer } from './wire-server.ts'
 const loop = new Loop()
 const shared = share(loop)
 const latencies = new Latencies()
-const server = new WireServer(loop, address('0.0.0.0', 0))
+const server = new WireServer(loop, address('0.0.0.0', freeServerPort('0.0.0.0')))
 /** For connections of the last run to go. */
 const settleMs = 200
 /** Longer without a word than this, and something is stuck. */

@@ -102,12 +102,15 @@ class Order implements Candidates {
    * bits.
    */
   #firstTier(unwanted: number): EndpointSnapshot[] {
-    const tier: EndpointSnapshot[] = []
+    let tier: EndpointSnapshot[] | undefined
     for (const endpoint of this.#pool.endpoints) {
-      if (tier[0] !== undefined && tier[0].priority !== endpoint.priority) break
-      if (this.#offers(endpoint, unwanted)) tier.push(endpoint)
+      if (tier?.[0] !== undefined && tier[0].priority !== endpoint.priority) break
+      if (!this.#offers(endpoint, unwanted)) continue
+      if (tier === undefined)
+        tier = [endpoint] // a first push() makes room for seventeen
+      else tier.push(endpoint)
     }
-    return tier
+    return tier ?? []
   }
 
   /**

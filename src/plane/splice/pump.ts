@@ -95,6 +95,11 @@ export class Pump {
     return this.over || (this.cut && this.heldBytes === 0)
   }
 
+  /** False: run() would find nothing to read, to send or to give back. */
+  get hasWork(): boolean {
+    return !this.over && (this.from.readable || this.heldBytes > 0 || this.#pipe !== null)
+  }
+
   /** Moves what can be moved. */
   run(): void {
     for (let i = 0; i < fairShare; i++) {

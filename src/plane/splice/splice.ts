@@ -1,8 +1,10 @@
 import type { Libc } from '../../linux/libc.ts'
+import { readLocalPorts } from '../../linux/local-ports.ts'
 import type { Plane } from '../plane.ts'
 import { createSweeper } from '../sweeper.ts'
 import { Acks } from './acks.ts'
 import { blockSize, createBlocks, Memory } from './blocks.ts'
+import { ChosenPorts } from './chosen-ports.ts'
 import { Clock } from './clock.ts'
 import { Dialer } from './dial.ts'
 import { Listener } from './listen.ts'
@@ -30,7 +32,14 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
   const now = (): number => clock.nowMs
   const after = (ms: number, fire: () => void) => clock.after(ms, fire)
   const acks = new Acks(libc, poller, now, after)
-  const shared = { libc, poller, scratch: libc.block(blockSize), address: libc.block(addressBlockSize), acks }
+  const shared = {
+    libc,
+    poller,
+    scratch: libc.block(blockSize),
+    address: libc.block(addressBlockSize),
+    acks,
+    chosenPorts: new ChosenPorts(readLocalPorts, now),
+  }
   const pipes = new Pipes(libc, pipeBudgetBytes, now, pipesChanged)
   const context = {
     ...shared,

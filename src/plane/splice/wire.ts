@@ -21,6 +21,7 @@ import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from '../../l
 import type { Cancel, Wire } from '../plane.ts'
 import { mostUnsent, unboundedBytes } from '../unsent.ts'
 import type { Acknowledging, AckState, Acks, Habits } from './acks.ts'
+import type { ChosenPorts } from './chosen-ports.ts'
 import type { Poller, Watcher } from './poller.ts'
 
 /** What every socket of a thread shares. */
@@ -31,6 +32,7 @@ export interface Shared {
   readonly scratch: Block
   readonly address: Block
   readonly acks: Acks
+  readonly chosenPorts: ChosenPorts
 }
 
 /** Whoever owns a wire after the session: a dial, then a relay. */
@@ -127,10 +129,11 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
 
   /**
    * A dial to a dead port of this host whose number the kernel happens to choose as the local one meets itself (TCP's
-   * simultaneous open): nobody is there, and the port would be taken from the gateway that comes back.
+   * simultaneous open): nobody is there, and the port would be taken from the gateway that comes back. Most ports it never
+   * chooses, which saves a system call.
    */
   isItself(): boolean {
-    if (!this.loopback) return false
+    if (!this.loopback || !this.#shared.chosenPorts.has(this.remote.port)) return false
     const { libc, address } = this.#shared
     if (libc.getsockname(this.fd, address) < 0 || readPort(address) !== this.remote.port) return false
     const { local, remote } = this
@@ -166,13 +169,21 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     return !this.finArrived && this.waiting() === EAGAIN
   }
 
+  /** Nobody is told of anything any more. The socket stays open. */
+  release(): void {
+    this.#peeker = null
+    this.#reset = null
+    this.owner = null
+    this.#shared.poller.forget(this)
+  }
+
   close(): void {
-    this.#release()
+    this.release()
     this.#shared.libc.close(this.fd)
   }
 
   reset(): void {
-    this.#release()
+    this.release()
     if (this.fd.n !== -1) this.#shared.libc.resetOnClose(this.fd)
     this.#shared.libc.close(this.fd)
   }
@@ -246,13 +257,6 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     if (count <= peeker.seen && !ended) return
     this.#peeker = null
     peeker.done(Uint8Array.from(scratch.bytes.subarray(0, count)), ended)
-  }
-
-  #release(): void {
-    this.#peeker = null
-    this.#reset = null
-    this.owner = null
-    this.#shared.poller.forget(this)
   }
 }
 

@@ -103,3 +103,44 @@ test('a connection that cannot be watched is reset and told of, and the next one
   await once(client, 'end')
   t.deepEqual(events, { accepted: 1, refused: 1 })
 })
+
+test('who comes alone is not followed by a question whether there are more', async (t) => {
+  let asked = 0
+  const { port, events } = scene(t, (libc) => ({
+    accept(fd, address) {
+      asked++
+      return libc.accept(fd, address)
+    },
+  }))
+  const count = 20
+  for (let i = 0; i < count; i++) {
+    const client = connect(port, '127.0.0.1')
+    client.resume()
+    await once(client, 'end')
+  }
+  t.is(events.accepted, count)
+  // A thread that does not run for a while finds the next one in the next batch, and asks once too often.
+  t.true(asked < 1.5 * count, `${asked}`)
+})
+
+test('of many that wait at once more are taken from batch to batch, and all in the end', async (t) => {
+  const count = 60 // of 64 that the queue holds
+  const batches: number[] = []
+  let queued = false
+  const { port, events } = scene(t, (libc) => ({
+    epollWait(epoll, found, ms) {
+      if (queued) batches.push(0)
+      return queued ? libc.epollWait(epoll, found, Math.min(ms, 2)) : 0
+    },
+    accept(fd, address) {
+      batches[batches.length - 1] = (batches.at(-1) ?? 0) + 1
+      return libc.accept(fd, address)
+    },
+  }))
+  const clients = Array.from({ length: count }, () => connect(port, '127.0.0.1').resume())
+  await Promise.all(clients.map((client) => once(client, 'connect')))
+  queued = true
+  await Promise.all(clients.map((client) => once(client, 'close')))
+  t.is(events.accepted, count)
+  t.deepEqual(batches.filter((taken) => taken > 0).slice(0, 5), [1, 2, 4, 8, 16])
+})
