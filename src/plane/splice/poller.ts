@@ -30,6 +30,8 @@ const turnMs = 2
 const longestWaitMs = 1_000
 /** So many full batches may come before a timer fires that is due: 80,000 events, a pause of many seconds under full load. */
 const fullBatches = 256
+/** A wait that was longer than asked for by more than this was followed by a pause, in which things came that it did not see. */
+const pauseMs = 10
 /** The eventfd's place; real ones begin above it. */
 const wakePlace = 0
 
@@ -49,7 +51,7 @@ export class Poller {
   #later: (() => void)[] = []
   #spare: (() => void)[] = []
   #running = false
-  /** Full batches since timers last fired. */
+  /** Batches since timers last fired behind which there may be more: full ones, and those before a pause. */
   #full = 0
   readonly #turn = (): void => this.#run()
 
@@ -129,11 +131,13 @@ export class Poller {
 
   /** True: main has a message, or nothing happened. */
   #batch(): boolean {
+    const askedMs = this.#clock.read()
     const waitMs = this.#later.length === 0 ? this.#clock.waitMs(longestWaitMs) : 0
     let count = this.#libc.epollWait(this.#epoll, this.#events, waitMs)
     // Stopped and continued (SIGSTOP): nothing was looked at, however much there is.
     if (count === EINTR) count = this.#libc.epollWait(this.#epoll, this.#events, 0)
-    this.#clock.read()
+    // The kernel stops a process where it leaves the wait, too, with what the wait had seen before.
+    const paused = this.#clock.read() - askedMs > waitMs + pauseMs
     if (count < 0 && count !== EINTR) must('epoll_wait', count)
     let woken = count <= 0
     for (let i = 0; i < count; i++) {
@@ -146,7 +150,7 @@ export class Poller {
       }
     }
     // Whoever was paused for longer than a timeout reads what has come meanwhile before it judges anybody.
-    this.#full = count < eventsIn(this.#events) ? 0 : this.#full + 1
+    this.#full = count < eventsIn(this.#events) && !paused ? 0 : this.#full + 1
     if (this.#full === 0 || this.#full > fullBatches) this.#clock.fire()
     if (this.#later.length > 0) this.#work()
     return woken
