@@ -34,6 +34,8 @@ const turnMs = 10
 const longestWaitMs = 1_000
 /** So many full batches may come before a timer fires that is due: 80,000 events, a pause of many seconds under full load. */
 const fullBatches = 256
+/** A wait longer than asked for by more than this was followed by a pause, in which came what it did not see. */
+const pauseMs = 10
 /** The index of the eventfd; sockets begin above it. */
 const wakePlace = 0
 
@@ -59,7 +61,7 @@ export class Poller {
   #spare: (() => void)[] = []
   #waiting = 0
   #running = false
-  /** Full batches since timers last fired. */
+  /** Batches since timers last fired behind which there may be more: full ones, and those before a pause. */
   #full = 0
   readonly #turn = (): void => this.#run()
 
@@ -142,12 +144,14 @@ export class Poller {
 
   /** True: main has a message, or nothing happened. */
   #batch(): boolean {
+    const askedMs = this.#clock.read()
     const waitMs = this.#waiting === 0 ? this.#clock.waitMs(longestWaitMs) : 0
     let count = this.#libc.epollWait(this.#epoll, this.#events, waitMs)
     // Stopped and continued (SIGSTOP): nothing was looked at, however much there is.
     if (count === EINTR) count = this.#libc.epollWait(this.#epoll, this.#events, 0)
     this.batch++
-    this.#clock.read()
+    // The kernel stops a process where it leaves the wait, too, with what the wait had seen before.
+    const paused = this.#clock.read() - askedMs > waitMs + pauseMs
     if (count < 0 && count !== EINTR) must('epoll_wait', count)
     let woken = count <= 0
     for (let i = 0; i < count; i++) {
@@ -161,7 +165,7 @@ export class Poller {
     }
     // A process that was paused for longer than a timeout reads what has come meanwhile before timers judge a
     // peer.
-    this.#full = count < eventsIn(this.#events) ? 0 : this.#full + 1
+    this.#full = count < eventsIn(this.#events) && !paused ? 0 : this.#full + 1
     if (this.#full === 0 || this.#full > fullBatches) this.#clock.fire()
     if (this.#waiting > 0) this.#work()
     return woken

@@ -27,9 +27,13 @@ class Ear implements Watcher {
 }
 
 /** A poller and connected sockets to watch; both end with the test. */
-function scene(t: ExecutionContext, change: (libc: Libc) => Libc = (libc) => libc) {
+function scene(
+  t: ExecutionContext,
+  change: (libc: Libc) => Libc = (libc) => libc,
+  now: () => number = () => performance.now(),
+) {
   const libc = change(load())
-  const clock = new Clock(() => performance.now())
+  const clock = new Clock(now)
   const poller = new Poller(libc, clock)
   const open: Fd[] = []
   const keep = (fd: Fd): Fd => {
@@ -218,6 +222,35 @@ test('a timer that is due waits until all that has come is told, however much th
   poller.start()
   libc.raiseEventfd(poller.wakeFd.n)
   t.is(await promise, ears.length)
+})
+
+test('so it does when the thread stood still behind a wait that had seen nothing', async (t) => {
+  const pause = { ms: 0, begin: () => {} }
+  const { poller, clock, pair, send } = scene(
+    t,
+    (libc) => ({
+      ...libc,
+      epollWait(...args) {
+        const count = libc.epollWait(...args)
+        pause.begin()
+        return count
+      },
+    }),
+    () => performance.now() + pause.ms,
+  )
+  const { client, server } = pair()
+  const ear = new Ear()
+  poller.watch(server, ear)
+  // The wait is over, and before the clock is read the process is stopped, for longer than the timer's time.
+  pause.begin = () => {
+    if (ear.heard.length !== 1 || pause.ms > 0) return
+    send(client)
+    pause.ms = 60_000
+  }
+  const { promise, resolve } = Promise.withResolvers<number>()
+  clock.after(30_000, () => resolve(ear.heard.length))
+  poller.start()
+  t.is(await promise, 2, 'its first look, and what came meanwhile')
 })
 
 test('promises and immediates go on while sockets are busy without end', async (t) => {
