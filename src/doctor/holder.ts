@@ -33,7 +33,7 @@ export function ownersOf(facts: Facts, socket: Socket): readonly Owner[] {
 /** A spliceway, this one or another. */
 export function isSpliceway(owner: Owner, facts: Facts): boolean {
   if (facts.running.kind === 'answers' && owner.pid === facts.running.status.pid) return true
-  return /\bspliceway\b|\/src\/cli\.mjs /.test(owner.line)
+  return owner.spliceway
 }
 
 /** `nginx (pid 1234, uid 0)`. */

@@ -62,11 +62,13 @@ function listen(address: SocketAddress, proxy: ProxyProtocol | null): Promise<An
       socket.destroy()
       resolve(answer)
     }
-    let timer = setTimeout(() => settle({ kind: 'failed', code: 'ETIMEDOUT' }), connectMs)
+    // What has come meanwhile is heard first: this process may have been kept waiting itself.
+    const after = (ms: number, answer: Answer) => setTimeout(() => setImmediate(() => settle(answer)), ms)
+    let timer = after(connectMs, { kind: 'failed', code: 'ETIMEDOUT' })
     socket.once('connect', () => {
       connected = true
       clearTimeout(timer)
-      timer = setTimeout(() => settle({ kind: 'connected', first: 'silence' }), listenMs)
+      timer = after(listenMs, { kind: 'connected', first: 'silence' })
       if (proxy !== null && proxy !== 'off') socket.write(probeHeader(proxy))
     })
     socket.once('data', () => settle({ kind: 'connected', first: 'bytes' }))

@@ -5,8 +5,8 @@ export interface Owner {
   readonly pid: number
   /** Its program's name. */
   readonly command: string
-  /** Its words, for telling a spliceway from another Node; empty when they are not for us. */
-  readonly line: string
+  /** Whether its words are those of a spliceway. */
+  readonly spliceway: boolean
   /** By SIGSTOP or a debugger: its kernel goes on to accept, and nobody answers. */
   readonly stopped: boolean
   readonly home: Home
@@ -59,11 +59,16 @@ function ownerOf(pid: number, podOf: (uid: string) => string): Owner {
   const name = textOf(`/proc/${pid}/comm`) ?? ''
   // Node names its main thread, which is nobody's program.
   const command = name.replace(/\p{Cc}/gu, '').replace(/-MainThread$/, '') || 'a process that has just ended'
-  const line = (textOf(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').trim()
+  const spliceway = isSpliceway((textOf(`/proc/${pid}/cmdline`) ?? '').split('\0'))
   const stat = textOf(`/proc/${pid}/stat`) ?? ''
   const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
   const home = homeOf(textOf(`/proc/${pid}/cgroup`) ?? '', podOf)
-  return { pid, command, line, stopped: state === 'T' || state === 't', home }
+  return { pid, command, spliceway, stopped: state === 'T' || state === 't', home }
+}
+
+/** `node src/cli.mjs run`, `/usr/bin/spliceway run`: the script is among the first words, behind Node's own options. */
+export function isSpliceway(words: readonly string[]): boolean {
+  return words.slice(0, 8).some((word) => /(^|\/)(src\/cli\.mjs|spliceway)$/.test(word))
 }
 
 /** From /proc/PID/cgroup: `0::/system.slice/nginx.service`, `0::/kubepods.slice/…-pod<uid>.slice/cri-containerd-….scope`. */
