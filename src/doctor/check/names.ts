@@ -2,7 +2,7 @@ import type { Facts } from '../facts.ts'
 import { advice, type Finding } from '../finding.ts'
 
 /** Names of gateways, and who is asked for them. */
-export function names({ names: { lost, servers }, gateways, subject }: Facts): readonly Finding[] {
+export function names({ names: { lost, servers }, gateways }: Facts): readonly Finding[] {
   const unknown = lost.map(({ name, pool, reason }): Finding => {
     const others = gateways.some((each) => each.pool === pool)
     return {
@@ -14,10 +14,7 @@ export function names({ names: { lost, servers }, gateways, subject }: Facts): r
     }
   })
   const silent = servers.filter(({ answers }) => !answers)
-  const asked = subject.pools.some(
-    ({ endpoints }) => endpoints?.some(({ host }) => /[g-z]/i.test(host)) ?? true,
-  )
-  if (silent.length === 0 || !asked) return unknown
+  if (silent.length === 0) return unknown
   const all = silent.length === servers.length
   const list = silent.map(({ host }) => host).join(', ')
   return [

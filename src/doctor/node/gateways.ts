@@ -71,7 +71,11 @@ function listen(address: SocketAddress, proxy: ProxyProtocol | null): Promise<An
       timer = after(listenMs, { kind: 'connected', first: 'silence' })
       if (proxy !== null && proxy !== 'off') socket.write(probeHeader(proxy))
     })
-    socket.once('data', () => settle({ kind: 'connected', first: 'bytes' }))
+    socket.once('data', (bytes: Buffer) => {
+      // An error page or a TLS alert is the answer to a header that was not understood; speech.ts asks about that.
+      const complaint = bytes[0] === 0x15 || bytes.toString('latin1', 0, 5) === 'HTTP/'
+      settle({ kind: 'connected', first: complaint ? 'silence' : 'bytes' })
+    })
     socket.once('end', () => settle({ kind: 'connected', first: 'end' }))
     socket.on('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => {
       if (connected) settle({ kind: 'connected', first: 'reset' })

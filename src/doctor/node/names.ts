@@ -12,7 +12,7 @@ export interface Names {
   readonly asked: readonly GatewayAsked[]
   /** Names of endpoints without one. `reason` completes "the name ...". */
   readonly lost: readonly { readonly name: string; readonly pool: string; readonly reason: string }[]
-  /** Name servers of /etc/resolv.conf. */
+  /** Name servers of /etc/resolv.conf; empty: nothing is looked up. */
   readonly servers: readonly { readonly host: string; readonly answers: boolean }[]
 }
 
@@ -48,7 +48,10 @@ export async function readNames(subject: Subject, miss: Miss): Promise<Names> {
     const found = await lookup.addresses(host)
     return found.kind === 'found' ? found.addresses : found.reason
   }
-  const [servers] = await Promise.all([askServers(), ...each])
+  const needed = subject.pools.some(
+    ({ endpoints }) => endpoints === null || endpoints.some(({ host }) => parseIp(host) === undefined),
+  )
+  const [servers] = await Promise.all([needed ? askServers() : [], ...each])
   clearTimeout(stop)
   lookup.stop()
   if (asked.length > mostGateways)
