@@ -64,7 +64,7 @@ const rules: readonly Rules[] = [
     code: 'redirected',
     lines: [
       nft(
-        'table ip old { set web { type inet_service; flags interval; elements = { 80, 8000-8999 }; }; chain to { meta l4proto tcp dnat to 10.99.0.77:9999; }; chain all { tcp dport @web goto to; }; chain pre { type nat hook prerouting priority dstnat; fib daddr type local jump all; }; }',
+        'table ip old { set web { type inet_service; flags interval; elements = { 80, 8000-8999 }; }; chain to { meta l4proto tcp dnat to 10.99.0.77:9999; }; chain each { tcp dport @web goto to; }; chain pre { type nat hook prerouting priority dstnat; fib daddr type local jump each; }; }',
       ),
     ],
   },
