@@ -140,6 +140,18 @@ const rows: readonly Row[] = [
     commands: ['iptables-nft -t nat -I PREROUTING -p tcp --dport 80 -j ACCEPT'],
     says: /^some connections/,
   },
+  {
+    node: 'a transparent proxy',
+    facts: {
+      ...serving,
+      chains: saved(
+        'mangle',
+        ':PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 80 -j TPROXY --on-port 8080 --on-ip 127.0.0.1 --tproxy-mark 0x1/0x1',
+      ),
+    },
+    finds: ['redirected blocks'],
+    says: /port 8080/,
+  },
   { node: 'hostPort', facts: nat(portmapRules), finds: ['hostport blocks'], commands: [deleteHostPort] },
   {
     node: 'k3s ServiceLB',

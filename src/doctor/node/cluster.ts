@@ -1,3 +1,4 @@
+import { SocketAddress } from 'node:net'
 import { namesIn, textOf } from './text.ts'
 
 /** What a node of a Kubernetes cluster shows of its network. */
@@ -77,9 +78,12 @@ function readCilium(interfaces: readonly string[]): Cilium | null {
 
 /** /proc/net/ip_vs: `TCP  C0A80001:0050 rr`, `TCP  [2001:0db8:…]:0050 rr`. */
 export function parseIpvs(text: string): Cluster['ipvs'] {
-  return [...text.matchAll(/^TCP\s+(?:([\dA-F]{8})|\[([\da-f:]+)\]):([\dA-F]{4})\s/gim)].map(
+  return [...text.matchAll(/^TCP\s+(?:([\dA-F]{8})|\[([\da-f:]{3,39})\]):([\dA-F]{4})\s/gim)].map(
     ([, v4 = '', v6, port = '']) => ({
-      host: v6 ?? [...Buffer.from(v4, 'hex')].join('.'),
+      host:
+        v6 === undefined
+          ? [...Buffer.from(v4, 'hex')].join('.')
+          : new SocketAddress({ address: v6, family: 'ipv6' }).address,
       port: Number.parseInt(port, 16),
     }),
   )

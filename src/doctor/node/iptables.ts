@@ -74,7 +74,7 @@ function ruleOf(
   base: readonly string[],
   chains: ReadonlySet<string>,
 ): Rule {
-  const at = words.findIndex((word) => word === '-j' || word === '-g')
+  const at = words.findIndex((word, i) => (word === '-j' || word === '-g') && words[i - 1] !== '--comment')
   const matches = at === -1 ? words : words.slice(0, at)
   return {
     tests: testsOf(matches),
@@ -94,11 +94,12 @@ function testsOf(words: readonly string[]): Test[] {
     if (not) i++
     const option = words[i++] ?? ''
     let value = ''
-    if (!bare.has(option)) {
+    if (option === '--comment')
+      i++ // one word, which may look like anything
+    else if (!bare.has(option)) {
       const from = i
       while (i < words.length && words[i] !== '!' && !(words[i] ?? '').startsWith('-')) i++
       value = words.slice(from, i).join(' ')
-      if (option === '--comment') continue // it may begin with anything, but iptables-save puts it after `-m comment`
     }
     const test = testOf(option, value, not)
     if (test !== null) tests.push(test)
@@ -110,6 +111,7 @@ function testsOf(words: readonly string[]): Test[] {
 function testOf(option: string, value: string, not: boolean): Test | null {
   switch (option) {
     case '-m':
+    case '--comment':
       return null // the module's own options say what it tests
     case '-p':
       return value === 'all' ? null : { kind: 'protocol', names: [value], not }
