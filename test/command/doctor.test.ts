@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { doctor } from '../../src/command/doctor.ts'
+import { parseConfig } from '../../src/config/parse.ts'
 import { cli } from '../end-to-end/spliceway.ts'
 import { Backend, closedPort } from '../helpers/peer.ts'
 import { run } from '../helpers/program.ts'
@@ -9,60 +11,63 @@ import { run } from '../helpers/program.ts'
 const folder = mkdtempSync(join(tmpdir(), 'spliceway-doctor-'))
 test.after.always(() => rmSync(folder, { recursive: true, force: true }))
 
-function doctor(...args: readonly string[]) {
-  return run([process.execPath, cli, 'doctor', ...args], { env: { RUNTIME_DIRECTORY: folder } })
+/** By this process; how the program itself is asked, the tests in test/slow know as well. */
+async function asked(port: number, some: { readonly json?: boolean; readonly probe?: boolean } = {}) {
+  const text = `listeners: [{ name: http, listen: "127.0.0.1:0", pool: web }]
+pools: { web: { endpoints: ["127.0.0.1:${port}"] } }
+admin: { listen: off }
+`
+  const parsed = parseConfig(text, { file: 'edge.yaml', env: {} })
+  if (parsed.kind !== 'ok') throw new Error('the configuration is wrong')
+  let said = ''
+  const out = {
+    write: (more: string) => {
+      said += more
+    },
+  }
+  const file = { name: 'edge.yaml', config: parsed.config }
+  const socket = join(folder, 'nobody.sock')
+  const code = await doctor({ file, socket, json: false, probe: false, out, ...some })
+  return { code, said }
 }
 
-function configured(name: string, port: number): string {
-  const file = join(folder, name)
-  writeFileSync(
-    file,
-    `listeners: [{ name: http, listen: "127.0.0.1:0", pool: web }]\npools: { web: { endpoints: ["127.0.0.1:${port}"] } }\nadmin: { listen: off }\n`,
-  )
-  return file
-}
-
-test('it exits with 1 when something blocks, and says how to see it', async (t) => {
+test.serial('it exits with 1 when something blocks, and says how to see it', async (t) => {
   const port = await closedPort()
-  const said = await doctor('-c', configured('refused.yaml', port))
-  t.is(said.code, 1)
-  t.true(
-    said.out.startsWith(
-      `blocks  gateway-refuses\n        nobody listens on 127.0.0.1:${port}, an endpoint of pool web\n`,
-    ),
-    said.out,
-  )
-  t.regex(said.out, new RegExp(`\\n {2}see: {2}ss -Hltnp sport = :${port}\\n {2}do: {3}start it`))
-  t.regex(said.out, /refused\.yaml: 1 blocks, /)
+  const { code, said } = await asked(port)
+  t.is(code, 1)
+  const first = `blocks  gateway-refuses\n        nobody listens on 127.0.0.1:${port}, an endpoint of pool web\n`
+  t.true(said.startsWith(`${first}  see:  ss -Hltnp sport = :${port}\n  do:   start it`), said)
+  t.regex(said, /\nedge\.yaml: 1 blocks, /)
 })
 
-test('its JSON has findings, and what was not seen', async (t) => {
+test.serial('its JSON has findings, and what was not seen', async (t) => {
   const backend = await Backend.start()
   t.teardown(() => backend.close())
-  const said = await doctor('-c', configured('good.yaml', backend.port), '--json')
-  const { findings, unseen } = JSON.parse(said.out)
+  const { code, said } = await asked(backend.port, { json: true })
+  const { findings, unseen } = JSON.parse(said)
   t.true(Array.isArray(unseen))
   const found: readonly { code: string; severity: string }[] = findings
   t.deepEqual(
-    found.filter(({ severity }) => severity === 'blocks').map(({ code }) => code),
+    found.filter(({ severity }) => severity === 'blocks').map((each) => each.code),
     [],
   )
-  t.true(found.some(({ code }) => code === 'not-running'))
-  t.is(said.code, 0)
+  t.true(found.some((each) => each.code === 'not-running'))
+  t.is(code, 0)
 })
 
-test('asked to speak to gateways, it finds one that does not answer', async (t) => {
+test.serial('asked to speak to gateways, it finds one that does not answer', async (t) => {
   const backend = await Backend.start()
   t.teardown(() => backend.close())
-  const said = await doctor('-c', configured('silent.yaml', backend.port), '--probe')
-  t.regex(said.out, /gateway-silent/)
-  t.is(said.code, 1)
+  const { code, said } = await asked(backend.port, { probe: true })
+  t.regex(said, /gateway-silent/)
+  t.is(code, 1)
 })
 
-test('a configuration with mistakes, and arguments that it does not take, are refused', async (t) => {
+test.serial('a configuration with mistakes, and arguments that it does not take, are refused', async (t) => {
   const file = join(folder, 'bad.yaml')
   writeFileSync(file, 'nonsense: 1\n')
-  t.is((await doctor('-c', file)).code, 78)
-  t.is((await doctor('now')).code, 2)
-  t.is((await doctor('--fix')).code, 2)
+  const program = (...args: readonly string[]) => run([process.execPath, cli, 'doctor', ...args])
+  t.is((await program('-c', file)).code, 78)
+  t.is((await program('now')).code, 2)
+  t.is((await program('--fix')).code, 2)
 })
