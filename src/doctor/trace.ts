@@ -1,8 +1,10 @@
 import { BlockList } from 'node:net'
 import type { Chain, Hook, Rule, Test } from './node/rules.ts'
 
-/** The first packet of a connection, as far as it is known: not who sends it. */
+/** The first packet of a connection, as far as it is known. */
 export interface Packet {
+  /** Who sends it; null: somebody elsewhere. */
+  readonly from: string | null
   readonly host: string
   readonly family: 4 | 6
   readonly port: number
@@ -132,10 +134,9 @@ function plainly(test: Exclude<Test, { kind: 'other' }>, packet: Packet): Answer
     case 'to':
       return known(test.networks.some((network) => contains(network, packet)))
     case 'from':
-      if (test.networks.some((network) => network.endsWith('/0'))) return 'yes'
-      return packet.interfaces.length > 0 && test.networks.every((each) => /^(127\.|::1(\/|$))/.test(each))
-        ? 'no'
-        : 'maybe'
+      return fromOne(test.networks, packet)
+    case 'never':
+      return 'no'
     case 'to-local':
       return known(packet.toLocal)
     case 'in':
@@ -152,6 +153,13 @@ function plainly(test: Exclude<Test, { kind: 'other' }>, packet: Packet): Answer
   }
 }
 
+function fromOne(networks: readonly string[], { from, family }: Packet): Answer {
+  if (from !== null) return known(networks.some((network) => contains(network, { host: from, family })))
+  if (networks.some((network) => network.endsWith('/0'))) return 'yes'
+  // Nobody elsewhere is a loopback address.
+  return networks.every((network) => /^(127\.|::1(\/|$))/.test(network)) ? 'no' : 'maybe'
+}
+
 function known(holds: boolean): Answer {
   return holds ? 'yes' : 'no'
 }
@@ -165,7 +173,7 @@ function throughOne(wanted: readonly string[], ways: readonly string[]): Answer 
   return fitting.length === ways.length ? 'yes' : 'maybe'
 }
 
-function contains(network: string, { host, family }: Packet): boolean {
+function contains(network: string, { host, family }: Pick<Packet, 'host' | 'family'>): boolean {
   const [base = '', length] = network.split('/')
   const type = family === 4 ? 'ipv4' : 'ipv6'
   if (base.includes(':') !== (family === 6)) return false

@@ -22,7 +22,7 @@ export function packetsTo(facts: Facts, { host, port }: SubjectListener): readon
     .slice(0, mostAddresses)
     .flatMap((each) => {
       const family = parseIp(each)?.family
-      return family === undefined ? [] : [{ host: each, family, port, toLocal: true, interfaces }]
+      return family === undefined ? [] : [{ from: null, host: each, family, port, toLocal: true, interfaces }]
     })
 }
 

@@ -284,6 +284,14 @@ const rows: readonly Row[] = [
     commands: ['iptables-nft -t filter -I OUTPUT -p tcp -d 10.0.0.5 --dport 9080 -j ACCEPT'],
   },
   {
+    node: 'the gateway is down, beside rules for others',
+    facts: {
+      ...one({ answer: { kind: 'refused' } }),
+      chains: saved('filter', ':OUTPUT ACCEPT [0:0]\n-A OUTPUT -m owner --uid-owner 33 -j REJECT'),
+    },
+    finds: ['gateway-refuses blocks'],
+  },
+  {
     node: 'OUTPUT redirects',
     facts: {
       ...one({ answer: { kind: 'refused' } }),

@@ -4,7 +4,14 @@ import type { Chain } from '../../src/doctor/node/rules.ts'
 import { obstacles, type Packet } from '../../src/doctor/trace.ts'
 import { saved } from './healthy.ts'
 
-const packet: Packet = { host: '10.0.0.2', family: 4, port: 80, toLocal: true, interfaces: ['eth0', 'eth1'] }
+const packet: Packet = {
+  from: null,
+  host: '10.0.0.2',
+  family: 4,
+  port: 80,
+  toLocal: true,
+  interfaces: ['eth0', 'eth1'],
+}
 
 /** `drop sure`, `redirect maybe`; empty: it passes. */
 function fate(chains: readonly Chain[], some: Partial<Packet> = {}): string {
@@ -51,6 +58,13 @@ const cases: readonly (readonly [claim: string, policy: string, rules: readonly 
   ['a mark that nobody has set', 'ACCEPT', ['-A INPUT -m mark --mark 0x8000/0x8000 -j DROP'], ''],
   ['invalid packets', 'ACCEPT', ['-A INPUT -m conntrack --ctstate INVALID -j DROP'], ''],
   ['new connections without SYN', 'ACCEPT', ['-A INPUT -p tcp ! --syn -m state --state NEW -j DROP'], ''],
+  ['a multicast address', 'ACCEPT', ['-A INPUT -m addrtype --dst-type BROADCAST,MULTICAST -j DROP'], ''],
+  [
+    'packets from elsewhere to a loopback address, as kube-proxy has it',
+    'ACCEPT',
+    ['-A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP'],
+    '',
+  ],
   ['a jump comes back', 'DROP', ['-A INPUT -j mine', '-A INPUT -j ACCEPT', '-A mine -p udp -j DROP'], ''],
   ['a return comes back', 'ACCEPT', ['-A INPUT -j mine', '-A mine -p tcp -j RETURN', '-A mine -j DROP'], ''],
   [
@@ -87,6 +101,42 @@ test('a packet of our own goes out by an interface and comes from this host', (t
     fate(filter('ACCEPT', '-A INPUT -o eth0 -j DROP'), { ...own, host: '10.0.0.9', toLocal: false }),
     'drop maybe',
   )
+})
+
+test('a packet of our own to a loopback address comes from one', (t) => {
+  const rule =
+    '-A INPUT ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP'
+  const own: Partial<Packet> = { interfaces: ['lo'], host: '127.0.0.2', port: 9080, from: '127.0.0.1' }
+  t.is(fate(filter('ACCEPT', rule), own), '')
+})
+
+test('a firewall as firewalld writes it', (t) => {
+  const rule = (chain: string, ...expr: readonly object[]) => ({
+    rule: { family: 'inet', table: 'firewalld', chain, handle: 1, expr },
+  })
+  const match = (left: object, right: unknown) => ({ match: { op: '==', left, right } })
+  const chain = (name: string, hook: object) => ({
+    chain: { family: 'inet', table: 'firewalld', name, ...hook },
+  })
+  const nftables = (opened: number) => [
+    chain('filter_INPUT', { type: 'filter', hook: 'input', prio: 10, policy: 'accept' }),
+    chain('filter_IN_public', {}),
+    rule('filter_INPUT', match({ ct: { key: 'state' } }, { set: ['established', 'related'] }), {
+      accept: null,
+    }),
+    rule('filter_INPUT', match({ ct: { key: 'status' } }, 'dnat'), { accept: null }),
+    rule('filter_INPUT', match({ meta: { key: 'iifname' } }, 'lo'), { accept: null }),
+    rule('filter_INPUT', match({ ct: { key: 'state' } }, 'invalid'), { drop: null }),
+    rule('filter_INPUT', match({ meta: { key: 'iifname' } }, { set: ['eth0', 'eth1'] }), {
+      goto: { target: 'filter_IN_public' },
+    }),
+    rule('filter_IN_public', match({ payload: { protocol: 'tcp', field: 'dport' } }, opened), {
+      accept: null,
+    }),
+    rule('filter_IN_public', { reject: { type: 'icmpx', expr: 'admin-prohibited' } }),
+  ]
+  t.is(fate(parseNft(JSON.stringify({ nftables: nftables(80) }))), '')
+  t.is(fate(parseNft(JSON.stringify({ nftables: nftables(22) }))), 'reject sure')
 })
 
 test('a redirect to the port that is asked for is none', (t) => {

@@ -90,10 +90,14 @@ function connected(each: Gateway): Finding[] {
 function blockedBy(facts: Facts, each: Gateway): Finding | null {
   const { host, port } = each
   const toLocal = isLocal(facts, host)
-  const packet: Packet = { host, port, family: each.address.family, toLocal, interfaces: [] }
+  // To an address of its own this host goes from that address, or from 127.0.0.1 where it is of the loopback.
+  const from = toLocal ? (host.startsWith('127.') ? '127.0.0.1' : host) : null
+  const packet: Packet = { from, host, port, family: each.address.family, toLocal, interfaces: [] }
   const out = metBy(facts, [packet], ['output'])
   const back = toLocal ? metBy(facts, [{ ...packet, interfaces: ['lo'] }], ['prerouting', 'input']) : []
-  const [met] = [...out, ...back.filter(stops)]
+  // A refusal has a plainer reason than a rule that may or may not be meant for us.
+  const refused = each.answer.kind === 'refused'
+  const [met] = [...out, ...back.filter(stops)].filter(({ sure }) => sure || !refused)
   if (met === undefined) return null
   const name = `gateway ${gatewayText(each)} of pool ${each.pool}`
   const found = (code: Code, what: string, remedy: Remedy): Finding => {

@@ -128,7 +128,7 @@ function testOf(option: string, value: string, not: boolean): Test | null {
     case '-o':
       return { kind: 'out', interfaces: [value], not }
     case '--dst-type':
-      return value === 'LOCAL' ? { kind: 'to-local', not } : { kind: 'other' }
+      return addressType(value.toLowerCase().split(','), not)
     case '--ctstate':
     case '--state':
       return { kind: 'state', states: value.toLowerCase().split(','), not }
@@ -143,6 +143,12 @@ function testOf(option: string, value: string, not: boolean): Test | null {
     default:
       return { kind: 'other' }
   }
+}
+
+/** What kind of address the destination is. */
+export function addressType(types: readonly string[], not: boolean): Test {
+  if (types.includes('unicast')) return { kind: 'other' }
+  return types.includes('local') ? { kind: 'to-local', not } : { kind: 'never', not }
 }
 
 function rangeOf(text: string): Range {

@@ -1,5 +1,6 @@
 import { parseIp } from '../../core/address.ts'
 import type { Words } from '../finding.ts'
+import { addressType } from './iptables.ts'
 import type { Chain, Hook, Range, Rule, Test, Verdict } from './rules.ts'
 
 /** Anything out of `nft -j`: every part is looked at before it is believed. */
@@ -160,10 +161,12 @@ function testOf(match: Json, elements: (set: string) => readonly Json[] | undefi
   if (meta === 'nfproto') return { kind: 'family', family: values.includes('ipv6') ? 6 : 4, not }
   if (meta === 'mark' && typeof values[0] === 'number')
     return { kind: 'mark', value: values[0], mask: 0xffffffff, not }
-  if (word(field(left, 'ct'), 'key') === 'state') return { kind: 'state', states: names, not }
+  // A status (dnat, snat, seen-reply) is of a connection that is known already.
+  if (['state', 'status'].includes(word(field(left, 'ct'), 'key')))
+    return { kind: 'state', states: names, not }
   const fib = field(left, 'fib')
   if (word(fib, 'result') === 'type' && list(field(fib, 'flags')).includes('daddr')) {
-    return names.includes('local') ? { kind: 'to-local', not } : { kind: 'other' }
+    return addressType(names, not)
   }
   return { kind: 'other' }
 }

@@ -47,6 +47,8 @@ export type Test =
   | { readonly kind: 'state'; readonly states: readonly string[]; readonly not: boolean }
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number; readonly not: boolean }
   | { readonly kind: 'family'; readonly family: 4 | 6; readonly not: boolean }
+  /** Holds for no packet that anybody here sends: broadcast, multicast. */
+  | { readonly kind: 'never'; readonly not: boolean }
   /** Nobody here knows. */
   | { readonly kind: 'other' }
 
