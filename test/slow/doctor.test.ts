@@ -110,6 +110,20 @@ const rules: readonly Rules[] = [
     ],
   },
   {
+    claim: 'a NodePort, by kube-proxy in its nftables mode',
+    code: 'service-port',
+    lines: [
+      `printf '%s\\n' 'table ip kube-proxy {' \\
+        'chain ep1 {' 'meta l4proto tcp dnat to 10.42.0.9:8080' '}' 'chain ep2 {' 'meta l4proto tcp dnat to 10.42.0.8:8080' '}' \\
+        'chain web {' 'numgen random mod 2 vmap { 0 : goto ep1, 1 : goto ep2 }' '}' \\
+        'map ips {' 'type ipv4_addr . inet_proto . inet_service : verdict' 'elements = { 10.96.0.1 . tcp . 80 : goto web }' '}' \\
+        'map ports {' 'type inet_proto . inet_service : verdict' 'elements = { tcp . 80 comment "shop/web" : goto web }' '}' \\
+        'set nodes {' 'type ipv4_addr' 'elements = { ${edgeAddress.v4} }' '}' \\
+        'chain services {' 'ip daddr . meta l4proto . th dport vmap @ips' 'ip daddr @nodes meta l4proto . th dport vmap @ports' '}' \\
+        'chain pre {' 'type nat hook prerouting priority dstnat' 'jump services' '}' '}' | nft -f -`,
+    ],
+  },
+  {
     claim: 'a DROP in INPUT',
     code: 'firewalled',
     lines: ['iptables-nft -A INPUT -p tcp --dport 80 -j DROP'],

@@ -6,6 +6,9 @@ import type { Chain, Hook, Range, Rule, Test, Verdict } from './rules.ts'
 /** Anything out of `nft -j`: every part is looked at before it is believed. */
 type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [key: string]: Json }
 
+/** What is in a set or a map; undefined: nobody knows. */
+type Elements = (set: string) => readonly Json[] | undefined
+
 /**
  * Reads what `nft -j list ruleset` prints (libnftables-json(5)). Of expressions of iptables-nft only the common ones are
  * in it: such a table is better read from iptables-save. Throws when `text` is not JSON.
@@ -61,9 +64,13 @@ function hookOf(chain: Json): Hook | null {
   return { at, type, priority, drops: word(chain, 'policy') === 'drop' }
 }
 
-/** More than one where a verdict map holds several. */
-function rulesOf(rule: Json, elements: (set: string) => readonly Json[] | undefined): readonly Rule[] {
-  const tests: Test[] = []
+/** Values of one map or set, times those of another in the same rule: beyond this nobody looks at each. */
+const mostWays = 100_000
+
+/** More than one where a map or a set of several parts is asked: kube-proxy has all Services in one. */
+function rulesOf(rule: Json, elements: Elements): readonly Rule[] {
+  // Each is a way to fit the rule so far.
+  let ways: readonly (readonly Test[])[] = [[]]
   const found: Rule[] = []
   const base = {
     text: textOf(rule),
@@ -72,28 +79,57 @@ function rulesOf(rule: Json, elements: (set: string) => readonly Json[] | undefi
       ...['handle', String(field(rule, 'handle'))],
     ],
   }
+  const narrow = (more: readonly (readonly Test[])[]): void => {
+    const few = ways.length * more.length <= mostWays
+    ways = ways.flatMap((way) => (few ? more : [[unknown]]).map((tests) => [...way, ...tests]))
+  }
+  const decide = (verdict: Verdict): void => {
+    found.push(...ways.map((tests) => ({ ...base, tests, verdict })))
+  }
   for (const expression of list(field(rule, 'expr'))) {
     const match = field(expression, 'match')
     const verdictMap = field(expression, 'vmap')
     const xt = field(expression, 'xt')
-    if (match !== undefined) tests.push(testOf(match, elements))
+    if (match !== undefined) narrow(waysOf(match, elements))
     else if (verdictMap !== undefined) {
-      for (const [key, verdict] of pairsOf(field(verdictMap, 'data'), elements)) {
-        const test = testOf({ op: '==', left: field(verdictMap, 'key'), right: key }, elements)
-        found.push({ ...base, tests: [...tests, test], verdict: verdictOf(verdict) ?? { kind: 'next' } })
+      const before = ways
+      const left = field(verdictMap, 'key')
+      const pairs = pairsOf(field(verdictMap, 'data'), elements)
+      for (const [at, [key, verdict]] of pairs.entries()) {
+        // A number that is drawn is one of those listed: who has not got another has the last.
+        const drawn = field(left, 'numgen') !== undefined
+        if (drawn && at < pairs.length - 1) narrow([[unknown]])
+        else if (!drawn) narrow(waysOf({ op: '==', left, right: key }, elements))
+        decide(verdictOf(verdict) ?? { kind: 'next' })
+        ways = before
       }
     } else if (xt !== undefined) {
       const name = word(xt, 'name')
       if (name === 'comment') continue
-      if (word(xt, 'type') === 'match') tests.push({ kind: 'other' })
-      else found.push({ ...base, tests, verdict: xtVerdict(name) })
+      if (word(xt, 'type') === 'match') narrow([[unknown]])
+      else decide(xtVerdict(name))
     } else {
       const verdict = verdictOf(expression)
-      if (verdict !== null) found.push({ ...base, tests, verdict })
-      else if (field(expression, 'limit') !== undefined) tests.push({ kind: 'other' })
+      if (verdict !== null) decide(verdict)
+      else if (field(expression, 'limit') !== undefined) narrow([[unknown]])
     }
   }
   return found
+}
+
+const unknown: Test = { kind: 'other' }
+
+/** `ip daddr . tcp dport` is looked for as a whole, one of which has to fit; everything else is one test. */
+function waysOf(match: Json, elements: Elements): readonly (readonly Test[])[] {
+  const parts = list(field(field(match, 'left'), 'concat'))
+  if (parts.length === 0) return [[testOf(match, elements)]]
+  const values = valuesOf(field(match, 'right'), elements)
+  if (values === null || word(match, 'op') === '!=') return [[unknown]]
+  return values.map((value) => {
+    const keys = list(field(value, 'concat'))
+    if (keys.length !== parts.length) return [unknown]
+    return parts.map((left, at) => testOf({ op: '==', left, right: keys[at] }, elements))
+  })
 }
 
 function xtVerdict(name: string): Verdict {
@@ -125,7 +161,7 @@ function verdictOf(expression: Json): Verdict | null {
   return { kind: 'dnat', to: typeof port === 'number' ? `${addr}:${port}` : addr }
 }
 
-function testOf(match: Json, elements: (set: string) => readonly Json[] | undefined): Test {
+function testOf(match: Json, elements: Elements): Test {
   const left = field(match, 'left')
   const op = word(match, 'op')
   const values = valuesOf(field(match, 'right'), elements)
@@ -172,10 +208,7 @@ function testOf(match: Json, elements: (set: string) => readonly Json[] | undefi
 }
 
 /** null: it is not known what they are. */
-function valuesOf(
-  right: Json,
-  elements: (set: string) => readonly Json[] | undefined,
-): readonly Json[] | null {
+function valuesOf(right: Json, elements: Elements): readonly Json[] | null {
   if (typeof right === 'string' && right.startsWith('@')) {
     const found = elements(right.slice(1))
     return found?.map(plain) ?? null
@@ -190,10 +223,7 @@ function plain(element: Json): Json {
   return field(field(element, 'elem'), 'val') ?? element
 }
 
-function pairsOf(
-  data: Json,
-  elements: (set: string) => readonly Json[] | undefined,
-): readonly [Json, Json][] {
+function pairsOf(data: Json, elements: Elements): readonly [Json, Json][] {
   return (valuesOf(data, elements) ?? []).flatMap((pair) => {
     const [key, verdict] = list(pair)
     return key === undefined ? [] : [[plain(key), verdict]]

@@ -17,7 +17,7 @@ const printed = `{"nftables":[{"metainfo":{"version":"1.0.6","release_name":"Les
 {"rule":{"family":"inet","table":"my","chain":"pre","handle":7,"comment":"hi there","expr":[{"match":{"op":"==","left":{"fib":{"result":"type","flags":["daddr"]}},"right":"local"}},{"counter":{"packets":0,"bytes":0}},{"jump":{"target":"x"}}]}},
 {"rule":{"family":"inet","table":"my","chain":"x","handle":10,"expr":[{"match":{"op":"==","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":"@s"}},{"match":{"op":"in","left":{"ct":{"key":"state"}},"right":["established","related"]}},{"accept":null}]}},
 {"rule":{"family":"inet","table":"my","chain":"x","handle":12,"expr":[{"vmap":{"key":{"payload":{"protocol":"tcp","field":"dport"}},"data":"@v"}}]}},
-{"rule":{"family":"inet","table":"my","chain":"x","handle":13,"expr":[{"match":{"op":"==","left":{"concat":[1,2]},"right":"@s"}},{"drop":null}]}}]}`
+{"rule":{"family":"inet","table":"my","chain":"x","handle":13,"expr":[{"match":{"op":"==","left":{"concat":[{"payload":{"protocol":"ip","field":"daddr"}},{"payload":{"protocol":"tcp","field":"dport"}}]},"right":{"set":[{"concat":["10.0.0.2",80]},{"concat":["10.0.0.3",{"range":[1,9]}]}]}}},{"drop":null}]}}]}`
 
 test('rules of nft: sets, maps, ranges, prefixes, comments', (t) => {
   const [pre, x, ...others] = parseNft(printed)
@@ -73,7 +73,20 @@ test('rules of nft: sets, maps, ranges, prefixes, comments', (t) => {
         { kind: 'accept' },
       ],
       [[{ kind: 'port', ranges: [[80, 80]], not: false }], { kind: 'drop' }],
-      [[{ kind: 'other' }], { kind: 'drop' }],
+      [
+        [
+          { kind: 'to', networks: ['10.0.0.2'], not: false },
+          { kind: 'port', ranges: [[80, 80]], not: false },
+        ],
+        { kind: 'drop' },
+      ],
+      [
+        [
+          { kind: 'to', networks: ['10.0.0.3'], not: false },
+          { kind: 'port', ranges: [[1, 9]], not: false },
+        ],
+        { kind: 'drop' },
+      ],
     ],
   )
 })
@@ -86,7 +99,9 @@ test('no JSON of another shape throws', (t) => {
   )
   // Each part of a real answer replaced by something else.
   for (const other of ['null', '7', '"x"', '[]', '{}', '[[[]]]']) {
-    const parts = [...printed.matchAll(/\{"(?:payload|match|set|range|prefix|fib|meta|ct|vmap|dnat|jump)":/g)]
+    const parts = [
+      ...printed.matchAll(/\{"(?:payload|match|set|range|prefix|fib|meta|ct|vmap|dnat|jump|concat)":/g),
+    ]
     for (const { index, 0: found } of parts) {
       const key = found.slice(2, -2)
       const changed = `${printed.slice(0, index)}{"${key}":${other},"was${key}":${printed.slice(index + found.length)}`
