@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { ConfigSource, Loaded } from './app.ts'
@@ -14,6 +14,9 @@ usage:
   spliceway forward 80=127.0.0.1:9080 443=10.0.0.5:9443,10.0.0.6:9443
                                              run without one: PORT=ENDPOINT[,ENDPOINT...]
   spliceway check FILE                       say what is wrong with a configuration file
+  spliceway doctor [-c FILE] [--json] [--probe] [--socket PATH]
+                                             say what is wrong on this node, and what then works; --probe: speak
+                                             to gateways as well
   spliceway demo                             two gateways and a forwarder on unprivileged ports
   spliceway version
 against a running process [--socket PATH]:
@@ -57,6 +60,8 @@ async function dispatch([command = 'demo', ...rest]: readonly string[]): Promise
       return forward(rest)
     case 'check':
       return check(rest)
+    case 'doctor':
+      return doctor(rest)
     case 'demo':
       return (await import('./demo/demo.ts')).demo(rest)
     case 'version':
@@ -124,6 +129,26 @@ async function check(args: readonly string[]): Promise<number> {
   for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`)
   process.stdout.write(`${file} is valid: ${counts}\n`)
   return exitCode.ok
+}
+
+async function doctor(args: readonly string[]): Promise<number> {
+  const parsed = options(args, {
+    config: { type: 'string', short: 'c' },
+    socket: { type: 'string' },
+    json: { type: 'boolean' },
+    probe: { type: 'boolean' },
+  })
+  if (typeof parsed === 'string') return wrong(parsed)
+  if (parsed.positionals.length > 0)
+    return wrong(`doctor takes no \`${parsed.positionals[0]}\`: doctor -c FILE`)
+  const { config, socket, json, probe } = parsed.values
+  const named = text(config)
+  const name = named ?? defaultFile()
+  const loaded = named === undefined && !existsSync(name) ? null : (await loader(name)).load()
+  if (loaded?.kind === 'invalid') return refuse(loaded.message)
+  const file = loaded === null ? null : { name, config: loaded.config }
+  const about = { file, socket: text(socket) ?? null, json: json === true, probe: probe === true }
+  return (await import('./command/doctor.ts')).doctor({ ...about, out: process.stdout })
 }
 
 async function askRunning(

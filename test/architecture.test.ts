@@ -37,6 +37,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   handover: ['core', 'linux'],
   telemetry: ['core'],
   admin: ['core', 'telemetry'],
+  // What is wrong on this node. How many connections fit is decided in one place.
+  doctor: ['core', 'config', 'discovery', 'protocol', 'control/capacity.ts'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
   'worker.ts': [
     'core',
@@ -74,6 +76,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   command: [
     'app.ts',
+    'doctor',
     'host.ts',
     'stop.ts',
     'core',
