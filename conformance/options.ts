@@ -3,13 +3,13 @@ import type { Case } from './case.ts'
 import { cases } from './cases.ts'
 import type { Peer } from './peer.ts'
 import { spliceway } from './peers/spliceway.ts'
-import { peerNamed, peerNames } from './peers.ts'
+import { peerNamed, peerNames, published } from './peers.ts'
 
 export interface Options {
   readonly peers: readonly Peer[]
   readonly cases: readonly Case[]
   readonly json: boolean
-  readonly task: 'run' | 'list' | 'write'
+  readonly task: 'run' | 'list' | 'write' | 'draw'
 }
 
 export const usage = `usage: npm run conformance -- [--peer NAME]... [--only CASE]... [--json] [--list] [--write]
@@ -19,7 +19,8 @@ export const usage = `usage: npm run conformance -- [--peer NAME]... [--only CAS
 --only CASE  this one; or several: all whose name begins with it
 --json       one object a case instead of the table
 --list       the cases, and what each is about
---write      run everyone of the document twice, about 15 minutes, and write docs/conformance.md
+--write      run everyone of the document twice, about 20 minutes, or only those named, and write docs/conformance.md
+--draw       write docs/conformance.md from what is on record: after a change of texts alone
 `
 
 /** The options, or what is wrong with the arguments. */
@@ -37,13 +38,17 @@ export function parseOptions(args: readonly string[]): Options | string {
     peers.push(peer)
   }
   const only = values.only ?? []
+  const write = values.write === true
+  if (write && only.length > 0) return '--write takes all cases'
+  const stray = write ? peers.find((peer) => !published.includes(peer)) : undefined
+  if (stray !== undefined) return `${stray.name} is not in the document`
   const stranger = only.find((prefix) => !cases.some(({ id }) => id.startsWith(prefix)))
   if (stranger !== undefined) return `there is no case \`${stranger}\``
   return {
-    peers: peers.length === 0 ? [spliceway] : peers,
+    peers: peers.length > 0 ? peers : write ? published : [spliceway],
     cases: cases.filter(({ id }) => only.length === 0 || only.some((prefix) => id.startsWith(prefix))),
     json: values.json === true,
-    task: values.list === true ? 'list' : values.write === true ? 'write' : 'run',
+    task: values.list === true ? 'list' : values.draw === true ? 'draw' : write ? 'write' : 'run',
   }
 }
 
@@ -56,6 +61,7 @@ function parse(args: readonly string[]) {
       json: { type: 'boolean' },
       list: { type: 'boolean' },
       write: { type: 'boolean' },
+      draw: { type: 'boolean' },
     },
   }).values
 }

@@ -23,8 +23,8 @@ export interface Peer {
   readonly name: string
   /** The head of its column. */
   readonly title: string
-  /** How many endpoints one listener of it can have, as far as the cases care. */
-  readonly mostEndpoints: 1 | 2
+  /** How many endpoints it can have, as far as the cases care; 0: clients dial the endpoint themselves. */
+  readonly mostEndpoints: 0 | 1 | 2
   /** What has to be installed; null: nothing. */
   readonly missing: () => string | null
   /** As it says it itself. */

@@ -1,5 +1,6 @@
 import type { Peer } from './peer.ts'
 import { commandPeer } from './peers/command.ts'
+import { direct } from './peers/direct.ts'
 import { haproxy, haproxyBest } from './peers/haproxy.ts'
 import { nginx, nginxBest } from './peers/nginx.ts'
 import { socat, socatBest } from './peers/socat.ts'
@@ -7,6 +8,7 @@ import { spliceway, splicewayNet } from './peers/spliceway.ts'
 
 /** In the order of the document's columns. */
 export const published: readonly Peer[] = [
+  direct,
   haproxy,
   haproxyBest,
   nginx,

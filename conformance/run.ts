@@ -1,6 +1,11 @@
-import { topics } from './cases.ts'
-import { Judge } from './judge.ts'
+import { writeFileSync } from 'node:fs'
+import type { Case, Verdict } from './case.ts'
+import { cases as allCases, topics } from './cases.ts'
+import { documentFile, documentOf } from './document.ts'
+import { Judge, type Judged } from './judge.ts'
 import { type Options, parseOptions, usage } from './options.ts'
+import type { Peer } from './peer.ts'
+import { type Column, columnOf, readRecord, writeRecord } from './record.ts'
 import { Sockets } from './sockets.ts'
 
 const options = parseOptions(process.argv.slice(2))
@@ -9,6 +14,8 @@ if (typeof options === 'string') {
   process.exitCode = 2
 } else if (options.task === 'list') {
   list(options)
+} else if (options.task === 'draw') {
+  draw()
 } else {
   await run(options)
 }
@@ -21,8 +28,8 @@ function list({ cases }: Options): void {
   }
 }
 
-/** Exit code 1 when a case fails, or a peer cannot be started. */
-async function run({ peers, cases, json }: Options): Promise<void> {
+/** Exit code 1 when a case fails, or a peer cannot be started; of --write only the latter. */
+async function run({ peers, cases, json, task }: Options): Promise<void> {
   const sockets = new Sockets()
   let judge: Judge | null = null
   process.once('exit', () => judge?.closeAtOnce())
@@ -32,6 +39,10 @@ async function run({ peers, cases, json }: Options): Promise<void> {
   ] as const) {
     process.once(signal, () => process.exit(code))
   }
+  const judged = async (peer: Peer, chosen: readonly Case[]): Promise<ReadonlyMap<string, Verdict>> => {
+    judge = new Judge(peer, sockets)
+    return judge.judge(chosen, say(peer, json))
+  }
   for (const peer of peers) {
     const lacking = peer.missing()
     if (lacking !== null) {
@@ -40,16 +51,29 @@ async function run({ peers, cases, json }: Options): Promise<void> {
       continue
     }
     if (!json) process.stdout.write(`${peer.title}: ${peer.version()}\n`)
-    const begunMs = performance.now()
-    judge = new Judge(peer, sockets)
-    await judge.judge(cases, (one, { kind, seen }, tookMs) => {
-      if (kind === 'fail') process.exitCode = 1
-      process.stdout.write(
-        json
-          ? `${JSON.stringify({ peer: peer.name, case: one.id, verdict: kind, seen, seconds: Number((tookMs / 1_000).toFixed(1)) })}\n`
-          : `  ${kind.padEnd(6)} ${one.id.padEnd(28)} ${seen}\n`,
-      )
-    })
-    process.stderr.write(`${((performance.now() - begunMs) / 1000).toFixed(0)} s\n`)
+    const first = await judged(peer, cases)
+    if (task === 'write') keep(columnOf(peer, allCases, [first, await judged(peer, allCases)]))
+    else if ([...first.values()].some(({ kind }) => kind === 'fail')) process.exitCode = 1
   }
+  if (task === 'write') draw()
+}
+
+function draw(): void {
+  writeFileSync(documentFile, documentOf(readRecord()))
+}
+
+function say(peer: Peer, json: boolean): Judged {
+  return (one, { kind, seen }, tookMs) => {
+    const seconds = Number((tookMs / 1_000).toFixed(1))
+    process.stdout.write(
+      json
+        ? `${JSON.stringify({ peer: peer.name, case: one.id, verdict: kind, seen, seconds })}\n`
+        : `  ${kind.padEnd(6)} ${one.id.padEnd(28)} ${seen}\n`,
+    )
+  }
+}
+
+/** After each peer: a run of all takes a while. */
+function keep(column: Column): void {
+  writeRecord([...readRecord().filter(({ peer }) => peer !== column.peer), column])
 }

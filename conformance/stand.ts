@@ -20,7 +20,7 @@ export class Stand {
     sockets.libc.close(reserved.fd)
     this.running = new Running(peer, {
       folder: this.#folder,
-      port: reserved.port,
+      port: peer.mostEndpoints === 0 ? (endpoints[0]?.port ?? 0) : reserved.port,
       endpoints: endpoints.map(({ port }) => port),
       revision: 0,
     })

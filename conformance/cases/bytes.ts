@@ -13,7 +13,7 @@ export const bytes: readonly Case[] = [
     id: 'bytes',
     title: 'random bytes, 8 MiB each way at once, arrive as they were sent',
     why: 'The least that a forwarder owes.',
-    from: 'nginx stream_proxy.t, several sizes of it',
+    from: 'nginx stream_proxy.t, and HAProxy reg-tests/filters/random-forwarding.vtc, 1 MiB in random pieces',
     async run(ground) {
       const { client, server } = await ground.pair()
       const [up, down] = [randomBytes(bulkBytes), randomBytes(bulkBytes)]
@@ -51,6 +51,7 @@ export const bytes: readonly Case[] = [
     id: 'many',
     title: '300 connections at once, each with 4 KiB there and back, are all served',
     why: 'After a restart all clients come at the same moment.',
+    from: 'nginx stream_upstream.t, which sends thirty, and holds them open',
     async run(ground) {
       const endpoint = ground.listening()
       await ground.start(endpoint)

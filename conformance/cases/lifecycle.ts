@@ -52,7 +52,7 @@ export const lifecycle: readonly Case[] = [
     id: 'reload-accepts',
     title: 'while it reloads three times no new connection is refused, reset or left unserved',
     why: 'Processes that are replaced may lose what waits in their accept queues.',
-    from: 'HAProxy’s reg-tests/seamless-reload/abns_socket.vtc, 50 requests behind a reload',
+    from: 'HAProxy reg-tests/seamless-reload/abns_socket.vtc, 50 requests behind a reload',
     async run(ground) {
       const load = await Load.start(ground)
       for (let i = 0; i < reloads; i++) {

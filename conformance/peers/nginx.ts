@@ -4,6 +4,7 @@ import { pathOf, printed } from '../program.ts'
 
 const streamModule = '/usr/lib/nginx/modules/ngx_stream_module.so'
 
+/** The first lines are those of Debian's file. */
 export const nginx: Peer = {
   name: 'nginx',
   title: 'nginx',
@@ -42,7 +43,8 @@ function setup(place: Place, listening: string, lines: readonly string[]): Retur
 daemon off;
 pid ${place.folder}/nginx.pid;
 error_log ${place.folder}/error.log;
-events {}
+worker_processes auto;
+events { worker_connections 768; }
 # revision ${place.revision}
 stream {
   upstream out {
