@@ -1,6 +1,7 @@
 import { type Case, choice, Fault, pass } from '../case.ts'
 import type { Side } from '../ground.ts'
 import { KiB } from '../sizes.ts'
+import { until } from '../until.ts'
 
 const sides: readonly Side[] = ['client', 'server']
 const chunks = 10
@@ -21,9 +22,16 @@ export const urgent: readonly Case[] = [
           await writer.send('-')
           let ordinary = 0
           while (ordinary < chunk.length + 1) {
-            ordinary += (await reader.take(1))[0] === bang ? 0 : 1
-            const rest = await reader.take(Math.min(reader.size, chunk.length + 1 - ordinary))
-            ordinary += rest.filter((byte) => byte !== bang).length
+            if (reader.size === 0) {
+              await until(
+                () => reader.read() || undefined,
+                `${reader.name} received ${ordinary} of ${chunk.length + 1} bytes around an urgent one, and nothing more`,
+                5_000,
+              )
+              if (reader.ending !== null) throw new Fault(`the stream ended with ${reader.ending}`)
+            }
+            const bytes = await reader.take(Math.min(reader.size, chunk.length + 1 - ordinary))
+            ordinary += bytes.filter((byte) => byte !== bang).length
           }
         }
         await reader.send('still there?')

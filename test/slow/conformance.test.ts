@@ -2,7 +2,6 @@ import test, { type ExecutionContext } from 'ava'
 import { cases } from '../../conformance/cases.ts'
 import { Judge } from '../../conformance/judge.ts'
 import type { Peer } from '../../conformance/peer.ts'
-import { direct } from '../../conformance/peers/direct.ts'
 import { haproxy } from '../../conformance/peers/haproxy.ts'
 import { spliceway } from '../../conformance/peers/spliceway.ts'
 import { readRecord } from '../../conformance/record.ts'
@@ -13,9 +12,7 @@ const limitMs = 400_000
 /** What a race in a peer, or a stolen second, decides otherwise than it did is asked again. */
 const tries = 3
 
-for (const peer of [direct, spliceway]) {
-  test.serial(`docs/conformance.md says of ${peer.name} what it does`, holds, peer)
-}
+test.serial('docs/conformance.md says of spliceway what it does', holds, spliceway)
 const haproxyTest = haproxy.missing() === null ? test.serial : test.serial.skip
 haproxyTest(
   'docs/conformance.md says of HAProxy what it does (skipped where it is not installed)',
