@@ -16,22 +16,28 @@ export interface Pair {
 /** The side that does what a case is about, and the one that has to see it. */
 export type Side = 'client' | 'server'
 
+/** The time of a case. Its turn to start a peer, and the start, are not part of it: a busy machine takes seconds for them. */
+export interface Clock {
+  stop(): void
+  /** From the beginning. */
+  start(): void
+}
+
 /** What one case stands on: endpoints, clients, and the shared peer or one of its own. All of it ends with close(). */
 export class Ground {
   readonly peer: Peer
   readonly #sockets: Sockets
   readonly #shared: SharedStand
-  /** Told when a peer listens: starting it is not the case's time. */
-  readonly #started: () => void
+  readonly #clock: Clock
   readonly #endpoints: Endpoint[] = []
   readonly #wires: Wire[] = []
   #own: Stand | null = null
 
-  constructor(peer: Peer, sockets: Sockets, shared: SharedStand, started: () => void) {
+  constructor(peer: Peer, sockets: Sockets, shared: SharedStand, clock: Clock) {
     this.peer = peer
     this.#sockets = sockets
     this.#shared = shared
-    this.#started = started
+    this.#clock = clock
   }
 
   listening(): Endpoint {
@@ -46,11 +52,12 @@ export class Ground {
 
   /** Starts a peer of the case's own before these. Once a case. */
   async start(...endpoints: readonly Endpoint[]): Promise<Running> {
+    this.#clock.stop()
     return this.#shared.turns.take(async () => {
       const stand = new Stand(this.peer, this.#sockets, endpoints)
       this.#own = stand
       await stand.running.listening()
-      this.#started()
+      this.#clock.start()
       return stand.running
     })
   }
@@ -86,12 +93,12 @@ export class Ground {
 
   /** A connection through the shared peer, or through the case's own before `endpoint`. */
   pair(endpoint?: Endpoint): Promise<Pair> {
+    this.#clock.stop()
     return this.#shared.turns.take(async () => {
-      if (endpoint !== undefined) return { client: await this.client(), server: await endpoint.accept() }
-      const shared = await this.#shared.get()
-      this.#started()
-      const client = await this.#served(shared.stand.running.port)
-      const server = await shared.endpoint.accept()
+      const before = endpoint === undefined ? await this.#shared.get() : { running: this.running, endpoint }
+      this.#clock.start()
+      const client = await this.#served(before.running.port)
+      const server = await before.endpoint.accept()
       this.#wires.push(server)
       return { client, server }
     })

@@ -1,10 +1,10 @@
 import { type Case, Fault, fail, type Verdict } from './case.ts'
-import { Ground } from './ground.ts'
+import { type Clock, Ground } from './ground.ts'
 import type { Peer } from './peer.ts'
 import type { Sockets } from './sockets.ts'
 import { SharedStand } from './stand.ts'
 
-/** From when the peer listens. More would be somebody's default timeout, not an answer. */
+/** More would be somebody's default timeout, not an answer. */
 const limitMs = 30_000
 
 /** Told of each case when it is over. */
@@ -55,8 +55,16 @@ export class Judge {
   async #one(one: Case): Promise<Verdict> {
     const { promise: late, resolve } = Promise.withResolvers<Verdict>()
     const most = one.limitMs ?? limitMs
-    const timer = setTimeout(() => resolve(fail(`not over within ${most / 1_000} s`)), most)
-    const ground = new Ground(this.#peer, this.#sockets, this.#shared, () => timer.refresh())
+    let timer: NodeJS.Timeout | undefined
+    const clock: Clock = {
+      stop: () => clearTimeout(timer),
+      start() {
+        clearTimeout(timer)
+        timer = setTimeout(() => resolve(fail(`not over within ${most / 1_000} s`)), most)
+      },
+    }
+    clock.start()
+    const ground = new Ground(this.#peer, this.#sockets, this.#shared, clock)
     this.#grounds.add(ground)
     const running = one.run(ground).catch((error: unknown): Verdict => {
       if (error instanceof Fault) return fail(error.message)
@@ -66,7 +74,7 @@ export class Judge {
     try {
       return await Promise.race([running, late])
     } finally {
-      clearTimeout(timer)
+      clock.stop()
       await ground.close()
       this.#grounds.delete(ground)
     }

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Peer, Place } from './peer.ts'
 
-/** From exec to listening; a busy machine takes a second. */
-const patienceMs = 20_000
+/** From exec to listening: a tenth of a second, or ten on a machine that has far more to do. */
+const patienceMs = 60_000
 /** TCP_LISTEN in /proc/net/tcp. */
 const listen = '0A'
 /** Enough to say why it did not start. */

@@ -56,12 +56,14 @@ export class SharedStand {
   }
 
   /** Called inside a turn. */
-  async get(): Promise<{ readonly stand: Stand; readonly endpoint: Endpoint }> {
-    if (this.#current !== null) return this.#current
-    const endpoint = Endpoint.listening(this.#sockets)
-    this.#current = { endpoint, stand: new Stand(this.#peer, this.#sockets, [endpoint]) }
-    await this.#current.stand.running.listening()
-    return this.#current
+  async get(): Promise<{ readonly running: Running; readonly endpoint: Endpoint }> {
+    if (this.#current === null) {
+      const endpoint = Endpoint.listening(this.#sockets)
+      this.#current = { endpoint, stand: new Stand(this.#peer, this.#sockets, [endpoint]) }
+      await this.#current.stand.running.listening()
+    }
+    const { stand, endpoint } = this.#current
+    return { running: stand.running, endpoint }
   }
 
   /** Not used for another case; those that have it go on. */
