@@ -23,7 +23,7 @@ export interface Case {
   readonly from?: string
   /** It mostly waits, so that it may run beside others. */
   readonly waits?: boolean
-  /** 30,000 when nothing is said. */
+  /** A net below the case's own times. 60,000 when nothing is said. */
   readonly limitMs?: number
   /** Throws Fault when what should hold does not. */
   readonly run: (ground: Ground) => Promise<Verdict>

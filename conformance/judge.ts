@@ -5,7 +5,7 @@ import type { Sockets } from './sockets.ts'
 import { SharedStand } from './stand.ts'
 
 /** More would be somebody's default timeout, not an answer. */
-const limitMs = 30_000
+const limitMs = 60_000
 
 /** Told of each case when it is over. */
 export type Judged = (one: Case, verdict: Verdict, tookMs: number) => void

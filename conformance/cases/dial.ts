@@ -8,7 +8,6 @@ import type { Wire } from '../wire.ts'
 
 /** How long clients wait: HAProxy's four dials of 5 s, the longest that has an end within reason, are over by then. */
 const answerMs = 24_000
-const limitMs = answerMs + 10_000
 const clients = 10
 const nobodyDials = 'nobody dials'
 const oneEndpoint = 'it has one endpoint'
@@ -41,7 +40,6 @@ export const dial: readonly Case[] = [
     choice:
       'How long a dial may take is a setting everywhere. spliceway gives up after `connect.budget`: 10 s.',
     waits: true,
-    limitMs,
     async run(ground) {
       if (ground.peer.mostEndpoints < 1) return none(nobodyDials)
       await ground.start(await ground.silent())
@@ -64,7 +62,6 @@ export const dial: readonly Case[] = [
     why: 'A node that has vanished says nothing. Who waits for the timeout of a dial lets each client do so.',
     choice:
       'The timeout of a dial is a setting everywhere, and a low one gives up servers that are only slow. spliceway dials a second endpoint beside the first after 250 ms (`connect.hedgeAfter`).',
-    limitMs,
     run: (ground) => served(ground, (endpoint) => endpoint.silence()),
   },
   {

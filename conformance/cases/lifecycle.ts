@@ -89,7 +89,6 @@ export const lifecycle: readonly Case[] = [
     choice:
       'When to stop accepting is a matter of taste: at once, or when load balancers had time to notice. spliceway goes on for 10 s (`drain.notReadyDelay`).',
     waits: true,
-    limitMs: stopMs + 10_000,
     async run(ground) {
       const load = await Load.start(ground)
       await sleep(500)
