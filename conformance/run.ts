@@ -8,6 +8,8 @@ import type { Peer } from './peer.ts'
 import { type Column, columnOf, readRecord, writeRecord } from './record.ts'
 import { Sockets } from './sockets.ts'
 
+process.stdout.on('error', () => process.exit(1)) // `| head` has seen enough
+
 const options = parseOptions(process.argv.slice(2))
 if (typeof options === 'string') {
   process.stderr.write(`conformance: ${options}\n\n${usage}`)
