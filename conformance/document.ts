@@ -80,7 +80,7 @@ function caseDetails(one: Case, ordered: readonly Ordered[]): string {
     const line = `${word(cell)}: ${cell.seen}`
     seen.set(line, [...(seen.get(line) ?? []), peer.title])
   }
-  const observations = [...seen].map(([line, who]) => `${who.join(', ')}: ${line}`)
+  const observations = [...seen].map(([line, who]) => `${line} (${who.join('; ')})`)
   return [
     `#### ${one.id}`,
     '',
@@ -99,7 +99,7 @@ function taken(): string {
 }
 
 function peerDetails({ peer, column }: Ordered): string {
-  const head = `### ${peer.title}\n\n${upper(column.version)}, Linux ${column.kernel}, ${column.date}.`
+  const head = `### ${peer.title}\n\n${column.version}, Linux ${column.kernel}, ${column.date}.`
   if (peer.mostEndpoints === 0) return head
   const { files, command, reload, stop } = peer.setup({
     ...shown,

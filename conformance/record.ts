@@ -35,13 +35,14 @@ export function writeRecord(columns: readonly Column[]): void {
   writeFileSync(recordFile, `${JSON.stringify(columns, null, 2)}\n`)
 }
 
-/** Where the two runs do not agree, the worse is told of. */
+/** Of `cases`; those of `before` are kept. Where the two runs do not agree, the worse is told of. */
 export function columnOf(
   peer: Peer,
   cases: readonly Case[],
+  before: Column | undefined,
   [first, second]: readonly [ReadonlyMap<string, Verdict>, ReadonlyMap<string, Verdict>],
 ): Column {
-  const cells: Record<string, Cell> = {}
+  const cells: Record<string, Cell> = { ...before?.cells }
   for (const { id } of cases) {
     const [one, other] = [first.get(id), second.get(id)]
     if (one === undefined || other === undefined) continue

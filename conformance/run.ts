@@ -5,7 +5,7 @@ import { documentFile, documentOf } from './document.ts'
 import { Judge, type Judged } from './judge.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import type { Peer } from './peer.ts'
-import { type Column, columnOf, readRecord, writeRecord } from './record.ts'
+import { columnOf, readRecord, writeRecord } from './record.ts'
 import { Sockets } from './sockets.ts'
 
 process.stdout.on('error', () => process.exit(1)) // `| head` has seen enough
@@ -54,7 +54,7 @@ async function run({ peers, cases, json, task }: Options): Promise<void> {
     }
     if (!json) process.stdout.write(`${peer.title}: ${peer.version()}\n`)
     const first = await judged(peer, cases)
-    if (task === 'write') keep(columnOf(peer, allCases, [first, await judged(peer, allCases)]))
+    if (task === 'write') keep(peer, cases, [first, await judged(peer, cases)])
     else if ([...first.values()].some(({ kind }) => kind === 'fail')) process.exitCode = 1
   }
   if (task === 'write') draw()
@@ -75,7 +75,18 @@ function say(peer: Peer, json: boolean): Judged {
   }
 }
 
-/** After each peer: a run of all takes a while. */
-function keep(column: Column): void {
-  writeRecord([...readRecord().filter(({ peer }) => peer !== column.peer), column])
+/** After each peer: a run of all takes a while. Cases that are no more are forgotten. */
+function keep(peer: Peer, cases: readonly Case[], runs: Parameters<typeof columnOf>[3]): void {
+  const columns = readRecord()
+  const column = columnOf(
+    peer,
+    cases,
+    columns.find((one) => one.peer === peer.name),
+    runs,
+  )
+  const known = Object.entries(column.cells).filter(([name]) => allCases.some(({ id }) => id === name))
+  writeRecord([
+    ...columns.filter((one) => one.peer !== peer.name),
+    { ...column, cells: Object.fromEntries(known) },
+  ])
 }
