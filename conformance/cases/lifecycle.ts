@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Case, Fault, fail, none, pass } from '../case.ts'
+import { type Case, fail, none, pass } from '../case.ts'
 import { echo } from '../endpoint.ts'
 import type { Ground } from '../ground.ts'
+import { happens, patienceMs } from '../until.ts'
 import type { Wire } from '../wire.ts'
 
 const idleMs = 20_000
@@ -64,8 +65,12 @@ export const lifecycle: readonly Case[] = [
       }
       await sleep(1_000)
       await load.stop()
-      const { served, refused, cut } = load
-      if (refused + cut > 0) return fail(`${refused} refused and ${cut} cut of some ${magnitude(served)}`)
+      const { served, refused, cut, unanswered } = load
+      if (refused + cut + unanswered > 0) {
+        return fail(
+          `of some ${magnitude(served)}: ${refused} refused, ${cut} cut, ${unanswered} not answered`,
+        )
+      }
       return pass('all were served')
     },
   },
@@ -100,7 +105,8 @@ export const lifecycle: readonly Case[] = [
       while (load.refused === 0 && performance.now() - begunMs < stopMs) await sleep(10)
       const tookMs = performance.now() - begunMs
       await load.stop()
-      if (load.cut > 0) return fail(`${load.cut} were cut`)
+      const { cut, unanswered } = load
+      if (cut + unanswered > 0) return fail(`${cut} cut, ${unanswered} not answered`)
       return pass(tookMs < atOnceMs ? 'served, then refused at once' : 'served for a while, then refused')
     },
   },
@@ -122,8 +128,10 @@ async function exchanges(client: Wire, server: Wire, forMs: number): Promise<voi
 class Load {
   served = 0
   refused = 0
-  /** Connected, and then without an answer. */
+  /** Connected, and then ended without an answer. */
   cut = 0
+  /** Connected, and for `patienceMs` without either. */
+  unanswered = 0
   #over = false
   #loops: Promise<unknown> = Promise.resolve()
 
@@ -150,12 +158,10 @@ class Load {
         continue
       }
       client.offer(Buffer.from('?'))
-      const answered = await client.take(1, 5_000).catch((error: unknown) => {
-        if (error instanceof Fault) return null
-        throw error
-      })
-      if (answered === null) this.cut++
-      else this.served++
+      await happens(() => client.read(), patienceMs) // the answer, or the end
+      if (client.size > 0) this.served++
+      else if (client.ending === null) this.unanswered++
+      else this.cut++
       client.close()
       await sleep(restMs)
     }
