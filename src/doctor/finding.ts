@@ -1,4 +1,7 @@
-/** blocks: a port or a pool does not work. hurts: it works, but not for all, not well or not for long. note: good to know. */
+/**
+ * blocks: a port or a pool does not work. hurts: it works, but not for all, not well or not for long. note:
+ * good to know.
+ */
 export const severities = ['blocks', 'hurts', 'note'] as const
 export type Severity = (typeof severities)[number]
 
@@ -86,7 +89,9 @@ export function advice(text: string, ...commands: readonly Words[]): Remedy {
   return { advice: text, commands, settings: [] }
 }
 
-/** As a POSIX shell reads it back: words of harmless characters stay bare, all others go into single quotes. */
+/**
+ * As a POSIX shell reads it back: words of harmless characters stay bare, all others go into single quotes.
+ */
 export function shellQuoted(words: Words): string {
   return words
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))

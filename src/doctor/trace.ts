@@ -23,11 +23,16 @@ export interface Obstacle {
   readonly sure: boolean
   /** The base chain. */
   readonly base: Chain
-  /** From the base chain to where it is decided, with the rules that lead there; none: the base chain's policy. */
+  /**
+   * From the base chain to where it is decided, with the rules that lead there; none: the base chain's
+   * policy.
+   */
   readonly trail: readonly { readonly chain: Chain; readonly rule: Rule }[]
 }
 
-/** Each obstacle that the chains of these hooks put in the way, in the order in which the kernel asks them. */
+/**
+ * Each obstacle that the chains of these hooks put in the way, in the order in which the kernel asks them.
+ */
 export function obstacles(chains: readonly Chain[], packet: Packet, at: Hook['at']): readonly Obstacle[] {
   const byName = new Map(chains.map((chain) => [`${chain.table} ${chain.family} ${chain.name}`, chain]))
   const find = (from: Chain, name: string): Chain | undefined =>

@@ -7,7 +7,9 @@ import { type Obstacle, obstacles, type Packet } from './trace.ts'
 /** Of hosts with more, the first ones tell as much. */
 const mostAddresses = 32
 
-/** The first packets of clients elsewhere to a listener, one for each address of this host that it listens on. */
+/**
+ * The first packets of clients elsewhere to a listener, one for each address of this host that it listens on.
+ */
 export function packetsTo(facts: Facts, { host, port }: SubjectListener): readonly Packet[] {
   const interfaces = [...new Set(facts.addresses.hosts.map((each) => each.interface))].filter(
     (name) => name !== 'lo',
@@ -60,8 +62,8 @@ export function decisive({ trail }: Obstacle): Rule | undefined {
 }
 
 /**
- * The rule on the way that is about this port and no other, whose removal touches nothing else; undefined: none is, and the
- * port needs an exception.
+ * The rule on the way that is about this port and no other, whose removal touches nothing else; undefined:
+ * none is, and the port needs an exception.
  */
 export function ruleFor({ trail }: Obstacle, port: number): Rule | undefined {
   return trail

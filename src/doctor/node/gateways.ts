@@ -52,7 +52,10 @@ export async function askGateways(
   return asked.flatMap((each) => found.get(each) ?? [])
 }
 
-/** A gateway that expects a PROXY header logs a connection without one as an error, so it gets one that names nobody. */
+/**
+ * A gateway that expects a PROXY header logs a connection without one as an error, so it gets one that names
+ * nobody.
+ */
 function listen(address: SocketAddress, proxy: ProxyProtocol | null): Promise<Answer> {
   return new Promise((resolve) => {
     const socket = connect({ host: formatIp(address), port: address.port })
@@ -72,7 +75,8 @@ function listen(address: SocketAddress, proxy: ProxyProtocol | null): Promise<An
       if (proxy !== null && proxy !== 'off') socket.write(probeHeader(proxy))
     })
     socket.once('data', (bytes: Buffer) => {
-      // An error page or a TLS alert is the answer to a header that was not understood; speech.ts asks about that.
+      // An error page or a TLS alert is the answer to a header that was not understood; speech.ts asks about
+      // that.
       const complaint = bytes[0] === 0x15 || bytes.toString('latin1', 0, 5) === 'HTTP/'
       settle({ kind: 'connected', first: complaint ? 'silence' : 'bytes' })
     })

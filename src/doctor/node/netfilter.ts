@@ -36,8 +36,8 @@ export async function readRules(miss: Miss): Promise<readonly Chain[]> {
 }
 
 /**
- * A table is asked for only if it is there already: asking makes it, and loads its module. The file is missing where
- * ip_tables is not loaded, and root's where it is.
+ * A table is asked for only if it is there already: asking makes it, and loads its module. The file is
+ * missing where ip_tables is not loaded, and root's where it is.
  */
 async function readLegacy(program: IptablesName, names: string, miss: Miss): Promise<readonly Chain[]> {
   const text = textOf(names)

@@ -10,8 +10,8 @@ type Json = string | number | boolean | null | undefined | readonly Json[] | { r
 type Elements = (set: string) => readonly Json[] | undefined
 
 /**
- * Reads what `nft -j list ruleset` prints (libnftables-json(5)). Of expressions of iptables-nft only the common ones are
- * in it: such a table is better read from iptables-save. Throws when `text` is not JSON.
+ * Reads what `nft -j list ruleset` prints (libnftables-json(5)). Of expressions of iptables-nft only the
+ * common ones are in it: such a table is better read from iptables-save. Throws when `text` is not JSON.
  */
 export function parseNft(text: string): readonly Chain[] {
   const items = list(field(JSON.parse(text), 'nftables'))

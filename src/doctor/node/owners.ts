@@ -24,7 +24,10 @@ export type Home =
 const searchMs = 3_000
 
 export interface OwnersFound {
-  /** By inode. Of several processes that share a socket, the one with the lowest pid, mostly the parent, comes first. */
+  /**
+   * By inode. Of several processes that share a socket, the one with the lowest pid, mostly the parent, comes
+   * first.
+   */
   readonly owners: ReadonlyMap<string, readonly Owner[]>
   /** Whether there was time and permission to look at all processes. */
   readonly complete: boolean
@@ -45,7 +48,8 @@ export function findOwners(inodes: ReadonlySet<string>, podOf: (uid: string) => 
       if (performance.now() - startMs > searchMs) return { owners, complete: false }
     }
     if (held.size === 0) {
-      // A folder that is not for us shows nothing; our own children's and a kernel thread's are empty as well.
+      // A folder that is not for us shows nothing; our own children's and a kernel thread's are empty as
+      // well.
       if (pid !== process.pid && textOf(`/proc/${pid}/environ`) === null) complete = false
       continue
     }
@@ -66,12 +70,18 @@ function ownerOf(pid: number, podOf: (uid: string) => string): Owner {
   return { pid, command, spliceway, stopped: state === 'T' || state === 't', home }
 }
 
-/** `node src/cli.mjs run`, `/usr/bin/spliceway run`: the script is among the first words, behind Node's own options. */
+/**
+ * `node src/cli.mjs run`, `/usr/bin/spliceway run`: the script is among the first words, behind Node's own
+ * options.
+ */
 export function isSpliceway(words: readonly string[]): boolean {
   return words.slice(0, 8).some((word) => /(^|\/)(src\/cli\.mjs|spliceway)$/.test(word))
 }
 
-/** From /proc/PID/cgroup: `0::/system.slice/nginx.service`, `0::/kubepods.slice/…-pod<uid>.slice/cri-containerd-….scope`. */
+/**
+ * From /proc/PID/cgroup: `0::/system.slice/nginx.service`,
+ * `0::/kubepods.slice/…-pod<uid>.slice/cri-containerd-….scope`.
+ */
 export function homeOf(cgroup: string, podOf: (uid: string) => string): Home {
   const [, pod] = /kubepods[^\n]*?pod([0-9a-f]{8}[-_][0-9a-f_-]{27})/.exec(cgroup) ?? []
   if (pod !== undefined) return { kind: 'pod', pod: podOf(pod.replaceAll('_', '-')) }

@@ -9,7 +9,10 @@ export interface Chain {
   /** null: only jumped to. */
   readonly hook: Hook | null
   readonly rules: readonly Rule[]
-  /** The command that lets new TCP connections pass here before any rule is asked. `host` null: to any address. */
+  /**
+   * The command that lets new TCP connections pass here before any rule is asked. `host` null: to any
+   * address.
+   */
   readonly accept: (to: { readonly host: string | null; readonly port: number }) => Words
   /** Shows the chain. */
   readonly show: Words

@@ -45,7 +45,10 @@ export function parseSockets(table: string): readonly Socket[] {
   return found
 }
 
-/** The kernel prints an address as 32-bit words in the byte order of the machine, little-endian on x64 and arm64. */
+/**
+ * The kernel prints an address as 32-bit words in the byte order of the machine, little-endian on x64 and
+ * arm64.
+ */
 function endOf(text = ''): { readonly host: string; readonly port: number } | null {
   const [, hex, port] = /^([\dA-F]{8}|[\dA-F]{32}):([\dA-F]{4})$/.exec(text) ?? []
   if (hex === undefined || port === undefined) return null

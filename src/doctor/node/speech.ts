@@ -37,7 +37,10 @@ export async function speechOf(
   return { asConfigured, otherwise: await replyOf(address, configured === 'off' ? 'v2' : null) }
 }
 
-/** Whether somebody who speaks its language would be served. A server that does not understand HTTP at all says 400. */
+/**
+ * Whether somebody who speaks its language would be served. A server that does not understand HTTP at all
+ * says 400.
+ */
 export function isAnswer(reply: Reply): boolean {
   return (
     reply.kind === 'tls' || reply.kind === 'speaks-first' || (reply.kind === 'http' && reply.status !== 400)

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
-/** Files of /proc and the like are small, and reading them waits for nothing. null: not there, or not for us. */
+/**
+ * Files of /proc and the like are small, and reading them waits for nothing. null: not there, or not for us.
+ */
 export function textOf(path: string): string | null {
   try {
     return readFileSync(path, 'latin1')

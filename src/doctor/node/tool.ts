@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
-/** Folders that only root writes to. $PATH is not asked: whoever runs the doctor as root must not run somebody's `nft`. */
+/**
+ * Folders that only root writes to. $PATH is not asked: whoever runs the doctor as root must not run
+ * somebody's `nft`.
+ */
 const folders = ['/usr/sbin', '/sbin', '/usr/bin', '/bin']
 const patienceMs = 5_000
 /** A node with 10,000 Services has some 30 MiB of rules. */
@@ -12,7 +15,9 @@ export type Told =
   /** `nft is not installed`, `nft: Operation not permitted (you must be root)`. */
   | { readonly kind: 'failed'; readonly why: string }
 
-/** Runs a tool that only looks, by its absolute path and without a shell. Ends it after 5 s. Never rejects. */
+/**
+ * Runs a tool that only looks, by its absolute path and without a shell. Ends it after 5 s. Never rejects.
+ */
 export function askTool(name: string, args: readonly string[]): Promise<Told> {
   const path = folders.map((folder) => `${folder}/${name}`).find((each) => existsSync(each))
   if (path === undefined) return Promise.resolve({ kind: 'failed', why: `${name} is not installed` })
