@@ -1,15 +1,18 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { AdminActions, AdminSource, Answer } from './admin/source.ts'
 import { processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { Endpoints } from './control/endpoints.ts'
+import { ListenerRules } from './control/listener-rules.ts'
 import { Publication } from './control/publication.ts'
+import { RefusalLog, refusalCount } from './control/refusal-log.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
 import type { Log } from './core/log.ts'
+import { PerSourceTable } from './core/per-source.ts'
 import { type Bearing, liveness, readiness, type Verdict } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
@@ -62,6 +65,8 @@ export class App implements AdminSource, AdminActions {
   readonly #threads: Threads
   readonly #dataPlane: DataPlane
   readonly #endpoints: Endpoints
+  readonly #rules: ListenerRules
+  readonly #refusals: RefusalLog
   readonly #publication: Publication
   readonly #reload: Reload
   readonly #succession: Succession
@@ -79,10 +84,13 @@ export class App implements AdminSource, AdminActions {
     const host = hostBy(this.#libc)
     this.#plane = choosePlane(config.plane, this.#libc)
     this.#tally = new Tally(workers)
+    const seed = randomInt(2 ** 32)
+    const sources = new PerSourceTable(0, workers, seed)
     this.#threads = new Threads({
       tally: this.#tally,
       birth: {
         plane: this.#plane.name,
+        sources: { seed, buffer: sources.buffer },
         idPrefix: `${randomBytes(6).toString('hex')}-`,
         pipeBudgetBytes: pipeBudgetBytes() / workers,
         pipesOnLoopback: options.pipesOnLoopback ?? false,
@@ -95,6 +103,14 @@ export class App implements AdminSource, AdminActions {
       nowMs: processMs,
     })
     this.#dataPlane = new DataPlane(this.#tally, this.#threads, host)
+    this.#threads.on('died', (index) => sources.retire(index))
+    this.#rules = new ListenerRules({ log, after, changed: () => this.#publication.publish() })
+    this.#refusals = new RefusalLog({
+      log,
+      after,
+      count: (slot, reason) => refusalCount(this.#tally, slot, reason),
+    })
+    this.#threads.on('refused', (sample) => this.#refusals.tell(sample))
     this.#endpoints = new Endpoints({
       tally: this.#tally,
       log,
@@ -111,6 +127,7 @@ export class App implements AdminSource, AdminActions {
       workers,
       machine: this.#machine,
       registry: this.#endpoints.registry,
+      rules: this.#rules,
       threads: this.#threads,
       dataPlane: this.#dataPlane,
     })
@@ -129,6 +146,7 @@ export class App implements AdminSource, AdminActions {
       draining: () => this.#state() === 'draining',
       dataPlane: this.#dataPlane,
       endpoints: this.#endpoints,
+      rules: this.#rules,
       publication: this.#publication,
     })
     this.#succession = new Succession({
@@ -175,6 +193,7 @@ export class App implements AdminSource, AdminActions {
   start(): Promise<void> {
     const started = this.#start().catch(async (error: unknown) => {
       this.#endpoints.stop()
+      this.#rules.stop()
       await this.#succession.fail()
       throw error
     })
@@ -184,6 +203,9 @@ export class App implements AdminSource, AdminActions {
   async #start(): Promise<void> {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
+    const rules = await this.#rules.prepare(this.#config.listeners)
+    if (rules.kind === 'faulty') throw new ConfigError(`error: ${rules.message}`)
+    rules.take()
     await this.#succession.begin(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
     if (this.#stop.begun) return
@@ -199,8 +221,12 @@ export class App implements AdminSource, AdminActions {
       refused: () => this.#dataPlane.rejected('resource'),
       nameOf: (slot) => this.#endpoints.nameOf(slot),
     })
-    for (const { name, address, pool } of this.#dataPlane.listeners()) {
-      this.#log.info({ listener: name, address, pool }, `listening on ${address} for pool ${pool}`)
+    for (const { name, address, pool, routes } of this.#dataPlane.listeners()) {
+      const where = [
+        ...(routes > 0 ? [`${routes} route${routes === 1 ? '' : 's'}`] : []),
+        ...(pool === null ? [] : [`pool ${pool}`]),
+      ]
+      this.#log.info({ listener: name, address, pool }, `listening on ${address} for ${where.join(' and ')}`)
     }
     this.#log.info(
       { plane: this.#plane.name },
@@ -302,6 +328,8 @@ export class App implements AdminSource, AdminActions {
     this.#succession.close()
     this.#shortage?.stop()
     this.#endpoints.stop()
+    this.#rules.stop()
+    this.#refusals.stop()
     await this.#dataPlane.stop()
   }
 
@@ -337,6 +365,7 @@ export class App implements AdminSource, AdminActions {
     return createMetrics({
       tally: this.#tally,
       listeners: () => this.#dataPlane.slots.all(),
+      rangeFiles: () => this.#rules.files(),
       endpoints: () => registry.endpoints(),
       unresolved: () => registry.unresolved(),
       connectionsLimit: () => this.#publication.limit().limit,

@@ -2,6 +2,7 @@ import type { Answer } from './admin/source.ts'
 import type { Config } from './config/config.ts'
 import type { ConfigSource } from './config/loaded.ts'
 import type { Endpoints } from './control/endpoints.ts'
+import type { ListenerRules } from './control/listener-rules.ts'
 import type { Publication } from './control/publication.ts'
 import { bindErrorText } from './control/workers/bind-error.ts'
 import type { DataPlane } from './control/workers/data-plane.ts'
@@ -35,6 +36,7 @@ export interface ReloadOptions {
   readonly draining: () => boolean
   readonly dataPlane: DataPlane
   readonly endpoints: Endpoints
+  readonly rules: ListenerRules
   readonly publication: Publication
 }
 
@@ -87,7 +89,7 @@ export class Reload {
 
   /** null: applied; otherwise why not, and nothing has changed. */
   async #apply(config: Config): Promise<string | null> {
-    const { draining, dataPlane, endpoints, publication, setLogLevel } = this.#options
+    const { draining, dataPlane, endpoints, rules, publication, setLogLevel } = this.#options
     if (draining()) return 'the program is draining'
     const [now, next] = [fixedPart(publication.config), fixedPart(config)]
     const changed = fixedKeys.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(now[key]))
@@ -98,15 +100,19 @@ export class Reload {
     if (!dataPlane.slots.fits(config.listeners.map(({ name }) => name))) {
       return 'too many listeners beside removed ones that still have connections: try again when those are over'
     }
+    const prepared = await rules.prepare(config.listeners)
+    if (prepared.kind === 'faulty') return prepared.message
     let opened: () => Promise<void>
     try {
       opened = dataPlane.rebind(config.listeners)
     } catch (error) {
+      prepared.drop()
       if (error instanceof BindError) return bindErrorText(error, process.getuid?.() ?? 0, holderText)
       throw error
     }
     publication.take(config)
     setLogLevel(config.log.level)
+    prepared.take()
     endpoints.update(config)
     publication.publish()
     await opened()

@@ -4,6 +4,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
+import { PerSourceTable } from './core/per-source.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
 import { IPPROTO_TCP, SO_ERROR, SO_OOBINLINE, SOL_SOCKET, TCP_NOTSENT_LOWAT } from './linux/constants.ts'
 import { errnoName } from './linux/errno.ts'
@@ -12,11 +13,13 @@ import { type Libc, loadLibc } from './linux/libc.ts'
 import type { NetPlaneOptions } from './plane/net/net.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { mostUnsent } from './plane/unsent.ts'
-import { type Route, routesOf, type SessionContext } from './session/context.ts'
+import { type Entrance, entrancesOf, type SessionContext, targetsOf } from './session/context.ts'
 import { Gate } from './session/gate.ts'
 import { listenAll } from './session/listen-all.ts'
 import { createLiveSessions } from './session/live.ts'
+import { Lobby } from './session/lobby.ts'
 import { poolStates, wake } from './session/pool-state.ts'
+import { Refusals } from './session/refusals.ts'
 import { createReports } from './session/reports.ts'
 import { createSigns } from './session/signs.ts'
 import { Trials } from './session/trials.ts'
@@ -95,6 +98,10 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     signs,
     waiting,
     live: createLiveSessions(after, () => plane.now()),
+    sources: new PerSourceTable(birth.index, birth.workers, birth.sources.seed, birth.sources.buffer),
+    sharedMs: nowMs,
+    lobby: new Lobby(tally, row),
+    refusals: new Refusals(row, nowMs, (sample) => tell({ kind: 'refused', sample })),
     trials: new Trials(),
     warm,
     turns: new Turns(),
@@ -104,13 +111,17 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     nextSource,
   }
   const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
-  let routes: ReadonlyMap<string, Route> = new Map()
+  let entrances: ReadonlyMap<string, Entrance> = new Map()
   const listenings = new Map<string, Listening>()
-  const gate = new Gate(context, (address) => routes.get(address))
+  const gate = new Gate(context, (address) => entrances.get(address))
 
   /** A worker that accepts nothing keeps no warm connections: when it drains it closes them. */
   const rewarm = (): void => {
-    warm.update(listenings.size === 0 ? [] : new Set(routes.values().map(({ pool }) => pool)))
+    warm.update(
+      listenings.size === 0
+        ? []
+        : new Set(entrances.values().flatMap((each) => targetsOf(each).map(({ pool }) => pool))),
+    )
   }
   const listen = (address: string, sockets: readonly unknown[], backlog: number): void => {
     // Not before plane.listen() has returned: a connection is told of in a later turn.
@@ -121,8 +132,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     })
     const accepted = (downstream: W): void => gate.admit(address, downstream)
     const refused = (): void => {
-      const route = routes.get(address)
-      if (route !== undefined) add(row, rejectedCell(route.listener.slot, 'resource'), 1)
+      const entrance = entrances.get(address)
+      if (entrance !== undefined) add(row, rejectedCell(entrance.listener.slot, 'resource'), 1)
     }
     const listening = listenAll(plane, specs, accepted, refused)
     listenings.set(address, listening)
@@ -149,13 +160,13 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     })
   }
   const revived = (pool: string): void => {
-    const states = routes.values().map(({ state }) => state)
+    const states = entrances.values().flatMap((each) => targetsOf(each).map(({ state }) => state))
     for (const state of new Set(states)) if (state.pool.name === pool) wake(state)
   }
   const receive = (message: ToWorker): void => {
     switch (message.kind) {
       case 'snapshot':
-        routes = routesOf(message.snapshot, stateOf)
+        entrances = entrancesOf(message.snapshot, stateOf)
         waiting.update(message.snapshot.pools)
         rewarm()
         tell({ kind: 'acknowledged', version: message.snapshot.version })

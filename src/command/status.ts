@@ -79,13 +79,23 @@ function listeners(status: Status): string {
     status.listeners.map((each) => [
       each.name,
       each.address,
-      each.pool,
+      listenerPools(each),
       String(each.active),
       String(each.accepted),
       each.maxConnections === null ? '' : String(each.maxConnections),
     ]),
   )
-  return rows + full.join('')
+  const refused = status.listeners.flatMap((each) => {
+    const counts = Object.entries(each.refused).map(([reason, count]) => `${reason} ${count}`)
+    return counts.length === 0 ? [] : [`refused: listener ${each.name}: ${counts.join(', ')}\n`]
+  })
+  return rows + full.join('') + refused.join('')
+}
+
+function listenerPools({ pool, routes }: Status['listeners'][number]): string {
+  if (routes === 0) return pool ?? ''
+  const named = `${routes} route${routes === 1 ? '' : 's'}`
+  return pool === null ? named : `${named}, ${pool}`
 }
 
 function endpoints(status: Status): string {

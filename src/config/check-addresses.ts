@@ -4,6 +4,7 @@ import type { Draft, ListenerDraft, PoolDraft } from './draft.ts'
 import { endpointPath, listenerFinding, type Subject, shown, shownAddress, shownName } from './findings.ts'
 import type { HostPort } from './host-port.ts'
 import { type Finding, findingAt } from './issue.ts'
+import { poolsOf } from './listener-pools.ts'
 import { arrivesAt, overlaps } from './overlap.ts'
 import { find, pathText } from './tree.ts'
 
@@ -100,7 +101,9 @@ function checkCircles({ tree }: Subject, circles: Circles, pool: PoolDraft): Fin
   const findings: Finding[] = []
   // More of them are refused anyway.
   for (const [i, endpoint] of pool.config.endpoints.slice(0, maxEndpoints).entries()) {
-    const listener = circles.at(endpoint).find((hit) => circles.leadsTo(hit.config.pool, pool.config.name))
+    const listener = circles
+      .at(endpoint)
+      .find((hit) => poolsOf(hit.config).some((first) => circles.leadsTo(first, pool.config.name)))
     if (listener === undefined) continue
     const found = find(tree, endpointPath(tree, pool.endpointsAt, i))
     const message = `endpoint \`${shown(found)}\` leads back to itself through listener \`${shownName(tree, listener)}\``
@@ -147,7 +150,9 @@ class Circles {
     const known = this.#next.get(pool)
     if (known !== undefined) return known
     const endpoints = this.#pools.get(pool)?.config.endpoints.slice(0, maxEndpoints) ?? []
-    const next = new Set(endpoints.flatMap((endpoint) => this.at(endpoint).map(({ config }) => config.pool)))
+    const next = new Set(
+      endpoints.flatMap((endpoint) => this.at(endpoint).flatMap(({ config }) => poolsOf(config))),
+    )
     this.#next.set(pool, next)
     return next
   }

@@ -74,7 +74,10 @@ function checkReferences({ draft, tree, written }: Subject): Finding[] {
     const found = find(tree, path)
     findings.push(findingAt(found, `unknown pool \`${shown(found)}\``, hintFor(name)))
   }
-  for (const { config, at } of draft.listeners) refer(config.pool, [...at, 'pool'])
+  for (const { config, at } of draft.listeners) {
+    if (config.pool !== null) refer(config.pool, [...at, 'pool'])
+    for (const [i, { pool }] of config.routes.entries()) refer(pool, [...at, 'routes', i, 'pool'])
+  }
   for (const [i, name] of draft.config.admin.readyRequires.entries())
     refer(name, ['admin', 'readyRequires', i])
   return findings

@@ -1,11 +1,13 @@
 import { maxEndpoints, maxListeners } from '../core/tally.ts'
 import { checkAddresses } from './check-addresses.ts'
+import { checkAdmission, warnOfAdmission } from './check-admission.ts'
 import { checkDiscovery } from './check-discovery.ts'
 import { checkNames } from './check-names.ts'
 import { formatDuration } from './duration.ts'
 import type { Subject } from './findings.ts'
 import { probeKinds } from './health-schema.ts'
 import { type Finding, findingAt } from './issue.ts'
+import { poolsOf } from './listener-pools.ts'
 import { suggest } from './suggest.ts'
 import { find, type Path, pathText } from './tree.ts'
 
@@ -14,6 +16,7 @@ export function check(subject: Subject): Finding[] {
   return [
     ...checkListening(subject),
     ...checkNames(subject),
+    ...checkAdmission(subject),
     ...checkDiscovery(subject),
     ...checkAddresses(subject),
     ...checkLimits(subject),
@@ -23,8 +26,9 @@ export function check(subject: Subject): Finding[] {
 }
 
 /** What is allowed but probably not intended. */
-export function warn({ draft, tree }: Subject): Finding[] {
-  const used = new Set(draft.listeners.map(({ config }) => config.pool))
+export function warn(subject: Subject): Finding[] {
+  const { draft, tree } = subject
+  const used = new Set(draft.listeners.flatMap(({ config }) => poolsOf(config)))
   const unused = draft.pools
     .filter(({ config }) => !used.has(config.name))
     .map(({ config, at }) => {
@@ -39,7 +43,7 @@ export function warn({ draft, tree }: Subject): Finding[] {
       const message = `${pathText(onDown.path)} has no effect: \`health\` is \`off\``
       return findingAt(onDown, message, 'without probes no endpoint is ever down')
     })
-  return [...unused, ...idle]
+  return [...unused, ...idle, ...warnOfAdmission(subject)]
 }
 
 function checkListening({ written }: Subject): Finding[] {

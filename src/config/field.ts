@@ -54,6 +54,20 @@ export function connections(min: 0 | 1 = 1) {
   return integer(min, maxConnections)
 }
 
+/** A number of connections, or null for `off`. */
+export function connectionsOrOff() {
+  const expected = refuse('must be `off` or a number of connections', null)
+  return field<number | null>(
+    (given) => {
+      if (readSwitch(given) === false) return accept(null)
+      if (given === 0) return { ...expected, hint: 'write `off` for no limit, or `deny` who may have none' }
+      return readInteger(given, 1, maxConnections) ?? { ...expected, hint: switchHint(given) }
+    },
+    offForm,
+    { type: 'integer', minimum: 1, maximum: maxConnections },
+  )
+}
+
 /** `auto` or a number of connections. */
 export function autoOrConnections() {
   return autoOr(1, maxConnections)

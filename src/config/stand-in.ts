@@ -4,7 +4,7 @@ import type { Path, Scalar } from './tree.ts'
 const values: Readonly<Record<string, string>> = {
   'listeners name': 'stand-in',
   'listeners listen': '127.0.0.1:0', // port 0 collides with nobody
-  'listeners pool': 'stand-in',
+  'routes pool': 'stand-in',
   '* address': 'stand-in.invalid:1', // a name, which has no family
   'kubernetes service': 'stand/in',
   'dns name': 'stand-in.invalid',

@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts'
 import type { Log } from '../core/log.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import { capacityWarning, connectionLimit, limitedBy, type Machine } from './capacity.ts'
+import type { ListenerRules } from './listener-rules.ts'
 import type { Registry } from './registry/registry.ts'
 import { WarmPools } from './warm-pools.ts'
 import type { DataPlane } from './workers/data-plane.ts'
@@ -13,6 +14,7 @@ export interface PublicationDeps {
   readonly workers: number
   readonly machine: Machine
   readonly registry: Registry
+  readonly rules: ListenerRules
   readonly threads: Threads
   readonly dataPlane: DataPlane
 }
@@ -77,7 +79,7 @@ export class Publication {
 
   /** From what is known to what is sent, each step once and in this order. */
   #send(): void {
-    const { registry, dataPlane, machine } = this.#deps
+    const { registry, rules, dataPlane, machine } = this.#deps
     const { listeners, limits, timeouts, log } = this.#config
     const version = (dataPlane.snapshot?.version ?? 0) + 1
     const pools = this.#warm.published(registry.pools(version))
@@ -89,6 +91,7 @@ export class Publication {
         slot: dataPlane.slots.of(listener.name),
         pool: listener.pool,
         maxConnections: listener.maxConnections,
+        ...rules.of(listener, dataPlane.slots.of(listener.name)),
       })),
       pools,
       timeouts,

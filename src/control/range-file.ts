@@ -42,6 +42,10 @@ export class RangeFile {
     this.first = this.#round(this.#file.readNow())
   }
 
+  get path(): string {
+    return this.#path
+  }
+
   /** The last good list; null: there was none yet. */
   get ranges(): Ranges | null {
     return this.#ranges

@@ -18,12 +18,27 @@ export function accessLines(): (outcome: Outcome, timeMs: number) => string {
 }
 
 function line(outcome: Outcome, time: string): string {
-  const { id, client, endpoint, connectMs, durationMs, bytesUp, bytesDown, cause, phase, closed } = outcome
-  // Of these texts only the listener's name comes from outside; the others are addresses and words of our
-  // own.
+  const {
+    id,
+    client,
+    serverName,
+    pool,
+    endpoint,
+    connectMs,
+    durationMs,
+    bytesUp,
+    bytesDown,
+    cause,
+    phase,
+    closed,
+  } = outcome
+  // Of these texts the listener's and the pool's names come from the configuration, and the server name from
+  // the client; the others are addresses and words of our own.
   return (
     `{"level":"${failures.has(cause) ? 'warn' : 'info'}","time":"${time}","msg":"connection","id":"${id}",` +
-    `"listener":${JSON.stringify(outcome.listener)},"client":"${client}","endpoint":${quoted(endpoint)},` +
+    `"listener":${JSON.stringify(outcome.listener)},"client":"${client}",` +
+    `"serverName":${serverName === null ? 'null' : wireText(serverName)},` +
+    `"pool":${pool === null ? 'null' : JSON.stringify(pool)},"endpoint":${quoted(endpoint)},` +
     `"attempts":[${attempts(outcome)}],"connectMs":${connectMs === null ? 'null' : rounded(connectMs)},` +
     `"durationMs":${rounded(durationMs)},"bytesUp":${bytesUp},"bytesDown":${bytesDown},"cause":"${cause}",` +
     `"phase":"${phase}","closed":{"first":"${closed.first}","how":"${closed.how}"}}\n`
@@ -36,6 +51,17 @@ function attempts({ attempts }: Outcome): string {
     text += `${text === '' ? '' : ','}{"endpoint":"${endpoint}","ms":${rounded(ms)},"error":${quoted(error)}}`
   }
   return text
+}
+
+/**
+ * One character for each byte: what is not ASCII, or controls a terminal, is escaped. As long as a name of
+ * DNS at most.
+ */
+function wireText(word: string): string {
+  return JSON.stringify(word.slice(0, 255)).replace(
+    /[\x7f-\xff]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  )
 }
 
 function quoted(text: string | null): string {

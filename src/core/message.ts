@@ -1,4 +1,4 @@
-import type { Attempt, EndedBy } from './outcome.ts'
+import type { Attempt, EndedBy, Refusal } from './outcome.ts'
 import type { Sign } from './sign.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -56,6 +56,7 @@ export type FromWorker =
   /** An endpoint sent something on a warm connection that nobody had used, `ageMs` after it was opened. */
   | { readonly kind: 'spoke'; readonly slot: number; readonly ageMs: number }
   | { readonly kind: 'signs'; readonly signs: readonly Sign[] }
+  | { readonly kind: 'refused'; readonly sample: RefusalSample }
   /** `lines`: `count` lines of the access log. */
   | {
       readonly kind: 'reports'
@@ -63,6 +64,18 @@ export type FromWorker =
       readonly lines: string
       readonly count: number
     }
+
+/** One refused connection of many: the log shows it, the rows have the numbers. */
+export interface RefusalSample {
+  readonly listener: string
+  readonly slot: number
+  /** `dry-run`: its source's limit would have refused it. */
+  readonly reason: Refusal | 'dry-run'
+  /** `203.0.113.7:51234` */
+  readonly client: string
+  /** What was wrong, in words that are fit for a terminal; empty: the reason says it. */
+  readonly detail: string
+}
 
 /** How bytes move. */
 export const planeNames = ['net', 'splice'] as const
@@ -74,6 +87,8 @@ export interface WorkerBirth {
   readonly index: number
   readonly workers: number
   readonly rows: SharedArrayBuffer
+  /** What the tables of sources of all threads are made with. */
+  readonly sources: { readonly seed: number; readonly buffer: SharedArrayBuffer }
   readonly plane: PlaneName
   /** One byte for each descriptor number of this worker, 1: open. Main closes what a dead worker has left. */
   readonly openDescriptors: SharedArrayBuffer

@@ -38,9 +38,18 @@ export const limits = ['limit', 'listener-limit'] as const
 export type Limit = (typeof limits)[number]
 
 /**
- * Why a connection was turned away at accept. `resource`: this host had no descriptor or no memory for it.
+ * Why a connection was refused by the listener's own rules. `denied`: by a list. `per-source`, `rate`: by a
+ * limit. `proxy-header`: the header that has to come is none, or another one than the specification wants.
+ * `no-route`: no route takes it, and there is no pool for the rest. `preface`: what has to come first took
+ * too long, or gave way to others.
  */
-export const rejections = [...limits, 'resource'] as const
+export const refusals = ['denied', 'per-source', 'rate', 'proxy-header', 'no-route', 'preface'] as const
+export type Refusal = (typeof refusals)[number]
+
+/**
+ * Why a connection was turned away. `resource`: this host had no descriptor or no memory for it.
+ */
+export const rejections = [...limits, 'resource', ...refusals] as const
 export type Rejection = (typeof rejections)[number]
 
 /** Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). */
@@ -87,8 +96,15 @@ export interface Closed {
 export interface Outcome {
   readonly id: string
   readonly listener: string
-  /** `203.0.113.7:51234` */
+  /** `203.0.113.7:51234`; `unknown` where a PROXY header names nobody. */
   readonly client: string
+  /**
+   * What the client asked for by name, one character for each byte; null: nothing was read, or it asked for
+   * none.
+   */
+  readonly serverName: string | null
+  /** null: it ended before it was known. */
+  readonly pool: string | null
   /** null: none was reached. */
   readonly endpoint: string | null
   readonly attempts: readonly {

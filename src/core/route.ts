@@ -63,6 +63,17 @@ export function route<P>(routes: Routes<P>, serverName: string | null, alpn: rea
   return fitting(routes.any, alpn)?.pool ?? null
 }
 
+/** Names that are looked for, and routes without names. */
+export function routeCount({ exact, wildcard, any }: Routes<unknown>): number {
+  return [...exact.values(), ...wildcard.values(), any].reduce((sum, choices) => sum + choices.length, 0)
+}
+
+/** Every pool that routes lead to, once each. */
+export function routedPools<P>({ exact, wildcard, any }: Routes<P>): readonly P[] {
+  const choices = [...exact.values(), ...wildcard.values(), any].flat()
+  return [...new Set(choices.map(({ pool }) => pool))]
+}
+
 /** A pattern of a route as names are compared. */
 export function routeName(pattern: string): string {
   return pattern.toLowerCase().replace(/\.$/, '')

@@ -1,5 +1,7 @@
 import type { SocketAddress } from './address.ts'
-import type { AccessLevel, BalanceKind, ProxyProtocol } from './policy.ts'
+import type { Admission } from './admission.ts'
+import type { AccessLevel, BalanceKind, ProxyProtocol, RefuseBy } from './policy.ts'
+import type { Routes } from './route.ts'
 
 /**
  * Everything that a worker knows: immutable, published by main as one message, replaced by one assignment,
@@ -29,8 +31,19 @@ export interface ListenerSnapshot {
   readonly address: string
   /** Index into the shared rows. */
   readonly slot: number
-  readonly pool: string
+  /** What no route takes goes there; null: it is refused. Without routes there is one. */
+  readonly pool: string | null
+  /** Pools by name; null: nothing is read to find the pool. */
+  readonly routes: Routes<string> | null
   readonly maxConnections: number | null
+  /** null: everybody may connect, nobody is counted, and no header is read. */
+  readonly admission: Admission | null
+  /** New connections a second, over all workers; null: any number. */
+  readonly perSecond: number | null
+  readonly refuse: RefuseBy
+  /** How long a PROXY header, and then what routes look at, may take. */
+  readonly headerMs: number
+  readonly prefaceMs: number
 }
 
 export interface PoolSnapshot extends PoolRules {

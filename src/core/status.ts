@@ -1,5 +1,5 @@
 import type { PlaneName } from './message.ts'
-import type { Limit } from './outcome.ts'
+import type { Limit, Refusal } from './outcome.ts'
 
 /** What `/status` and `spliceway status` show: one plain picture of the program, made when asked for. */
 export interface Status {
@@ -21,7 +21,12 @@ export interface ListenerStatus {
   readonly name: string
   /** As bound, `[::]:443`. */
   readonly address: string
-  readonly pool: string
+  /** null: what no route takes is refused. */
+  readonly pool: string | null
+  /** Names that its routes look for; 0: there are none, and nothing is read. */
+  readonly routes: number
+  /** Connections refused by its rules so far, by reason. */
+  readonly refused: Partial<Record<Refusal, number>>
   readonly active: number
   readonly accepted: number
   readonly maxConnections: number | null

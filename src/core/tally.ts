@@ -55,6 +55,8 @@ export const workerCell = {
   pipesIdle: 4,
   /** Connections that wait for a place at an endpoint. A gauge. */
   queued: 5,
+  /** Connections of which it is not known yet who they are or where they go. A gauge. */
+  prefaces: 6,
 } as const
 const histogramsAt = 8
 export const connectHistogram: HistogramCells = { at: histogramsAt, bounds: connectBuckets }
@@ -65,9 +67,20 @@ export const durationHistogram: HistogramCells = {
 const listenersAt = histogramsAt + histogramSize(connectBuckets) + histogramSize(durationBuckets)
 
 /** Cells of a listener, relative to listenerCell(slot). */
-export const listenerField = { accepted: 0, active: 1, bytesUp: 2, bytesDown: 3 } as const
+export const listenerField = {
+  accepted: 0,
+  active: 1,
+  bytesUp: 2,
+  bytesDown: 3,
+  /** Connections of a source that there was no room to count. */
+  untracked: 4,
+  /** Connections that their source's limit would have refused, in a dry run. */
+  overSource: 5,
+  /** 1: the worker leaves connections in the kernel's backlog because of the listener's rate. A gauge. */
+  heldByRate: 6,
+} as const
 /** Whether the worker leaves connections in the kernel's backlog, because of which limit. Gauges. */
-const heldAt = 4
+const heldAt = 7
 const rejectedAt = heldAt + limits.length
 const closedAt = rejectedAt + rejections.length
 const listenerSize = closedAt + causes.length * phases.length
@@ -337,6 +350,7 @@ export class Tally {
     const gauges = new Set<number>(Object.values(workerCell))
     for (let slot = 0; slot < maxListeners; slot++) {
       gauges.add(listenerCell(slot) + listenerField.active)
+      gauges.add(listenerCell(slot) + listenerField.heldByRate)
       for (const limit of limits) gauges.add(heldCell(slot, limit))
     }
     for (let slot = 0; slot < maxEndpoints; slot++) {

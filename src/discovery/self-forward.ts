@@ -1,4 +1,5 @@
 import type { Config, ListenerConfig } from '../config/config.ts'
+import { poolsOf } from '../config/listener-pools.ts'
 import { formatIp, joinHostPort, parseIp } from '../core/address.ts'
 import type { Log } from '../core/log.ts'
 import type { ResolvedPool } from './resolved-pool.ts'
@@ -11,7 +12,7 @@ import type { ResolvedPool } from './resolved-pool.ts'
 export function selfForward(config: Config, hostAddresses: readonly string[]): string | null {
   const own = new Set(hostAddresses.map(canonical))
   for (const pool of config.pools) {
-    const listeners = config.listeners.filter((listener) => listener.pool === pool.name)
+    const listeners = config.listeners.filter((listener) => poolsOf(listener).includes(pool.name))
     for (const { host, port } of pool.endpoints) {
       const hit = listenerAt(listeners, host, port, own)
       if (hit !== undefined) {
@@ -42,7 +43,7 @@ export class LoopGuard {
 
   admit(pool: ResolvedPool, all: readonly ListenerConfig[]): ResolvedPool {
     const { name } = pool.config
-    const listeners = all.filter((listener) => listener.pool === name)
+    const listeners = all.filter((listener) => poolsOf(listener).includes(name))
     const ports = new Set(listeners.map(({ port }) => port))
     if (!pool.endpoints.some(({ address }) => ports.has(address.port))) return pool
     const own = new Set(this.#hostAddresses().map(canonical))

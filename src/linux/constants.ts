@@ -13,6 +13,7 @@ export const SOCK_CLOEXEC = 0o2000000
 export const SOL_SOCKET = 1
 export const SO_ERROR = 4
 export const SO_KEEPALIVE = 9
+export const SO_RCVLOWAT = 18
 export const SO_OOBINLINE = 10
 export const SO_LINGER = 13
 export const SO_PEERCRED = 17

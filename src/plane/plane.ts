@@ -112,14 +112,22 @@ export interface RelayEnd {
   readonly code: string | null
 }
 
+/** What peek() shows at most: more than that nobody has to say before it is known where it goes. */
+export const maxPeekBytes = 16 * 1024
+
 /** One connected socket. The session owns it until it hands it to relay(), closes or resets it. */
 export interface Wire {
   /** v4-mapped addresses are IPv4 here. */
   readonly remote: SocketAddress
   readonly local: SocketAddress
-  /** Calls back with more than `seen` bytes, or at the peer's end; hands over all of them and consumes none. */
-  peek(seen: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel
-  /** Drops `count` bytes that peek() has shown. */
+  /**
+   * Calls back once, when there are `least` bytes (1 to maxPeekBytes), or at the peer's end with what there
+   * is. Consumes none. Shows at least the first maxPeekBytes of what has come; `bytes` is good until `done`
+   * returns. Not before peek() has returned, and never after a reset, of which onReset() tells. A later call
+   * takes the place of an earlier one.
+   */
+  peek(least: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel
+  /** Drops `count` bytes that peek() has shown: the next one, and the relay, begin behind them. */
   discard(count: number): void
   /** Fires at most once, when the peer resets. A FIN does not count: it is a half-close. */
   onReset(fire: () => void): Cancel

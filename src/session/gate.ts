@@ -1,7 +1,8 @@
 import type { Limit } from '../core/outcome.ts'
-import { add, heldCell, rejectedCell } from '../core/tally.ts'
+import { add, heldCell, listenerCell, listenerField, rejectedCell } from '../core/tally.ts'
 import type { Listening, Wire } from '../plane/plane.ts'
-import type { Route, SessionContext } from './context.ts'
+import { judgePeer } from './admit.ts'
+import type { Entrance, SessionContext } from './context.ts'
 import { reachedLimit } from './limit.ts'
 import { serve } from './serve.ts'
 
@@ -16,47 +17,54 @@ interface Held {
 }
 
 /**
- * Lets in what there is room for. On a plane that asks before it accepts, the rest stays in the kernel's backlog, and what
- * was accepted is served: nobody is reset. Another plane has accepted already, and the excess is reset and counted.
- * `route`: where a listener's connections go now; undefined when it is not in the snapshot any more.
+ * Lets in what there is room for. On a plane that asks before it accepts, the rest stays in the kernel's
+ * backlog, and what was accepted is served: nobody is reset. Another plane has accepted already, and the
+ * excess is reset and counted. `entrance`: of a listener as it is now; undefined when it is not in the
+ * snapshot any more. What one source may have never pauses a listener: whoever is over it is refused.
  */
 export class Gate<W extends Wire> {
   readonly #context: SessionContext<W>
-  readonly #route: (address: string) => Route | undefined
+  readonly #entrance: (address: string) => Entrance | undefined
   readonly #held = new Map<string, Held>()
   #looking = false
 
-  constructor(context: SessionContext<W>, route: (address: string) => Route | undefined) {
+  constructor(context: SessionContext<W>, entrance: (address: string) => Entrance | undefined) {
     this.#context = context
-    this.#route = route
+    this.#entrance = entrance
   }
 
   /** Whether a plane may accept one more there. False: `listening` is paused until there is a place. */
   hasRoom(address: string, listening: Listening): boolean {
-    const route = this.#route(address)
-    const limit = route === undefined ? null : reachedLimit(this.#context, route)
-    if (route === undefined || limit === null) return true
+    const entrance = this.#entrance(address)
+    const cell = entrance === undefined ? null : this.#heldBy(entrance)
+    if (cell === null) return true
     listening.pause()
-    this.#hold(address, listening, route, limit)
+    this.#hold(address, listening, cell)
     this.#lookLater()
     return false
   }
 
   /** A connection was accepted. */
   admit(address: string, downstream: W): void {
-    const route = this.#route(address)
-    if (route === undefined) {
+    const entrance = this.#entrance(address)
+    if (entrance === undefined) {
       downstream.reset()
       return
     }
+    const { listener } = entrance
     // Not asked again where it was asked before: another worker may have taken the same place meanwhile.
-    const limit = this.#context.plane.asksForRoom ? null : reachedLimit(this.#context, route)
-    if (limit === null) {
-      serve(this.#context, route, downstream)
+    const limit = this.#context.plane.asksForRoom ? null : reachedLimit(this.#context, entrance)
+    if (limit !== null) {
+      add(this.#context.row, rejectedCell(listener.slot, limit), 1)
+      downstream.reset()
       return
     }
-    add(this.#context.row, rejectedCell(route.listener.slot, limit), 1)
-    downstream.reset()
+    if (!this.#takesToken(entrance)) {
+      this.#context.refusals.refused(listener, 'rate', () => downstream.remote)
+      this.#turnAway(entrance, downstream)
+      return
+    }
+    this.#receive(entrance, downstream)
   }
 
   /** The listener is closed. */
@@ -79,11 +87,11 @@ export class Gate<W extends Wire> {
 
   #look(): void {
     for (const [address, { listening }] of [...this.#held]) {
-      const route = this.#route(address)
-      const limit = route === undefined ? null : reachedLimit(this.#context, route)
-      if (route !== undefined && limit !== null) {
+      const entrance = this.#entrance(address)
+      const cell = entrance === undefined ? null : this.#heldBy(entrance)
+      if (cell !== null) {
         // Maybe because of another limit, or of another listener by now
-        this.#hold(address, listening, route, limit)
+        this.#hold(address, listening, cell)
         continue
       }
       this.forget(address)
@@ -91,9 +99,57 @@ export class Gate<W extends Wire> {
     }
   }
 
-  #hold(address: string, listening: Listening, { listener }: Route, limit: Limit): void {
+  /** Who connects, as far as that can be told now. */
+  #receive(entrance: Entrance, downstream: W): void {
+    const { listener } = entrance
+    const first = listener.routes === null ? null : 'hello'
+    if (listener.admission === null) {
+      serve(this.#context, entrance, downstream, { first, entry: null })
+      return
+    }
+    const verdict = judgePeer(this.#context, listener, listener.admission, downstream.remote)
+    switch (verdict.kind) {
+      case 'refused':
+        this.#turnAway(entrance, downstream)
+        return
+      case 'header':
+        serve(this.#context, entrance, downstream, { first: 'header', entry: null })
+        return
+      case 'admitted':
+        serve(this.#context, entrance, downstream, { first, entry: verdict.entry })
+        return
+    }
+  }
+
+  #turnAway({ listener }: Entrance, downstream: W): void {
+    if (listener.refuse === 'close') downstream.close()
+    else downstream.reset()
+  }
+
+  /**
+   * False: the listener has had its connections of this second, and this plane could not leave the rest
+   * waiting.
+   */
+  #takesToken(entrance: Entrance): boolean {
+    return this.#waitMs(entrance, true) === 0 || this.#context.plane.asksForRoom
+  }
+
+  #waitMs({ listener: { slot, perSecond } }: Entrance, take: boolean): number {
+    return perSecond === null
+      ? 0
+      : this.#context.sources.waitMs(slot, perSecond, this.#context.sharedMs(), take)
+  }
+
+  /** The cell of what leaves no room for one more; null: there is room. */
+  #heldBy(entrance: Entrance): number | null {
+    const { slot } = entrance.listener
+    const limit: Limit | null = reachedLimit(this.#context, entrance)
+    if (limit !== null) return heldCell(slot, limit)
+    return this.#waitMs(entrance, false) > 0 ? listenerCell(slot) + listenerField.heldByRate : null
+  }
+
+  #hold(address: string, listening: Listening, cell: number): void {
     this.forget(address)
-    const cell = heldCell(listener.slot, limit)
     this.#held.set(address, { listening, cell })
     this.#context.row[cell] = 1
   }

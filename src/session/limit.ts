@@ -1,7 +1,7 @@
 import type { Limit } from '../core/outcome.ts'
 import { listenerCell, listenerField, workerCell } from '../core/tally.ts'
 import type { Wire } from '../plane/plane.ts'
-import type { Route, SessionContext } from './context.ts'
+import type { Entrance, SessionContext } from './context.ts'
 
 /**
  * Which limit is reached, if one is. Other workers' rows are read without a lock, so n workers together may
@@ -9,7 +9,7 @@ import type { Route, SessionContext } from './context.ts'
  */
 export function reachedLimit<W extends Wire>(
   { tally }: SessionContext<W>,
-  { snapshot, listener }: Route,
+  { snapshot, listener }: Entrance,
 ): Limit | null {
   if (tally.sum(workerCell.active) >= snapshot.maxConnections) return 'limit'
   const { maxConnections } = listener

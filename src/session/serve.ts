@@ -1,5 +1,5 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
-import type { Cause, EndedBy, Outcome, Phase } from '../core/outcome.ts'
+import type { Cause, EndedBy, Outcome, Phase, Refusal } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -11,38 +11,67 @@ import {
   workerCell,
 } from '../core/tally.ts'
 import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
-import { proxyHeader } from '../protocol/proxy-header.ts'
-import type { Route, SessionContext } from './context.ts'
+import { noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
+import { judgeClient } from './admit.ts'
+import type { Entrance, Route, SessionContext } from './context.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
+import { headerOut } from './header-out.ts'
 import type { LiveSession } from './live.ts'
+import { Preface, type PrefaceOwner } from './preface.ts'
 import type { Waiter } from './queue.ts'
 import { Relaying, type RelayingOwner } from './relaying.ts'
 import type { Connected } from './round.ts'
 
-/**
- * The story of a connection: counted, queued while its pool is full, connected to an endpoint, relayed, told. Whatever has to
- * be read of the client before an endpoint is chosen comes ahead of begin(), as a state before `dialing`.
- */
-export function serve<W extends Wire>(context: SessionContext<W>, route: Route, downstream: W): void {
-  const session = new Session(context, route, downstream)
-  session.open()
-  session.begin()
+/** A connection as its listener has let it in. */
+export interface Arrival {
+  /** What has to be read of it before anything else; null: nothing, it goes to the listener's pool. */
+  readonly first: 'header' | 'hello' | null
+  /** Of the table of sources, which has counted it; null: it is not counted. */
+  readonly entry: number | null
 }
 
-type State<W extends Wire> = Reaching<W> | Relaying<W> | { readonly kind: 'over' }
+/**
+ * The story of a connection: counted, heard of who it is and where it wants to go if that has to be read,
+ * queued while its pool is full, connected to an endpoint, relayed, told.
+ */
+export function serve<W extends Wire>(
+  context: SessionContext<W>,
+  entrance: Entrance,
+  downstream: W,
+  arrival: Arrival,
+): void {
+  const session = new Session(context, entrance, downstream, arrival.entry)
+  session.open()
+  session.begin(arrival.first)
+}
+
+type State<W extends Wire> =
+  /** Not begun. */
+  { readonly kind: 'new' } | Preceding<W> | Reaching<W> | Relaying<W> | { readonly kind: 'over' }
+
+/** It is read who the client is, or where it wants to go. */
+interface Preceding<W extends Wire> {
+  readonly kind: 'preface'
+  readonly preface: Preface<W>
+  readonly unwatch: Cancel
+}
 
 /** No endpoint is reached. `queued`: it waits in the pool's queue, or there was no room in it. */
 interface Reaching<W extends Wire> {
   readonly kind: 'queued' | 'dialing'
+  readonly route: Route
   readonly dial: PoolDial<W>
   /** Ends the watch for a client that resets. */
   readonly unwatch: Cancel
 }
 
+const fresh = { kind: 'new' } as const
 const over = { kind: 'over' } as const
 const none: Outcome['attempts'] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
+
+const phaseOf = { preface: 'preface', queued: 'queue', dialing: 'connect' } as const
 
 /** What a RelayEnd says that an Outcome repeats. */
 type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
@@ -50,31 +79,41 @@ type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
 const byReset: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'rst' } }
 const byKill: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'kill' } }
 const byClient: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'rst' } }
+const byClientsEnd: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'fin' } }
 
-class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, RelayingOwner {
+class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>, Waiter, RelayingOwner {
   seat = -1
   readonly #context: SessionContext<W>
-  readonly #route: Route
+  readonly #entrance: Entrance
   readonly #downstream: W
   readonly #number: number
   readonly #startMs: number
   #client: SocketAddress | null
+  /** What the client's peer has said of it in a PROXY header; null: there was none. */
+  #header: ProxyHeader | null = null
+  #serverName: string | null = null
+  /** null: it is not known yet where it goes. */
+  #route: Route | null = null
+  /** Of the table of sources. */
+  #entry: number | null
   #attempts: Outcome['attempts'] = none
-  #state: State<W>
+  #state: State<W> = fresh
 
-  constructor(context: SessionContext<W>, route: Route, downstream: W) {
+  constructor(context: SessionContext<W>, entrance: Entrance, downstream: W, entry: number | null) {
     this.#context = context
-    this.#route = route
+    this.#entrance = entrance
     this.#downstream = downstream
+    this.#entry = entry
     this.#number = context.nextNumber()
     this.#startMs = context.plane.now()
     // For the log at once: a wire that was reset may not know it any more.
-    this.#client = route.snapshot.access === 'none' ? null : downstream.remote
-    const unwatch = downstream.onReset(() => this.#unserved('client', byClient))
-    this.#state = { kind: 'dialing', dial: new PoolDial(context, route, this), unwatch }
+    this.#client = entrance.snapshot.access === 'none' ? null : downstream.remote
   }
 
-  /** Who the client is, for everyone who asks; nobody asks the wire. Many connections end without. */
+  /**
+   * Who the client is, for everyone who asks; nobody asks the wire. Of nobody, who its peer is. Many end
+   * without.
+   */
   get client(): SocketAddress {
     this.#client ??= this.#downstream.remote
     return this.#client
@@ -90,24 +129,64 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
 
   open(): void {
     const { row, live } = this.#context
-    const cells = listenerCell(this.#route.listener.slot)
+    const cells = listenerCell(this.#entrance.listener.slot)
     add(row, workerCell.active, 1)
     add(row, cells + listenerField.accepted, 1)
     add(row, cells + listenerField.active, 1)
     live.add(this)
   }
 
-  begin(): void {
-    const { retries, queue } = this.#route.state
-    retries.began(this.#context.plane.now())
-    // Whoever waits was here first.
-    if (queue.size > 0) this.#wait()
-    else if (this.#state.kind === 'dialing') this.#state.dial.begin()
+  begin(first: Arrival['first']): void {
+    const unwatch = this.#downstream.onReset(() => this.#clientReset())
+    const { rest } = this.#entrance
+    if (first === null && rest !== null) {
+      this.#reach(rest, unwatch)
+      return
+    }
+    const preface = new Preface(this.#context, this.#entrance, this.#downstream, this, first ?? 'hello')
+    this.#setState({ kind: 'preface', preface, unwatch })
+    preface.begin()
+  }
+
+  named(header: ProxyHeader): boolean {
+    const { listener } = this.#entrance
+    this.#header = header
+    if (header.ends !== null) this.#client = header.ends.source
+    const { admission } = listener
+    if (admission === null) return true
+    const verdict = judgeClient(this.#context, listener, admission, header.ends?.source ?? null)
+    if (verdict.kind === 'admitted') {
+      this.#entry = verdict.entry
+      return true
+    }
+    this.#turnAway()
+    return false
+  }
+
+  routed(route: Route, serverName: string | null): void {
+    const state = this.#state
+    if (state.kind !== 'preface') return
+    this.#serverName = serverName
+    this.#reach(route, state.unwatch)
+  }
+
+  refused(reason: Refusal, detail: string): void {
+    this.#context.refusals.refused(this.#entrance.listener, reason, () => this.client, detail)
+    this.#turnAway()
+  }
+
+  /** A balancer looked whether somebody is here: nobody's fault. */
+  left(): void {
+    const state = this.#state
+    if (state.kind !== 'preface') return
+    state.unwatch()
+    this.#downstream.close()
+    this.#close('none', 'preface', byClientsEnd, null)
   }
 
   /** A new array each time is one of the right size: growing one leaves room for seventeen. */
   attempted({ id }: EndpointSnapshot, ms: number, error: string | null): void {
-    if (this.#route.snapshot.access === 'none' || this.#attempts.length >= maxLogged) return
+    if (this.#entrance.snapshot.access === 'none' || this.#attempts.length >= maxLogged) return
     this.#attempts = [...this.#attempts, { endpoint: id, ms, error }]
   }
 
@@ -128,10 +207,10 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
   proceed(): boolean {
     const state = this.#state
     if (state.kind !== 'queued') return true
-    const { dial, unwatch } = state
+    const { dial } = state
     const round = dial.choose()
     if (round === null) return false
-    this.#setState({ kind: 'dialing', dial, unwatch })
+    this.#setState({ ...state, kind: 'dialing' })
     dial.resume(round)
     return true
   }
@@ -153,6 +232,10 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
     const state = this.#state
     this.#setState(over)
     switch (state.kind) {
+      case 'preface':
+        state.preface.cancel()
+        this.#downstream.reset()
+        return
       case 'queued':
       case 'dialing':
         state.dial.cancel()
@@ -161,6 +244,7 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
       case 'relaying':
         state.relay.kill()
         return
+      case 'new':
       case 'over':
         return
     }
@@ -177,15 +261,48 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
   #setState(state: State<W>): void {
     const before = this.#state
     this.#state = state
-    if (before.kind === 'queued') this.#route.state.queue.leave(this)
+    if (before.kind === 'queued') before.route.state.queue.leave(this)
+  }
+
+  /** The connection goes to this pool. */
+  #reach(route: Route, unwatch: Cancel): void {
+    this.#route = route
+    const dial = new PoolDial(this.#context, route, this)
+    this.#setState({ kind: 'dialing', route, dial, unwatch })
+    const { retries, queue } = route.state
+    retries.began(this.#context.plane.now())
+    // Whoever waits was here first.
+    if (queue.size > 0) this.#wait()
+    else dial.begin()
+  }
+
+  #clientReset(): void {
+    const state = this.#state
+    // Who has said nothing has lost nothing: a balancer looked whether somebody is here.
+    const isSilent = state.kind === 'preface' && !state.preface.hasBytes
+    this.#unserved(isSilent ? 'none' : 'client', byClient)
+  }
+
+  /**
+   * The listener's rules are against it. Counted and sampled where that was found: an attack must not fill
+   * the log.
+   */
+  #turnAway(): void {
+    const state = this.#state
+    if (state.kind !== 'preface') return
+    state.preface.cancel()
+    state.unwatch()
+    const isReset = this.#entrance.listener.refuse === 'reset'
+    if (isReset) this.#downstream.reset()
+    else this.#downstream.close()
+    this.#leave('client', 'preface')
   }
 
   #wait(): void {
     const state = this.#state
     if (state.kind !== 'dialing') return
-    const { dial, unwatch } = state
-    this.#setState({ kind: 'queued', dial, unwatch })
-    const { queue } = this.#route.state
+    this.#setState({ ...state, kind: 'queued' })
+    const { queue } = state.route.state
     if (queue.enter(this)) queue.look()
     else this.#unserved('resource', byReset)
   }
@@ -195,42 +312,49 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
     const state = this.#state
     if (state.kind !== 'dialing') return
     state.unwatch()
-    const header = this.#header(connected.pool)
-    this.#setState(new Relaying(this.#context, this.#route, this.#downstream, connected, header, this))
+    const header = this.#headerOut(connected.pool)
+    // A connection may last for days.
+    if (this.#header !== null) this.#header = { ...this.#header, tlvs: noTlvs }
+    this.#setState(new Relaying(this.#context, state.route, this.#downstream, connected, header, this))
   }
 
-  #header({ proxyProtocol }: PoolSnapshot): Uint8Array | null {
-    if (proxyProtocol === 'off') return null
-    return proxyHeader(proxyProtocol, this.client, this.#downstream.local, this.#id()) // two system calls
+  #headerOut(pool: PoolSnapshot): Uint8Array | null {
+    if (pool.proxyProtocol === 'off') return null
+    return headerOut(pool, this.client, this.#downstream, this.#id(), this.#header)
   }
 
   /** No endpoint was reached: an end that is not clean must not look clean, so the client gets RST. */
   #unserved(cause: Cause, end: End): void {
     const state = this.#state
-    if (state.kind !== 'queued' && state.kind !== 'dialing') return
-    state.dial.cancel()
+    switch (state.kind) {
+      case 'preface':
+        state.preface.cancel()
+        break
+      case 'queued':
+      case 'dialing':
+        state.dial.cancel()
+        break
+      case 'new':
+      case 'relaying':
+      case 'over':
+        return
+    }
     state.unwatch()
     this.#downstream.reset()
-    this.#close(cause, state.kind === 'queued' ? 'queue' : 'connect', end, null)
+    this.#close(cause, phaseOf[state.kind], end, null)
   }
 
   /** `reached`: null when no endpoint was. */
   #close(cause: Cause, phase: Phase, end: End, reached: Relaying<W> | null): void {
-    this.#setState(over)
-    const { row, live, plane } = this.#context
-    const { listener, state, snapshot } = this.#route
-    const durationMs = plane.now() - this.#startMs
-    live.remove(this)
-    add(row, workerCell.active, -1)
-    add(row, listenerCell(listener.slot) + listenerField.active, -1)
-    add(row, closedCell(listener.slot, cause, phase), 1)
-    observe(row, durationHistogram, durationMs / 1000)
-    if (state.queue.size > 0) state.queue.look()
+    const durationMs = this.#leave(cause, phase)
+    const { listener, snapshot } = this.#entrance
     if (snapshot.access === 'none' || (snapshot.access === 'errors' && cause === 'none')) return
     this.#context.reports.outcome({
       id: this.#id(),
       listener: listener.name,
-      client: formatAddress(this.client),
+      client: this.#isNobody ? 'unknown' : formatAddress(this.client),
+      serverName: this.#serverName,
+      pool: this.#route?.pool.name ?? null,
       endpoint: reached === null ? null : reached.endpoint.id,
       attempts: this.#attempts,
       connectMs: reached === null ? null : reached.sinceMs - this.#startMs,
@@ -241,6 +365,28 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
       phase,
       closed: end.closed,
     })
+  }
+
+  /** Everything but the line of the log. Returns how long it has been here. */
+  #leave(cause: Cause, phase: Phase): number {
+    this.#setState(over)
+    const { row, live, plane, sources } = this.#context
+    const { slot } = this.#entrance.listener
+    const durationMs = plane.now() - this.#startMs
+    live.remove(this)
+    if (this.#entry !== null) sources.release(this.#entry)
+    add(row, workerCell.active, -1)
+    add(row, listenerCell(slot) + listenerField.active, -1)
+    add(row, closedCell(slot, cause, phase), 1)
+    observe(row, durationHistogram, durationMs / 1000)
+    const queue = this.#route?.state.queue
+    if (queue !== undefined && queue.size > 0) queue.look()
+    return durationMs
+  }
+
+  /** A PROXY header has said that there is a client, and not who. */
+  get #isNobody(): boolean {
+    return this.#header !== null && this.#header.ends === null && this.#header.command === 'proxy'
   }
 
   /** Made when someone asks: most connections are short, and the others many. */

@@ -187,7 +187,7 @@ export class Shelf<W extends Wire> {
     const bornMs = plane.now()
     const endMs = bornMs + this.#maxAgeMs * (1 - spread * random())
     const one: Waiting<W> = { wire, bornMs, endMs, unwatch: nothing }
-    const unpeek = wire.peek(0, (bytes, ended) => this.#touched(one, bytes.length > 0 && !ended))
+    const unpeek = wire.peek(1, (bytes, ended) => this.#touched(one, bytes.length > 0 && !ended))
     const cancelReset = wire.onReset(() => this.#touched(one, false))
     one.unwatch = () => {
       unpeek()

@@ -9,6 +9,8 @@ export interface MetricsSource {
   readonly tally: Tally
   /** Names are unique. */
   listeners(): readonly { readonly name: string; readonly slot: number }[]
+  /** Files with the ranges of listeners. `current`: the list is what the file says now. */
+  rangeFiles(): readonly { readonly listener: string; readonly list: string; readonly current: boolean }[]
   /** A pair of pool and endpoint is unique. Endpoints that left are listed for ten minutes more. */
   endpoints(): readonly EndpointSource[]
   /** Names that have no address so far. */

@@ -34,6 +34,8 @@ import type { EndpointSource, MetricsSource } from './metrics-source.ts'
  * happen.
  */
 const ordinaryEnds: ReadonlySet<`${Cause}/${Phase}`> = new Set([
+  'none/preface',
+  'client/preface',
   'none/data',
   'none/half-closed',
   'client/connect',
@@ -80,7 +82,8 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
       'Workers that leave connections of the listener in the backlog because a limit is reached.',
       each((listener, slot) => [
         sample(
-          limits.reduce((sum, limit) => sum + tally.sum(heldCell(slot, limit)), 0),
+          limits.reduce((sum, limit) => sum + tally.sum(heldCell(slot, limit)), 0) +
+            tally.sum(listenerCell(slot) + listenerField.heldByRate),
           { listener },
         ),
       ]),
@@ -94,10 +97,21 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
     ),
     counter(
       'connections_rejected_total',
-      'Connections turned away at accept.',
+      'Connections turned away: by limits and for want of resources at accept, by the rules of the listener.',
       each((listener, slot) =>
         rejections.map((reason) => sample(tally.sum(rejectedCell(slot, reason)), { listener, reason })),
       ),
+    ),
+    counter(
+      'per_source_untracked_total',
+      'Connections of sources that there was no room to count.',
+      field('untracked'),
+    ),
+    gauge(
+      'range_file_current',
+      "1: the listener's list is what its file says. 0: the file is gone or no list, and the last good one stays.",
+      () =>
+        source.rangeFiles().map(({ listener, list, current }) => sample(Number(current), { listener, list })),
     ),
     counter(
       'bytes_total',

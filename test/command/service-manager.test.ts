@@ -18,6 +18,8 @@ const serving: Status = {
       active: 7,
       accepted: 9,
       maxConnections: null,
+      routes: 0,
+      refused: {},
       full: null,
     },
   ],

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Config } from '../../src/config/config.ts'
 import { parseForwards } from '../../src/config/forward.ts'
 import { parseForwardKey } from '../../src/config/forward-key.ts'
+import { listener as listenerSchema } from '../../src/config/listener-schema.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
 import type { Parsed } from '../../src/config/resolve.ts'
@@ -24,11 +25,13 @@ const endpoint = (host: string, port: number) => ({
   maxConnections: null,
 })
 
+const usual = listenerSchema.parse({ name: 'any', listen: '127.0.0.1:1', pool: 'any' })
+
 test('a forward makes a listener on all addresses and a pool of the same name', (t) => {
   const { listeners, pools } = ok(parseForwards(['80=127.0.0.1:9080', '443=10.0.0.5:9443,10.0.0.6:9443']))
   t.deepEqual(listeners, [
-    { name: 'port-80', host: '::', port: 80, pool: 'port-80', maxConnections: null },
-    { name: 'port-443', host: '::', port: 443, pool: 'port-443', maxConnections: null },
+    { ...usual, name: 'port-80', host: '::', port: 80, pool: 'port-80' },
+    { ...usual, name: 'port-443', host: '::', port: 443, pool: 'port-443' },
   ])
   t.deepEqual(
     pools.map(({ name, endpoints }) => ({ name, endpoints })),

@@ -4,7 +4,17 @@ import type { ListenerStatus, Status, WorkerStatus } from '../../src/core/status
 
 const worker: WorkerStatus = { index: 1, alive: true, heartbeatAgeMs: 900, active: 0, restarts: 0 }
 const listener = (name: string, full: ListenerStatus['full']): ListenerStatus => {
-  return { name, address: '', pool: 'web', active: 0, accepted: 0, maxConnections: 5, full }
+  return {
+    name,
+    address: '',
+    pool: 'web',
+    routes: 0,
+    refused: {},
+    active: 0,
+    accepted: 0,
+    maxConnections: 5,
+    full,
+  }
 }
 
 function status(change: Partial<Status> = {}): Status {

@@ -59,6 +59,7 @@ const gauges = new Set([
   ...Object.values(workerCell),
   ...Array.from({ length: maxListeners }, (_, slot) => [
     listenerCell(slot) + listenerField.active,
+    listenerCell(slot) + listenerField.heldByRate,
     ...limits.map((limit) => heldCell(slot, limit)),
   ]).flat(),
   ...Array.from({ length: maxEndpoints }, (_, slot) => [

@@ -29,6 +29,7 @@ export interface ForwarderOptions {
   readonly endpoints?: readonly (number | string | Partial<EndpointConfig>)[]
   readonly listen?: string
   readonly maxConnections?: number
+  readonly listener?: Partial<ListenerConfig>
   readonly pool?: Partial<Omit<PoolConfig, 'connect'>>
   readonly connect?: Partial<ConnectConfig>
   readonly timeouts?: Partial<TimeoutsConfig>
@@ -165,15 +166,22 @@ export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length - ownedPorts()
 }
 
+/** A listener on a port that the kernel chooses. */
+export const usualListener: ListenerConfig = listenerSchema.parse({
+  name: 'main',
+  listen: '127.0.0.1:0',
+  pool: 'main',
+})
+
 /** What the test says; the rest is as the schema has it, but for what would be in a test's way. */
 export function configOf(options: ForwarderOptions): Config {
   const usual = draftOf(schema.parse({ admin: { socket: 'off', listen: 'off' } })).config
-  const usualListener = listenerSchema.parse({ name: 'main', listen: '127.0.0.1:0', pool: 'main' })
   const usualPool = poolSchema.parse({})
   const listener: ListenerConfig = {
     ...usualListener,
     host: options.listen ?? usualListener.host,
     maxConnections: options.maxConnections ?? null,
+    ...options.listener,
   }
   const pool: PoolConfig = {
     ...usualPool,

@@ -75,6 +75,7 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
   const families = trafficFamilies({
     tally: new Tally(1),
     listeners: () => [],
+    rangeFiles: () => [],
     endpoints: () => [],
     unresolved: () => [],
     connectionsLimit: () => 0,

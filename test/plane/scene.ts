@@ -5,8 +5,8 @@ import { Backend, closedPort, dialPeer, type Peer, silentPort } from '../helpers
 export interface Scene {
   readonly forwarder: Forwarder
   readonly backend: Backend
-  /** A client through the forwarder, with the backend's end of it. */
-  pair(): Promise<{ client: Peer; server: Peer }>
+  /** A client through the forwarder, which sends `first`, with the backend's end of it. */
+  pair(first?: Uint8Array): Promise<{ client: Peer; server: Peer }>
 }
 
 /** What a scene changes of the defaults. */
@@ -51,10 +51,11 @@ export function scenes(plane: PlaneName, traits: Traits): SceneMaker {
       const target = host === '::1' ? `[::1]:${backend.port}` : backend.port
       const forwarder = await Forwarder.start({ plane, ...variant, endpoints: [target], ...options })
       const clients: Peer[] = []
-      const pair = async () => {
+      const pair = async (first?: Uint8Array) => {
         const paired = await ready(forwarder)
         const client = await dialPeer(forwarder.port, options.listen === '::1' ? '::1' : '127.0.0.1')
         clients.push(client)
+        if (first !== undefined) await client.write(first)
         await paired()
         return { client, server: await backend.accept() }
       }

@@ -1,12 +1,15 @@
 import test from 'ava'
 import { Turns } from '../../src/core/balance/round-robin.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
+import { PerSourceTable } from '../../src/core/per-source.ts'
 import type { PoolSnapshot } from '../../src/core/snapshot.ts'
 import { healthBit, Tally } from '../../src/core/tally.ts'
 import type { Dialed, Plane, Wire } from '../../src/plane/plane.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from '../../src/session/dial.ts'
 import { createLiveSessions } from '../../src/session/live.ts'
+import { Lobby } from '../../src/session/lobby.ts'
 import { poolStates, wake } from '../../src/session/pool-state.ts'
+import { Refusals } from '../../src/session/refusals.ts'
 import { Trials } from '../../src/session/trials.ts'
 import { Waiting } from '../../src/session/waiting.ts'
 import { FakeClock } from '../control/fixture.ts'
@@ -71,6 +74,10 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     nextNumber: () => 1,
     idOf: String,
     nextSource: () => 0,
+    sources: new PerSourceTable(1, 1, 1),
+    sharedMs: clock.nowMs,
+    lobby: new Lobby(tally, tally.row(1)),
+    refusals: new Refusals(tally.row(1), clock.nowMs, () => {}),
     signs() {},
     waiting: new Waiting({ tally, row: tally.row(1), after: clock.after, nowMs: clock.nowMs, sign() {} }),
   }
@@ -78,7 +85,19 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
   const pool = { ...poolOf('round-robin', endpoints), ...changes }
   const stateOf = poolStates(clock.after, 1, () => {})
   const state = stateOf(pool)
-  const listener = { name: 'main', address: '127.0.0.1:1', slot: 0, pool: pool.name, maxConnections: null }
+  const listener = {
+    name: 'main',
+    address: '127.0.0.1:1',
+    slot: 0,
+    pool: pool.name,
+    routes: null,
+    maxConnections: null,
+    admission: null,
+    perSecond: null,
+    refuse: 'reset',
+    headerMs: 0,
+    prefaceMs: 0,
+  } as const
   const timeouts = {
     idleMs: 1,
     halfCloseMs: 1,

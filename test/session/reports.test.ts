@@ -9,6 +9,8 @@ const outcome: Outcome = {
   id: 'a',
   listener: 'http',
   client: '127.0.0.1:1',
+  serverName: null,
+  pool: null,
   endpoint: null,
   attempts: [],
   connectMs: null,

@@ -23,6 +23,8 @@ const outcome: Outcome = {
     { endpoint: '10.0.0.6:9443', ms: 1, error: null },
   ],
   endpoint: '10.0.0.6:9443',
+  serverName: 'shop.example',
+  pool: 'web',
   client: '203.0.113.7:51234',
   listener: 'https',
   id: 'w1-42',
@@ -58,6 +60,7 @@ test('a line has the documented fields in the documented order', (t) => {
   t.is(
     line.replace(/"time":"[^"]+"/, '"time":"T"'),
     '{"level":"info","time":"T","msg":"connection","id":"w1-42","listener":"https","client":"203.0.113.7:51234",' +
+      '"serverName":"shop.example","pool":"web",' +
       '"endpoint":"10.0.0.6:9443","attempts":[{"endpoint":"10.0.0.5:9443","ms":0.5,"error":"ECONNREFUSED"},' +
       '{"endpoint":"10.0.0.6:9443","ms":1,"error":null}],"connectMs":1,"durationMs":12.346,"bytesUp":120,' +
       '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"}}\n',

@@ -21,6 +21,7 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
   return {
     tally,
     listeners: () => [{ name: 'https', slot: 1 }],
+    rangeFiles: () => [],
     endpoints: () => [
       {
         pool: 'web',

@@ -1,6 +1,7 @@
 import type { DrainConfig, ListenerConfig } from '../../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../../core/inherited.ts'
-import type { EndedBy, Rejection } from '../../core/outcome.ts'
+import { type EndedBy, type Rejection, refusals } from '../../core/outcome.ts'
+import { routeCount } from '../../core/route.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
 import type { ListenerStatus } from '../../core/status.ts'
 import {
@@ -190,13 +191,15 @@ export class DataPlane {
   listeners(): readonly ListenerStatus[] {
     const { listeners = [], maxConnections: most = Infinity } = this.#snapshot ?? {}
     const full = this.active >= most
-    return listeners.map(({ name, address, slot, pool, maxConnections }) => {
+    return listeners.map(({ name, address, slot, pool, routes, maxConnections }) => {
       const active = this.#tally.sum(listenerCell(slot) + listenerField.active)
       const ownFull = maxConnections !== null && active >= maxConnections
       return {
         name,
         address: this.#listeners.address(address) ?? 'closed',
         pool,
+        routes: routes === null ? 0 : routeCount(routes),
+        refused: this.#refused(slot),
         active,
         accepted: this.#tally.sum(listenerCell(slot) + listenerField.accepted),
         maxConnections,
@@ -231,6 +234,12 @@ export class DataPlane {
       }
     })
     return [program, ...own]
+  }
+
+  /** By reason, those that there were. */
+  #refused(slot: number): ListenerStatus['refused'] {
+    const counts = refusals.map((reason) => [reason, this.#tally.sum(rejectedCell(slot, reason))] as const)
+    return Object.fromEntries(counts.filter(([, count]) => count > 0))
   }
 
   /** A cell of each listener, summed over all. */

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import type { After } from '../../core/after.ts'
 import { CodedError } from '../../core/coded-error.ts'
 import type { Log } from '../../core/log.ts'
-import type { FromWorker, PlaneName, ToWorker, WorkerBirth } from '../../core/message.ts'
+import type { FromWorker, PlaneName, RefusalSample, ToWorker, WorkerBirth } from '../../core/message.ts'
 import type { Attempt } from '../../core/outcome.ts'
 import type { Sign } from '../../core/sign.ts'
 import type { WorkerStatus } from '../../core/status.ts'
@@ -43,6 +43,8 @@ export interface WorkerNews {
   /** `lines`: `count` lines of the access log. */
   reports: [attempts: readonly Attempt[], lines: string, count: number]
   signs: [signs: readonly Sign[]]
+  /** One of many refused connections. */
+  refused: [sample: RefusalSample]
   /** An endpoint sent something on a warm connection that nobody had used. */
   spoke: [slot: number, ageMs: number]
   /** A worker is dead; its row still has its gauges. */
@@ -239,6 +241,9 @@ export class Threads extends EventEmitter<WorkerNews> {
         return
       case 'signs':
         this.emit('signs', message.signs)
+        return
+      case 'refused':
+        this.emit('refused', message.sample)
         return
       case 'reports':
         this.emit('reports', message.attempts, message.lines, message.count)

@@ -5,12 +5,16 @@ import type { Consumer, NetSocket } from './socket.ts'
 /** What a wire holds before its relay begins; reading stops there. The client's kernel buffer holds the rest. */
 const maxHeldBytes = 64 * 1024
 
-type Peeker = { readonly seen: number; readonly done: (bytes: Uint8Array, ended: boolean) => void }
+type Peeker = { readonly least: number; readonly done: (bytes: Uint8Array, ended: boolean) => void }
 
 /** A socket before its relay: it reads ahead into a bounded hold, so that a reset or an early request is noticed. */
 export class NetWire implements Wire, Consumer {
   #socket: NetSocket | null = null
-  #held: Buffer[] = []
+  /**
+   * The first #heldBytes of it; one buffer, so that a client that sends single bytes costs no object for
+   * each.
+   */
+  #held: Buffer = nothing
   #heldBytes = 0
   #ended = false
   #peeker: Peeker | null = null
@@ -38,8 +42,8 @@ export class NetWire implements Wire, Consumer {
     return this.#local
   }
 
-  peek(seen: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel {
-    const peeker: Peeker = { seen, done }
+  peek(least: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel {
+    const peeker: Peeker = { least, done }
     this.#peeker = peeker
     queueMicrotask(() => this.#show(peeker))
     return () => {
@@ -48,9 +52,8 @@ export class NetWire implements Wire, Consumer {
   }
 
   discard(count: number): void {
-    const rest = Buffer.concat(this.#held).subarray(count)
-    this.#held = rest.length > 0 ? [rest] : []
-    this.#heldBytes = rest.length
+    this.#held = this.#held.subarray(count)
+    this.#heldBytes -= count
   }
 
   onReset(fire: () => void): Cancel {
@@ -78,15 +81,13 @@ export class NetWire implements Wire, Consumer {
   /** Ends the hold: hands over all that was read, and whether the peer has ended. */
   release(): { readonly held: Buffer | null; readonly ended: boolean } {
     this.#forget()
-    const [first] = this.#held
-    const held = this.#held.length > 1 ? Buffer.concat(this.#held) : (first ?? null)
-    this.#held = []
+    const held = this.#heldBytes > 0 ? this.#held.subarray(0, this.#heldBytes) : null
+    this.#held = nothing
     return { held, ended: this.#ended }
   }
 
   data(chunk: Buffer): boolean {
-    this.#held.push(Buffer.from(chunk))
-    this.#heldBytes += chunk.length
+    this.#hold(chunk)
     if (this.#peeker !== null) this.#show(this.#peeker)
     return this.#heldBytes < maxHeldBytes
   }
@@ -107,9 +108,22 @@ export class NetWire implements Wire, Consumer {
   }
 
   #show(peeker: Peeker): void {
-    if (this.#peeker !== peeker || (this.#heldBytes <= peeker.seen && !this.#ended)) return
+    if (this.#peeker !== peeker || (this.#heldBytes < peeker.least && !this.#ended)) return
     this.#peeker = null
-    peeker.done(Buffer.concat(this.#held), this.#ended)
+    peeker.done(this.#held.subarray(0, this.#heldBytes), this.#ended)
+  }
+
+  #hold(chunk: Buffer): void {
+    const bytes = this.#heldBytes + chunk.length
+    if (bytes > this.#held.length) {
+      const larger = Buffer.allocUnsafeSlow(
+        this.#heldBytes === 0 ? bytes : Math.max(bytes, 2 * this.#heldBytes),
+      )
+      this.#held.copy(larger, 0, 0, this.#heldBytes)
+      this.#held = larger
+    }
+    chunk.copy(this.#held, this.#heldBytes)
+    this.#heldBytes = bytes
   }
 
   #forget(): void {
@@ -117,6 +131,8 @@ export class NetWire implements Wire, Consumer {
     this.#reset = null
   }
 }
+
+const nothing = Buffer.alloc(0)
 
 /** A socket that was reset before anyone asked has no address any more. */
 const unknown: SocketAddress = { family: 4, bytes: new Uint8Array(4), port: 0 }

@@ -10,6 +10,7 @@ import {
   IPPROTO_TCP,
   MSG_PEEK,
   SO_ERROR,
+  SO_RCVLOWAT,
   SOL_SOCKET,
   TCP_NODELAY,
   TCP_NOTSENT_LOWAT,
@@ -18,7 +19,7 @@ import { EAGAIN, EPIPE } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from '../../linux/sockaddr.ts'
-import type { Cancel, Wire } from '../plane.ts'
+import { type Cancel, maxPeekBytes, type Wire } from '../plane.ts'
 import { mostUnsent, unboundedBytes } from '../unsent.ts'
 import type { Acknowledging, AckState, Acks, Habits } from './acks.ts'
 import type { ChosenPorts } from './chosen-ports.ts'
@@ -45,7 +46,7 @@ export interface Owner {
 const firstMessage = 512
 
 interface Peeker {
-  readonly seen: number
+  readonly least: number
   readonly done: (bytes: Uint8Array, ended: boolean) => void
 }
 
@@ -84,6 +85,8 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   #remotePort = 0
   #local: SocketAddress | null = null
   #peeker: Peeker | null = null
+  /** SO_RCVLOWAT: with fewer bytes than that there is no edge. */
+  #lowWater = 1
   #reset: (() => void) | null = null
   #noDelay: boolean
   /** How many more bytes may be sent before TCP_NOTSENT_LOWAT is set; below zero: it is set. */
@@ -140,10 +143,11 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     return local.bytes.every((byte, i) => byte === remote.bytes[i])
   }
 
-  peek(seen: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel {
-    const peeker: Peeker = { seen, done }
+  peek(least: number, done: (bytes: Uint8Array, ended: boolean) => void): Cancel {
+    const peeker: Peeker = { least, done }
     this.#peeker = peeker
-    this.#shared.poller.later(() => this.#show(peeker))
+    // Without an edge there was nothing so far, and the edge shows it.
+    if (this.readable) this.#shared.poller.later(() => this.#show(peeker))
     return () => {
       if (this.#peeker === peeker) this.#peeker = null
     }
@@ -205,6 +209,7 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
 
   /** The owner takes over: nobody is told of a reset or of bytes any more. */
   handTo(owner: Owner): void {
+    this.#expect(1)
     this.#peeker = null
     this.#reset = null
     this.owner = owner
@@ -251,12 +256,25 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   #show(peeker: Peeker): void {
     if (this.#peeker !== peeker || this.fd.n === -1) return
     const { libc, scratch } = this.#shared
-    const count = Math.max(0, libc.recv(this.fd, scratch, 0, scratch.size, MSG_PEEK))
+    const count = Math.max(0, libc.recv(this.fd, scratch, 0, maxPeekBytes, MSG_PEEK))
     // MSG_PEEK does not tell the end while there are bytes; with FIN here and the buffer not full, these are the last.
-    const ended = this.finArrived && count < scratch.size
-    if (count <= peeker.seen && !ended) return
+    const ended = this.finArrived && count < maxPeekBytes
+    if (count < peeker.least && !ended) {
+      this.#expect(peeker.least)
+      return
+    }
     this.#peeker = null
-    peeker.done(Uint8Array.from(scratch.bytes.subarray(0, count)), ended)
+    peeker.done(scratch.bytes.subarray(0, count), ended)
+  }
+
+  /**
+   * The next edge comes with so many bytes, or with the end: who sends them one by one does not wake this
+   * thread for each. The kernel looks at once whether they are there by now (tcp_set_rcvlowat()).
+   */
+  #expect(least: number): void {
+    if (least === this.#lowWater || this.fd.n === -1) return
+    this.#lowWater = least
+    this.#shared.libc.setOption(this.fd, SOL_SOCKET, SO_RCVLOWAT, least)
   }
 }
 

@@ -7,6 +7,7 @@ import { connect } from './connect.ts'
 import { health } from './health.ts'
 import { lifecycle } from './lifecycle.ts'
 import { limits } from './limits.ts'
+import { receivedHeader } from './preface.ts'
 import { timeouts } from './timeouts.ts'
 
 /**
@@ -23,4 +24,5 @@ export function contract(plane: PlaneName, traits: Traits): void {
   health(scene, plane, traits)
   lifecycle(scene, plane, traits)
   clientAddress(scene)
+  receivedHeader(scene)
 }

@@ -44,7 +44,7 @@ test('a dial that was answered and reset before libuv looked hands over what cam
   if (dialed.kind === 'failed') return t.fail(dialed.code)
   const { wire } = dialed
   const { bytes, ended } = await new Promise<{ bytes: Uint8Array; ended: boolean }>((resolve) => {
-    wire.peek(0, (bytes, ended) => resolve({ bytes, ended }))
+    wire.peek(1, (bytes, ended) => resolve({ bytes, ended }))
   })
   t.is(Buffer.from(bytes).toString(), 'too many clients')
   t.false(ended)

@@ -1,0 +1,25 @@
+import type { SocketAddress } from '../core/address.ts'
+import type { PoolSnapshot } from '../core/snapshot.ts'
+import type { Wire } from '../plane/plane.ts'
+import type { ProxyHeader } from '../protocol/proxy-found.ts'
+import { proxyHeader, unknownHeader } from '../protocol/proxy-header.ts'
+
+/**
+ * What the endpoint reads ahead of the client's bytes; null: nothing. `received`: what the client's own peer
+ * has said of it, which goes on.
+ */
+export function headerOut(
+  { proxyProtocol }: PoolSnapshot,
+  client: SocketAddress,
+  downstream: Wire,
+  id: string,
+  received: ProxyHeader | null,
+): Uint8Array | null {
+  if (proxyProtocol === 'off') return null
+  const { local } = downstream // with the client's, two system calls
+  if (received === null) return proxyHeader(proxyProtocol, client, local, id)
+  const { command, ends, tlvs } = received
+  if (ends !== null) return proxyHeader(proxyProtocol, ends.source, ends.destination, id, tlvs)
+  if (command === 'local') return proxyHeader(proxyProtocol, client, local, id, tlvs)
+  return unknownHeader(proxyProtocol, id, tlvs)
+}
