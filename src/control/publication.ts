@@ -78,7 +78,7 @@ export class Publication {
   /** From what is known to what is sent, each step once and in this order. */
   #send(): void {
     const { registry, dataPlane, machine } = this.#deps
-    const { listeners, limits, timeouts, log } = this.#config
+    const { listeners, limits, log } = this.#config
     const version = (dataPlane.snapshot?.version ?? 0) + 1
     const pools = this.#warm.published(registry.pools(version))
     dataPlane.publish({
@@ -89,9 +89,9 @@ export class Publication {
         slot: dataPlane.slots.of(listener.name),
         pool: listener.pool,
         maxConnections: listener.maxConnections,
+        timeouts: listener.timeouts,
       })),
       pools,
-      timeouts,
       maxConnections: connectionLimit(limits.connections, machine, this.#warm.sockets(pools)),
       access: log.access,
     })

@@ -1,4 +1,7 @@
-/** Why a connection ended. `none`: both sides ended with FIN. `proxy`: a fault of ours. */
+/**
+ * Why a connection ended. `none`: both sides ended with FIN. `proxy`: a fault of ours, or the end of
+ * `timeouts.session`.
+ */
 export const causes = [
   'none',
   'client',

@@ -10,17 +10,21 @@ export interface Snapshot {
   readonly version: number
   readonly listeners: readonly ListenerSnapshot[]
   readonly pools: readonly PoolSnapshot[]
-  readonly timeouts: {
-    readonly idleMs: number
-    readonly halfCloseMs: number
-    readonly stallMs: number
-    readonly unackedMs: number
-    readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
-  }
   /** Connections of the whole program. */
   readonly maxConnections: number
   /** Which Outcomes main wants to be told of. */
   readonly access: AccessLevel
+}
+
+/** When connections end that do not end by themselves. */
+export interface Timeouts {
+  readonly idleMs: number
+  readonly halfCloseMs: number
+  readonly stallMs: number
+  readonly unackedMs: number
+  /** The longest life of a connection, from accept; 0: it may last for ever. */
+  readonly sessionMs: number
+  readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
 }
 
 export interface ListenerSnapshot {
@@ -31,6 +35,7 @@ export interface ListenerSnapshot {
   readonly slot: number
   readonly pool: string
   readonly maxConnections: number | null
+  readonly timeouts: Timeouts
 }
 
 export interface PoolSnapshot extends PoolRules {

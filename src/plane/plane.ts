@@ -1,7 +1,7 @@
 import type { BoundSocket } from 'node:net'
 import type { SocketAddress } from '../core/address.ts'
 import type { Closed } from '../core/outcome.ts'
-import type { Snapshot } from '../core/snapshot.ts'
+import type { Timeouts } from '../core/snapshot.ts'
 
 /** How bytes move. A plane never decides anything, and policy never looks behind this interface. */
 export interface Plane<W extends Wire> {
@@ -78,7 +78,7 @@ export interface RelayOptions {
 }
 
 /** Shared by many relays; milliseconds. */
-export type RelayTimeouts = Snapshot['timeouts']
+export type RelayTimeouts = Omit<Timeouts, 'sessionMs'>
 
 /** Whose relay it is. Told of every relayed chunk, which must be cheap. An object: a closure would live as long as the relay. */
 export interface RelayOwner {

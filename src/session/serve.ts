@@ -14,6 +14,7 @@ import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
 import { proxyHeader } from '../protocol/proxy-header.ts'
 import type { Route, SessionContext } from './context.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
+import { beginLife } from './lifetime.ts'
 import type { LiveSession } from './live.ts'
 import type { Waiter } from './queue.ts'
 import { Relaying, type RelayingOwner } from './relaying.ts'
@@ -49,6 +50,7 @@ type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
 
 const byReset: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'rst' } }
 const byKill: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'kill' } }
+const byAge: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'timeout' } }
 const byClient: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'rst' } }
 
 class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, RelayingOwner {
@@ -61,6 +63,8 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
   #client: SocketAddress | null
   #attempts: Outcome['attempts'] = none
   #state: State<W>
+  /** Ends the wait for the end of its life. */
+  #cancelLife: Cancel
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
     this.#context = context
@@ -72,6 +76,7 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
     this.#client = route.snapshot.access === 'none' ? null : downstream.remote
     const unwatch = downstream.onReset(() => this.#unserved('client', byClient))
     this.#state = { kind: 'dialing', dial: new PoolDial(context, route, this), unwatch }
+    this.#cancelLife = beginLife(context, route.listener.timeouts, () => this.#outlived())
   }
 
   /** Who the client is, for everyone who asks; nobody asks the wire. Many connections end without. */
@@ -151,6 +156,7 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
 
   drop(): void {
     const state = this.#state
+    this.#cancelLife()
     this.#setState(over)
     switch (state.kind) {
       case 'queued':
@@ -170,7 +176,20 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
     const state = this.#state
     if (state.kind !== 'relaying') return
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
-    this.#close(state.leave(end), phase, end, state)
+    const { cause, closed } = state.leave(end)
+    this.#close(cause, phase, { ...end, closed }, state)
+  }
+
+  /** FIN to both, and RST to those who are left `halfClose` later; where no endpoint was reached, RST at once. */
+  #outlived(): void {
+    const state = this.#state
+    if (state.kind !== 'relaying') {
+      this.#unserved('proxy', byAge)
+      return
+    }
+    const { halfCloseMs } = this.#route.listener.timeouts
+    this.#cancelLife = this.#context.plane.after(halfCloseMs, () => state.relay.kill())
+    state.outlive()
   }
 
   /** Who stops waiting leaves the queue. */
@@ -217,6 +236,7 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
   /** `reached`: null when no endpoint was. */
   #close(cause: Cause, phase: Phase, end: End, reached: Relaying<W> | null): void {
     this.#setState(over)
+    this.#cancelLife()
     const { row, live, plane } = this.#context
     const { listener, state, snapshot } = this.#route
     const durationMs = plane.now() - this.#startMs

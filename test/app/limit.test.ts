@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import test, { type ExecutionContext } from 'ava'
-import { Forwarder, type ForwarderOptions, type PlaneName } from '../helpers/forwarder.ts'
+import { Forwarder, type ForwarderOptions, type PlaneName, usualTimeouts } from '../helpers/forwarder.ts'
 import { Backend, dialPeer, echo } from '../helpers/peer.ts'
 
 const limit = 6
@@ -25,7 +25,7 @@ async function visit(port: number): Promise<void> {
   await once(socket.resume(), 'close')
 }
 
-const listener = { host: '127.0.0.1', port: 0, pool: 'main', maxConnections: null }
+const listener = { host: '127.0.0.1', port: 0, pool: 'main', maxConnections: null, timeouts: usualTimeouts }
 const cases: readonly (readonly [string, Partial<ForwarderOptions>])[] = [
   ['of the program, one worker', { workers: 1, config: { limits: { connections: limit } } }],
   ['of the program, three workers', { workers: 3, config: { limits: { connections: limit } } }],

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Loaded } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
-import { configOf, Forwarder, type ForwarderOptions } from '../helpers/forwarder.ts'
+import { configOf, Forwarder, type ForwarderOptions, usualTimeouts } from '../helpers/forwarder.ts'
 import { Backend, closedPort, dialPeer, echo, turnedAway } from '../helpers/peer.ts'
 
 /** A program whose configuration the test can change and reload. */
@@ -152,7 +152,18 @@ test('a listener that gets another name keeps its port', async (t) => {
   const { port } = probe
   await probe.close()
   const { forwarder, config, reload } = await scene(t, {
-    config: { listeners: [{ name: 'old', host: '127.0.0.1', port, pool: 'main', maxConnections: null }] },
+    config: {
+      listeners: [
+        {
+          name: 'old',
+          host: '127.0.0.1',
+          port,
+          pool: 'main',
+          maxConnections: null,
+          timeouts: usualTimeouts,
+        },
+      ],
+    },
   })
   t.is(await talk(port), 'hi')
   const [listener] = config.listeners

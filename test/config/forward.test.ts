@@ -6,6 +6,7 @@ import { parseForwardKey } from '../../src/config/forward-key.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
 import type { Parsed } from '../../src/config/resolve.ts'
+import { usualTimeouts } from '../helpers/forwarder.ts'
 
 function ok(parsed: Parsed): Config {
   if (parsed.kind === 'ok') return parsed.config
@@ -27,8 +28,15 @@ const endpoint = (host: string, port: number) => ({
 test('a forward makes a listener on all addresses and a pool of the same name', (t) => {
   const { listeners, pools } = ok(parseForwards(['80=127.0.0.1:9080', '443=10.0.0.5:9443,10.0.0.6:9443']))
   t.deepEqual(listeners, [
-    { name: 'port-80', host: '::', port: 80, pool: 'port-80', maxConnections: null },
-    { name: 'port-443', host: '::', port: 443, pool: 'port-443', maxConnections: null },
+    { name: 'port-80', host: '::', port: 80, pool: 'port-80', maxConnections: null, timeouts: usualTimeouts },
+    {
+      name: 'port-443',
+      host: '::',
+      port: 443,
+      pool: 'port-443',
+      maxConnections: null,
+      timeouts: usualTimeouts,
+    },
   ])
   t.deepEqual(
     pools.map(({ name, endpoints }) => ({ name, endpoints })),

@@ -13,6 +13,7 @@ import { endpoint as endpointSchema } from '../../src/config/endpoint-schema.ts'
 import { listener as listenerSchema } from '../../src/config/listener-schema.ts'
 import { pool as poolSchema } from '../../src/config/pool-schema.ts'
 import { schema } from '../../src/config/schema.ts'
+import { timeouts, timeoutsOf } from '../../src/config/timeouts-schema.ts'
 import { socketAddress } from '../../src/core/address.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import './left-over.ts'
@@ -165,6 +166,8 @@ export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length - ownedPorts()
 }
 
+export const usualTimeouts: TimeoutsConfig = timeoutsOf(timeouts.parse({}), null)
+
 /** What the test says; the rest is as the schema has it, but for what would be in a test's way. */
 export function configOf(options: ForwarderOptions): Config {
   const usual = draftOf(schema.parse({ admin: { socket: 'off', listen: 'off' } })).config
@@ -174,6 +177,7 @@ export function configOf(options: ForwarderOptions): Config {
     ...usualListener,
     host: options.listen ?? usualListener.host,
     maxConnections: options.maxConnections ?? null,
+    timeouts: { ...usualTimeouts, ...options.timeouts },
   }
   const pool: PoolConfig = {
     ...usualPool,
@@ -189,7 +193,6 @@ export function configOf(options: ForwarderOptions): Config {
     ...usual,
     listeners: [listener],
     pools: [pool],
-    timeouts: { ...usual.timeouts, ...options.timeouts },
     drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
     workers: options.workers ?? 1,
     plane: options.plane,

@@ -78,19 +78,26 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
   const pool = { ...poolOf('round-robin', endpoints), ...changes }
   const stateOf = poolStates(clock.after, 1, () => {})
   const state = stateOf(pool)
-  const listener = { name: 'main', address: '127.0.0.1:1', slot: 0, pool: pool.name, maxConnections: null }
   const timeouts = {
     idleMs: 1,
     halfCloseMs: 1,
     stallMs: 1,
     unackedMs: 1,
+    sessionMs: 0,
     keepalive: { idleMs: 1, intervalMs: 1, count: 1 },
+  }
+  const listener = {
+    name: 'main',
+    address: '127.0.0.1:1',
+    slot: 0,
+    pool: pool.name,
+    maxConnections: null,
+    timeouts,
   }
   const snapshot = {
     version: 1,
     listeners: [listener],
     pools: [pool],
-    timeouts,
     maxConnections: 1,
     access: 'all',
   } as const

@@ -17,7 +17,7 @@ export function contract(plane: PlaneName, traits: Traits): void {
   const scene = scenes(plane, traits)
   bytes(scene, traits)
   close(scene)
-  timeouts(scene)
+  timeouts(scene, plane, traits)
   connect(scene, plane, traits)
   limits(scene, plane, traits)
   health(scene, plane, traits)
