@@ -2,6 +2,7 @@ import { maxEndpoints, maxListeners } from '../core/tally.ts'
 import { checkAddresses } from './check-addresses.ts'
 import { checkDiscovery } from './check-discovery.ts'
 import { checkNames } from './check-names.ts'
+import { checkUnix } from './check-unix.ts'
 import { formatDuration } from './duration.ts'
 import type { Subject } from './findings.ts'
 import { probeKinds } from './health-schema.ts'
@@ -16,6 +17,7 @@ export function check(subject: Subject): Finding[] {
     ...checkNames(subject),
     ...checkDiscovery(subject),
     ...checkAddresses(subject),
+    ...checkUnix(subject),
     ...checkLimits(subject),
     ...checkPools(subject),
     ...checkDrain(subject),

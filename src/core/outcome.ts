@@ -46,7 +46,10 @@ export type Limit = (typeof limits)[number]
 export const rejections = [...limits, 'resource'] as const
 export type Rejection = (typeof rejections)[number]
 
-/** Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). */
+/**
+ * Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). `busy`: the backlog of its
+ * UNIX socket was full all the time.
+ */
 export const dialFailures = [
   'refused',
   'timeout',
@@ -54,6 +57,7 @@ export const dialFailures = [
   'reset',
   'ports-exhausted',
   'local',
+  'busy',
   'other',
 ] as const
 export type DialFailure = (typeof dialFailures)[number]

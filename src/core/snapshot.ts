@@ -1,4 +1,4 @@
-import type { SocketAddress } from './address.ts'
+import type { EndpointAddress, SocketAddress } from './address.ts'
 import type { AccessLevel, BalanceKind, ProxyProtocol } from './policy.ts'
 
 /**
@@ -73,14 +73,14 @@ export interface WarmSnapshot {
 }
 
 declare const endpointId: unique symbol
-/** `10.0.0.5:9443`: the endpoint's identity in hashes, metrics and logs. */
+/** `10.0.0.5:9443`, `unix:/run/gateway.sock`: the endpoint's identity in hashes, metrics and logs. */
 export type EndpointId = string & { readonly [endpointId]: true }
 
 export interface EndpointSnapshot {
   readonly id: EndpointId
   /** Index into the shared rows and into the health words. */
   readonly slot: number
-  readonly address: SocketAddress
+  readonly address: EndpointAddress
   /** 0 is used first. */
   readonly priority: number
   /** At least 1. */

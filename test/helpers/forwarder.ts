@@ -204,6 +204,7 @@ function endpointOf(given: number | string | Partial<EndpointConfig>): EndpointC
   const defaults = { ...endpointSchema.parse('127.0.0.1:1'), port: 0 }
   if (typeof given === 'number') return { ...defaults, port: given }
   if (typeof given !== 'string') return { ...defaults, ...given }
+  if (given.startsWith('unix:')) return endpointSchema.parse(given)
   const colon = given.lastIndexOf(':')
   const host = given.slice(0, colon).replace(/^\[|\]$/g, '')
   if (socketAddress(host, 0) === undefined) throw new Error(`${given}: not a literal address`)

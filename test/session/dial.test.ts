@@ -31,7 +31,7 @@ class FakeWire implements Wire {
 
 interface FakeDial {
   readonly atMs: number
-  /** `10.0.0.SLOT` */
+  /** `10.0.0.SLOT`, `unix:@SLOT` */
   readonly slot: number
   cancelled: boolean
   readonly done: (dialed: Dialed<FakeWire>) => void
@@ -46,8 +46,9 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     listen: () => ({ close() {}, pause() {}, resume() {} }),
     asksForRoom: false,
     relay: () => ({ idleMs: () => 0, finish() {}, kill() {} }),
-    dial({ bytes }, _options, done) {
-      const dial = { atMs: clock.nowMs(), slot: bytes.at(-1) ?? -1, cancelled: false, done }
+    dial(address, _options, done) {
+      const slot = address.family === 'unix' ? Number(address.path.slice(1)) : (address.bytes.at(-1) ?? -1)
+      const dial = { atMs: clock.nowMs(), slot, cancelled: false, done }
       dials.push(dial)
       return () => {
         dial.cancelled = true

@@ -8,6 +8,7 @@ import { health } from './health.ts'
 import { lifecycle } from './lifecycle.ts'
 import { limits } from './limits.ts'
 import { timeouts } from './timeouts.ts'
+import { unix } from './unix.ts'
 
 /**
  * What users may rely on, case by case (the numbers are those of docs/contract.md), on real sockets. Each test starts a whole
@@ -23,4 +24,5 @@ export function contract(plane: PlaneName, traits: Traits): void {
   health(scene, plane, traits)
   lifecycle(scene, plane, traits)
   clientAddress(scene)
+  unix(scene, plane, traits)
 }
