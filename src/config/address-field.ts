@@ -1,14 +1,30 @@
 import { field, textField } from './field.ts'
-import { type HostPort, parseEndpoint, parseHost, parseListen, parseLiteral } from './host-port.ts'
+import {
+  type HostPort,
+  parseEndpoint,
+  parseHost,
+  parseListen,
+  parseLiteral,
+  parsePlace,
+} from './host-port.ts'
 import { type Accepted, accept, type Refusal, refuse } from './refusal.ts'
 import { offForm, readSwitch, switchHint } from './switch.ts'
 
+/** `HOST:PORT` of an endpoint, or `unix:/path` or `unix:@name` of a UNIX socket. */
+export function endpointPlace() {
+  return addressField(parsePlace)
+}
+
 /** `HOST:PORT` of an endpoint. */
 export function endpointAddress() {
+  return addressField(parseEndpoint)
+}
+
+function addressField<Place>(parse: (text: string) => Accepted<Place> | Refusal) {
   const expected = refuse('must be HOST:PORT', 'for example 127.0.0.1:9080')
-  return field<HostPort>(
+  return field<Place>(
     (given) => {
-      if (typeof given === 'string') return parseEndpoint(given)
+      if (typeof given === 'string') return parse(given)
       return typeof given === 'number' ? { ...expected, hint: `for example 127.0.0.1:${given}` } : expected
     },
     { type: 'string' },

@@ -2,7 +2,7 @@ import { parseIp } from '../core/address.ts'
 import { maxEndpoints, maxListeners } from '../core/tally.ts'
 import type { Draft, ListenerDraft, PoolDraft } from './draft.ts'
 import { endpointPath, listenerFinding, type Subject, shown, shownAddress, shownName } from './findings.ts'
-import type { HostPort } from './host-port.ts'
+import type { HostPort, UnixPlace } from './host-port.ts'
 import { type Finding, findingAt } from './issue.ts'
 import { poolsOf } from './listener-pools.ts'
 import { arrivesAt, overlaps } from './overlap.ts'
@@ -55,9 +55,9 @@ function checkAdmin({ draft, tree }: Subject): Finding[] {
 function checkTwice({ tree }: Subject, { config, endpointsAt }: PoolDraft): Finding[] {
   const findings: Finding[] = []
   const seen = new Set<string>()
-  for (const [i, { host, port }] of config.endpoints.entries()) {
+  for (const [i, endpoint] of config.endpoints.entries()) {
     const found = find(tree, endpointPath(tree, endpointsAt, i))
-    const key = `${host} ${port}`
+    const key = 'unix' in endpoint ? endpoint.unix : `${endpoint.host} ${endpoint.port}`
     if (seen.has(key)) {
       const message = `endpoint \`${shown(found)}\` is in the pool already`
       findings.push(findingAt(found, message, 'give an endpoint a larger share with `weight`'))
@@ -71,8 +71,8 @@ function checkTwice({ tree }: Subject, { config, endpointsAt }: PoolDraft): Find
 function checkSources({ tree }: Subject, { config, at, endpointsAt }: PoolDraft): Finding[] {
   const families = new Set(config.connect.source.map(({ family }) => family))
   if (families.size !== 1) return []
-  const wrong = config.endpoints.findIndex(({ host }) => {
-    const family = parseIp(host)?.family
+  const wrong = config.endpoints.findIndex((endpoint) => {
+    const family = 'unix' in endpoint ? undefined : parseIp(endpoint.host)?.family
     return family !== undefined && !families.has(family)
   })
   const { discovery } = config
@@ -132,7 +132,8 @@ class Circles {
   }
 
   /** The listeners at which a connection to `endpoint` arrives. */
-  at(endpoint: HostPort): ListenerDraft[] {
+  at(endpoint: HostPort | UnixPlace): ListenerDraft[] {
+    if ('unix' in endpoint) return []
     return (this.#byPort.get(endpoint.port) ?? []).filter(({ config }) => arrivesAt(endpoint, config))
   }
 

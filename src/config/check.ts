@@ -3,6 +3,7 @@ import { checkAddresses } from './check-addresses.ts'
 import { checkAdmission, warnOfAdmission } from './check-admission.ts'
 import { checkDiscovery } from './check-discovery.ts'
 import { checkNames } from './check-names.ts'
+import { checkUnix } from './check-unix.ts'
 import { formatDuration } from './duration.ts'
 import type { Subject } from './findings.ts'
 import { probeKinds } from './health-schema.ts'
@@ -19,6 +20,7 @@ export function check(subject: Subject): Finding[] {
     ...checkAdmission(subject),
     ...checkDiscovery(subject),
     ...checkAddresses(subject),
+    ...checkUnix(subject),
     ...checkLimits(subject),
     ...checkPools(subject),
     ...checkDrain(subject),

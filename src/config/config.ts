@@ -1,3 +1,4 @@
+import type { Timeouts } from '../core/snapshot.ts'
 import type { Document } from './schema.ts'
 
 /**
@@ -6,7 +7,9 @@ import type { Document } from './schema.ts'
  * what was left out and has no default is null.
  */
 export type Config = Frozen<
-  Omit<Document, 'forward' | 'pools'> & {
+  Omit<Document, 'forward' | 'listeners' | 'pools' | 'timeouts'> & {
+    /** Each with the timeouts that are in force for it. */
+    listeners: (Omit<Document['listeners'][number], 'timeouts'> & { timeouts: Timeouts })[]
     pools: (Document['pools'][string] & { name: string })[]
   }
 >
@@ -35,7 +38,7 @@ export type FilePoolConfig = Extract<DiscoveryConfig, { kind: 'file' }>
 /** What all pools with `kubernetes` share. */
 export type KubernetesConfig = Config['kubernetes']
 
-export type TimeoutsConfig = Config['timeouts']
+export type TimeoutsConfig = ListenerConfig['timeouts']
 export type DrainConfig = Config['drain']
 export type AdminConfig = Config['admin']
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { endpointAddress } from './address-field.ts'
+import { endpointAddress, endpointPlace } from './address-field.ts'
 import { connections, integer } from './field.ts'
 import { mapping } from './shape.ts'
 
@@ -19,22 +19,23 @@ const settings = {
 }
 const usual = mapping(settings).parse({})
 
-const shortEndpoint = endpointAddress().transform((address) => ({ ...address, ...usual }))
-
-/** Its inner form has a literal IP address without brackets, or a name, as `host`. */
+/** Its inner form has a literal IP address without brackets, or a name, as `host`; or a UNIX socket as `unix`. */
 export const endpoint = z.union([
-  shortEndpoint,
+  endpointPlace().transform((place) => ({ ...place, ...usual })),
   mapping({
-    address: endpointAddress().describe(
-      'HOST:PORT: an IP address, or a name that is looked up again every `refresh`.',
+    address: endpointPlace().describe(
+      'HOST:PORT: an IP address, or a name that is looked up again every `refresh`. Or unix:/PATH, unix:@NAME.',
     ),
     ...settings,
   }).transform(({ address, ...rest }) => ({ ...address, ...rest })),
 ])
 
-/** An endpoint in the file of a pool with `file`; endpoint-list.ts refuses names. */
+/**
+ * An endpoint in the file of a pool with `file`; endpoint-list.ts refuses names. Never a UNIX socket: whoever may
+ * write a list of gateways must not reach what only the host itself may, such as docker.sock.
+ */
 export const listedEndpoint = z.union([
-  shortEndpoint,
+  endpointAddress().transform((address) => ({ ...address, ...usual })),
   mapping({ address: endpointAddress().describe('ADDRESS:PORT'), ...share }).transform(
     ({ address, ...rest }) => ({ ...address, ...rest }),
   ),

@@ -141,18 +141,18 @@ export function duration(minMs = 1, maxMs = maxDurationMs, stepMs = 1) {
   return field((given) => readDuration(given, minMs, maxMs, stepMs), durationForm).meta({ [timed]: true })
 }
 
-/** A time in milliseconds, or `off`, which is 0. `on`: the time that the word stands for. */
-export function durationOrOff(on: string) {
+/** A time in milliseconds, or `off`, which is 0. `on`: the time that the word stands for; null: none. */
+export function durationOrOff(on: string | null) {
   return field<Ms>(
     (given) => {
       const state = readSwitch(given)
       if (state === false) return accept(0 as Ms)
-      const hint = switchHint(given)
+      const hint = state === true && on === null ? 'write the time, for example 8h' : switchHint(given)
       if (hint !== null) return refuse('must be `off` or a duration', hint)
       return readDuration(state === true ? on : given, 0, maxDurationMs, 1)
     },
     offForm,
-    onForm,
+    ...(on === null ? [] : [onForm]),
     durationForm,
   ).meta({ [timed]: true })
 }

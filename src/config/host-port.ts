@@ -8,6 +8,29 @@ export interface HostPort {
   readonly port: number
 }
 
+/** A UNIX socket: an absolute path, or `@name` in the abstract namespace. */
+export interface UnixPlace {
+  readonly unix: string
+}
+
+/** sun_path of sockaddr_un has 108 bytes: with a path goes its final zero, before an abstract name a zero: unix(7). */
+const maxUnixBytes = 107
+
+/** Reads what stands behind `unix:`. */
+export function parseUnix(path: string): Accepted<UnixPlace> | Refusal {
+  const expected = 'must be `unix:` and an absolute path, or `unix:@` and a name'
+  if (path.startsWith('//')) return refuse(expected, `write unix:${path.replace(/^\/+/, '/')}`)
+  // Blanks and control characters would make the label of a metric, or a line of the log, hard to read.
+  if (!/^[/@][^\s\p{Cc}]+$/u.test(path)) return refuse(expected, 'for example unix:/run/gateway.sock')
+  const bytes = Buffer.byteLength(path) - (path.startsWith('@') ? 1 : 0)
+  return bytes <= maxUnixBytes
+    ? accept({ unix: path })
+    : refuse(
+        `has more than ${maxUnixBytes} bytes after \`unix:\``,
+        'the kernel takes no longer name for a UNIX socket',
+      )
+}
+
 /** What an address is called in messages, and an example. */
 interface Form {
   readonly text: string
@@ -18,6 +41,11 @@ const endpointForm: Form = { text: 'HOST:PORT', example: '127.0.0.1:9080' }
 const listenForm: Form = {
   text: 'ADDRESS:PORT',
   example: '"[::]:80" for all addresses, 127.0.0.1:80 for this machine only',
+}
+
+/** Reads an endpoint of the configuration: `HOST:PORT`, or `unix:` and the name of a UNIX socket. */
+export function parsePlace(text: string): Accepted<HostPort | UnixPlace> | Refusal {
+  return text.startsWith('unix:') ? parseUnix(text.slice('unix:'.length)) : parseEndpoint(text)
 }
 
 /** Reads `HOST:PORT` of an endpoint: a literal address or a name, port 1 to 65535. */
@@ -92,8 +120,9 @@ function splitHostPort(text: string, form: Form): Accepted<{ host: string; port:
   // YAML goes on reading when the next `-` stands further to the right, or has no blank behind it.
   if (/\s-/.test(text))
     return refuse(`must be one ${form.text}`, 'begin each `- ` of a list in the same column')
-  if (text.startsWith('unix:') || text.startsWith('/'))
-    return refuse(expected, 'UNIX sockets are not supported')
+  if (text.startsWith('unix:'))
+    return refuse(expected, 'a UNIX socket can only stand in the `endpoints` of a pool')
+  if (text.startsWith('/')) return refuse(expected, `a UNIX socket is written unix:${text}`)
   if (text.includes('/')) return refuse(expected, 'drop everything from `/` on')
   if (text.includes(','))
     return refuse(`must be one ${form.text}`, `write a list: [${text.split(',').join(', ')}]`)

@@ -5,6 +5,7 @@ import { listenAddress, name } from './address-field.ts'
 import { cidr, protocolName, rangeList, rateOrOff, routeName } from './admission-field.ts'
 import { choice, connections, connectionsOrOff, duration, flag, integer, offOrMapping } from './field.ts'
 import { mapping, oneOrMore } from './shape.ts'
+import { listenerTimeouts } from './timeouts-schema.ts'
 
 const nothing = () => null
 
@@ -94,4 +95,7 @@ export const listener = mapping({
   maxConnections: connections()
     .optional()
     .describe('Connections of this listener; no limit of its own when left out.'),
+  timeouts: listenerTimeouts
+    .optional()
+    .describe('When its connections end; what is left out is as in `timeouts` of the whole program.'),
 }).transform(({ listen, ...rest }) => ({ ...rest, ...listen }))

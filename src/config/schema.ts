@@ -83,7 +83,7 @@ export const schema = mapping({
     ),
   listeners: z.array(listener).prefault([]).describe('What is listened on.'),
   pools: z.record(z.string(), pool).prefault({}).describe('Groups of endpoints, by name.'),
-  timeouts: timeouts.prefault({}).describe('When silent connections end.'),
+  timeouts: timeouts.prefault({}).describe('When connections end that do not end by themselves.'),
   limits: mapping({
     connections: autoOrConnections()
       .prefault('auto')

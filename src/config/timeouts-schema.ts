@@ -1,6 +1,6 @@
 import type { z } from 'zod'
-import type { Snapshot } from '../core/snapshot.ts'
-import { duration, integer } from './field.ts'
+import type { Timeouts } from '../core/snapshot.ts'
+import { duration, durationOrOff, integer } from './field.ts'
 import { mapping } from './shape.ts'
 
 // TCP_KEEPIDLE and TCP_KEEPINTVL are whole seconds up to 32767, TCP_KEEPCNT is at most 127: tcp(7), include/net/tcp.h.
@@ -13,7 +13,7 @@ const keepalive = mapping({
   count: integer(1, 127).prefault(4).describe('Unanswered probes that end the connection.'),
 })
 
-/** When silent connections end. */
+/** When connections end that do not end by themselves. */
 export const timeouts = mapping({
   // WebSockets and database sessions are silent for long; keepalive finds the dead ones sooner.
   idle: duration().prefault('1h').describe('Silence in both directions that ends a connection.'),
@@ -30,8 +30,48 @@ export const timeouts = mapping({
     .describe(
       'Ends a connection whose peer has acknowledged nothing for so long though bytes were sent to it.',
     ),
+  // A connection that is in use must not end because of its age, unless someone asks for it.
+  session: durationOrOff(null)
+    .prefault('off')
+    .describe(
+      'The longest life of a connection, up to a tenth shorter at random, or `off`. FIN to both sides, and RST `halfClose` later.',
+    ),
   keepalive: keepalive.prefault({}).describe('TCP keepalive on both sides.'),
-}).transform(({ stallMs, ...rest }) => ({
-  ...rest,
-  stallMs: stallMs ?? rest.idleMs,
-})) satisfies z.ZodType<Snapshot['timeouts']>
+})
+
+/** Those of a listener: what is left out is as for the whole program. */
+export const listenerTimeouts = mapping({
+  idle: duration().optional().describe('As `timeouts.idle`.'),
+  halfClose: duration().optional().describe('As `timeouts.halfClose`.'),
+  stall: duration().optional().describe('As `timeouts.stall`.'),
+  unacked: duration().optional().describe('As `timeouts.unacked`.'),
+  session: durationOrOff(null).optional().describe('As `timeouts.session`.'),
+  keepalive: mapping({
+    idle: keepaliveTime().optional().describe('As `timeouts.keepalive.idle`.'),
+    interval: keepaliveTime().optional().describe('As `timeouts.keepalive.interval`.'),
+    count: integer(1, 127).optional().describe('As `timeouts.keepalive.count`.'),
+  })
+    .optional()
+    .describe('As `timeouts.keepalive`, key by key.'),
+})
+
+/** What the connections of a listener have; `own`: null when it says nothing of its own. */
+export function timeoutsOf(
+  program: z.output<typeof timeouts>,
+  own: z.output<typeof listenerTimeouts> | null,
+): Timeouts {
+  const idleMs = own?.idleMs ?? program.idleMs
+  return {
+    idleMs,
+    halfCloseMs: own?.halfCloseMs ?? program.halfCloseMs,
+    // Written for neither, it follows the `idle` that is in force here.
+    stallMs: own?.stallMs ?? program.stallMs ?? idleMs,
+    unackedMs: own?.unackedMs ?? program.unackedMs,
+    sessionMs: own?.sessionMs ?? program.sessionMs,
+    keepalive: {
+      idleMs: own?.keepalive?.idleMs ?? program.keepalive.idleMs,
+      intervalMs: own?.keepalive?.intervalMs ?? program.keepalive.intervalMs,
+      count: own?.keepalive?.count ?? program.keepalive.count,
+    },
+  }
+}

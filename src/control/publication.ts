@@ -80,7 +80,7 @@ export class Publication {
   /** From what is known to what is sent, each step once and in this order. */
   #send(): void {
     const { registry, rules, dataPlane, machine } = this.#deps
-    const { listeners, limits, timeouts, log } = this.#config
+    const { listeners, limits, log } = this.#config
     const version = (dataPlane.snapshot?.version ?? 0) + 1
     const pools = this.#warm.published(registry.pools(version))
     dataPlane.publish({
@@ -92,9 +92,9 @@ export class Publication {
         pool: listener.pool,
         maxConnections: listener.maxConnections,
         ...rules.of(listener, dataPlane.slots.of(listener.name)),
+        timeouts: listener.timeouts,
       })),
       pools,
-      timeouts,
       maxConnections: connectionLimit(limits.connections, machine, this.#warm.sockets(pools)),
       access: log.access,
     })

@@ -8,6 +8,15 @@ export interface SocketAddress {
   readonly port: number
 }
 
+/** A UNIX stream socket of this host: an absolute path, or `@name` in the abstract namespace. */
+export interface UnixAddress {
+  readonly family: 'unix'
+  readonly path: string
+}
+
+/** Where an endpoint may be. Clients always have a SocketAddress. */
+export type EndpointAddress = SocketAddress | UnixAddress
+
 /**
  * Parses a literal IPv4 or IPv6 address (no brackets, no name). A v4-mapped IPv6 address becomes IPv4: it is
  * the same host, and every log line, hash and PROXY header must agree on that. A zone (`%eth0`) is dropped.
@@ -37,8 +46,9 @@ export function formatIp(address: { readonly family: 4 | 6; readonly bytes: Uint
   return address.family === 4 ? address.bytes.join('.') : formatIpv6(address.bytes)
 }
 
-/** `10.0.0.5:9443`, `[2001:db8::5]:9443`. */
-export function formatAddress(address: SocketAddress): string {
+/** `10.0.0.5:9443`, `[2001:db8::5]:9443`, `unix:/run/gateway.sock`. */
+export function formatAddress(address: EndpointAddress): string {
+  if (address.family === 'unix') return `unix:${address.path}`
   const ip = formatIp(address)
   return address.family === 4 ? `${ip}:${address.port}` : `[${ip}]:${address.port}`
 }

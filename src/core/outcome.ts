@@ -1,4 +1,7 @@
-/** Why a connection ended. `none`: both sides ended with FIN. `proxy`: a fault of ours. */
+/**
+ * Why a connection ended. `none`: both sides ended with FIN. `proxy`: a fault of ours, or the end of
+ * `timeouts.session`.
+ */
 export const causes = [
   'none',
   'client',
@@ -52,7 +55,10 @@ export type Refusal = (typeof refusals)[number]
 export const rejections = [...limits, 'resource', ...refusals] as const
 export type Rejection = (typeof rejections)[number]
 
-/** Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). */
+/**
+ * Why a dial failed. `local`: not the endpoint's fault (descriptors, local ports). `busy`: the backlog of its
+ * UNIX socket was full all the time.
+ */
 export const dialFailures = [
   'refused',
   'timeout',
@@ -60,6 +66,7 @@ export const dialFailures = [
   'reset',
   'ports-exhausted',
   'local',
+  'busy',
   'other',
 ] as const
 export type DialFailure = (typeof dialFailures)[number]

@@ -66,7 +66,7 @@ export function maxEjected(poolSize: number): number {
 
 /** False when the cause is on this machine: no descriptors, no local ports. */
 export function blames(error: AttemptError): boolean {
-  return error.reason !== 'local' && error.reason !== 'ports-exhausted'
+  return error.reason !== 'local' && error.reason !== 'ports-exhausted' && error.reason !== 'busy'
 }
 
 /**

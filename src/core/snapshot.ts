@@ -1,4 +1,4 @@
-import type { SocketAddress } from './address.ts'
+import type { EndpointAddress, SocketAddress } from './address.ts'
 import type { Admission } from './admission.ts'
 import type { AccessLevel, BalanceKind, ProxyProtocol, RefuseBy } from './policy.ts'
 import type { Routes } from './route.ts'
@@ -12,17 +12,21 @@ export interface Snapshot {
   readonly version: number
   readonly listeners: readonly ListenerSnapshot[]
   readonly pools: readonly PoolSnapshot[]
-  readonly timeouts: {
-    readonly idleMs: number
-    readonly halfCloseMs: number
-    readonly stallMs: number
-    readonly unackedMs: number
-    readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
-  }
   /** Connections of the whole program. */
   readonly maxConnections: number
   /** Which Outcomes main wants to be told of. */
   readonly access: AccessLevel
+}
+
+/** When connections end that do not end by themselves. */
+export interface Timeouts {
+  readonly idleMs: number
+  readonly halfCloseMs: number
+  readonly stallMs: number
+  readonly unackedMs: number
+  /** The longest life of a connection, from accept; 0: it may last for ever. */
+  readonly sessionMs: number
+  readonly keepalive: { readonly idleMs: number; readonly intervalMs: number; readonly count: number }
 }
 
 export interface ListenerSnapshot {
@@ -44,6 +48,7 @@ export interface ListenerSnapshot {
   /** How long a PROXY header, and then what routes look at, may take. */
   readonly headerMs: number
   readonly prefaceMs: number
+  readonly timeouts: Timeouts
 }
 
 export interface PoolSnapshot extends PoolRules {
@@ -81,14 +86,14 @@ export interface WarmSnapshot {
 }
 
 declare const endpointId: unique symbol
-/** `10.0.0.5:9443`: the endpoint's identity in hashes, metrics and logs. */
+/** `10.0.0.5:9443`, `unix:/run/gateway.sock`: the endpoint's identity in hashes, metrics and logs. */
 export type EndpointId = string & { readonly [endpointId]: true }
 
 export interface EndpointSnapshot {
   readonly id: EndpointId
   /** Index into the shared rows and into the health words. */
   readonly slot: number
-  readonly address: SocketAddress
+  readonly address: EndpointAddress
   /** 0 is used first. */
   readonly priority: number
   /** At least 1. */

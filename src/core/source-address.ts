@@ -1,4 +1,4 @@
-import { type SocketAddress, socketAddress } from './address.ts'
+import { type EndpointAddress, type SocketAddress, socketAddress } from './address.ts'
 
 /**
  * Of `connect.source`, checked when the configuration was read: local addresses, on a port that the kernel
@@ -14,9 +14,12 @@ export function parseSources(literals: readonly string[]): readonly SocketAddres
 
 /**
  * The local addresses from which an endpoint of `family` can be connected to. Almost always all or none of
- * them: a socket has one family, and a connection from the other one fails at once.
+ * them: a socket has one family, and a connection from the other one fails at once. None for a UNIX socket.
  */
-export function sourcesFor(sources: readonly SocketAddress[], family: 4 | 6): readonly SocketAddress[] {
+export function sourcesFor(
+  sources: readonly SocketAddress[],
+  family: EndpointAddress['family'],
+): readonly SocketAddress[] {
   if (sources.length === 0) return sources
   return sources.filter((source) => source.family === family)
 }
@@ -24,7 +27,7 @@ export function sourcesFor(sources: readonly SocketAddress[], family: 4 | 6): re
 /** The one whose turn it is; null: the kernel chooses. `next` counts up with each call. */
 export function sourceFor(
   sources: readonly SocketAddress[],
-  family: 4 | 6,
+  family: EndpointAddress['family'],
   next: () => number,
 ): SocketAddress | null {
   if (sources.length === 0) return null

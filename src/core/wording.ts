@@ -62,6 +62,22 @@ export function errorText(error: unknown): string {
   return message.replaceAll(/\s+/g, ' ').trim() || errorCode(error)
 }
 
+const socketTexts: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such socket',
+  ECONNREFUSED: 'nobody listens at this socket',
+  EACCES:
+    'no permission: this user needs write access to the socket, and search access to every folder above it',
+  EPERM:
+    'no permission: this user needs write access to the socket, and search access to every folder above it',
+  EPROTOTYPE: 'it is no stream socket',
+  EAGAIN: 'its backlog is full',
+}
+
+/** The same for a connection to a UNIX socket, whose rights are those of a file. */
+export function unixErrorText(error: unknown): string {
+  return socketTexts[errorCode(error)] ?? errorText(error)
+}
+
 const fileTexts: Readonly<Record<string, string>> = {
   ENOENT: 'it is missing',
   ENOTDIR: 'it is missing',

@@ -1,5 +1,5 @@
 import type { EndpointConfig, PoolConfig } from '../config/config.ts'
-import { formatAddress, joinHostPort, parseIp, type SocketAddress, socketAddress } from '../core/address.ts'
+import { type EndpointAddress, formatAddress, joinHostPort, parseIp, socketAddress } from '../core/address.ts'
 import type { EndpointId } from '../core/snapshot.ts'
 import { HostLookup, type HostLookupDeps, type Use } from './host-lookup.ts'
 import type { ResolvedEndpoint, ResolvedPool, UnresolvedName } from './resolved-pool.ts'
@@ -53,6 +53,10 @@ export class Names {
     const named: ResolvedEndpoint[] = []
     const unresolved: UnresolvedName[] = []
     for (const entry of config.endpoints) {
+      if ('unix' in entry) {
+        literal.push(resolvedEndpoint(entry, { family: 'unix', path: entry.unix }, null))
+        continue
+      }
       const address = socketAddress(entry.host, entry.port)
       if (address !== undefined) {
         literal.push(resolvedEndpoint(entry, address, null))
@@ -79,8 +83,9 @@ export class Names {
 function usesOf(configs: readonly PoolConfig[]): ReadonlyMap<string, Use> {
   const pools = new Map<string, Set<PoolConfig>>()
   for (const config of configs) {
-    for (const { host } of config.endpoints) {
-      if (parseIp(host) !== undefined) continue
+    for (const endpoint of config.endpoints) {
+      if ('unix' in endpoint || parseIp(endpoint.host) !== undefined) continue
+      const { host } = endpoint
       const users = pools.get(host)
       if (users === undefined) pools.set(host, new Set([config]))
       else users.add(config)
@@ -96,7 +101,7 @@ function usesOf(configs: readonly PoolConfig[]): ReadonlyMap<string, Use> {
 
 function resolvedEndpoint(
   entry: EndpointConfig,
-  address: SocketAddress,
+  address: EndpointAddress,
   name: string | null,
 ): ResolvedEndpoint {
   const { priority, weight, maxConnections } = entry

@@ -1,5 +1,5 @@
 import type { PoolConfig } from '../config/config.ts'
-import type { SocketAddress } from '../core/address.ts'
+import type { EndpointAddress } from '../core/address.ts'
 import type { EndpointId } from '../core/snapshot.ts'
 
 /** A pool of the configuration with its names turned into addresses. */
@@ -13,7 +13,7 @@ export interface ResolvedPool {
 
 export interface ResolvedEndpoint {
   readonly id: EndpointId
-  readonly address: SocketAddress
+  readonly address: EndpointAddress
   /** The name it was resolved from; null when the configuration says an address. */
   readonly name: string | null
   readonly priority: number

@@ -13,7 +13,9 @@ export function selfForward(config: Config, hostAddresses: readonly string[]): s
   const own = new Set(hostAddresses.map(canonical))
   for (const pool of config.pools) {
     const listeners = config.listeners.filter((listener) => poolsOf(listener).includes(pool.name))
-    for (const { host, port } of pool.endpoints) {
+    for (const endpoint of pool.endpoints) {
+      if ('unix' in endpoint) continue
+      const { host, port } = endpoint
       const hit = listenerAt(listeners, host, port, own)
       if (hit !== undefined) {
         return (
@@ -45,9 +47,11 @@ export class LoopGuard {
     const { name } = pool.config
     const listeners = all.filter((listener) => poolsOf(listener).includes(name))
     const ports = new Set(listeners.map(({ port }) => port))
-    if (!pool.endpoints.some(({ address }) => ports.has(address.port))) return pool
+    if (!pool.endpoints.some(({ address }) => address.family !== 'unix' && ports.has(address.port)))
+      return pool
     const own = new Set(this.#hostAddresses().map(canonical))
     const endpoints = pool.endpoints.filter(({ id, address }) => {
+      if (address.family === 'unix') return true
       const hit = listenerAt(listeners, formatIp(address), address.port, own)
       if (hit !== undefined) this.#tell(name, id, hit)
       return hit === undefined

@@ -22,7 +22,8 @@ export interface SubjectListener {
   /** A literal address. */
   readonly host: string
   readonly port: number
-  readonly pool: string
+  /** What no route takes goes there; null: that is refused. */
+  readonly pool: string | null
 }
 
 export interface SubjectPool {
@@ -52,7 +53,8 @@ export function subjectOf(config: Config, source: string, running: Status | null
     listeners: listeners.filter(({ port }) => port !== 0),
     pools: pools.map(({ name, endpoints, discovery, sendProxyProtocol, warm }) => ({
       name,
-      endpoints: discovery === null ? endpoints : foundBy(running, name),
+      endpoints:
+        discovery === null ? endpoints.filter((endpoint) => 'host' in endpoint) : foundBy(running, name),
       sendProxyProtocol,
       warm: warm !== null,
     })),

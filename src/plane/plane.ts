@@ -1,7 +1,7 @@
 import type { BoundSocket } from 'node:net'
-import type { SocketAddress } from '../core/address.ts'
+import type { EndpointAddress, SocketAddress } from '../core/address.ts'
 import type { Closed } from '../core/outcome.ts'
-import type { Snapshot } from '../core/snapshot.ts'
+import type { Timeouts } from '../core/snapshot.ts'
 
 /** How bytes move. A plane never decides anything, and policy never looks behind this interface. */
 export interface Plane<W extends Wire> {
@@ -13,9 +13,10 @@ export interface Plane<W extends Wire> {
   listen(listening: ListenSpec, accept: (downstream: W) => void, refused: () => void): Listening
   /**
    * Connects. Sends nothing, so every failure may be retried on another endpoint. `done` is called exactly once, never
-   * before dial() returned. Cancelling closes the half-made socket, and `done` is not called any more.
+   * before dial() returned. Cancelling closes the half-made socket, and `done` is not called any more. EAGAIN
+   * of a UNIX socket: its backlog is full.
    */
-  dial(address: SocketAddress, options: DialOptions, done: (result: Dialed<W>) => void): Cancel
+  dial(address: EndpointAddress, options: DialOptions, done: (result: Dialed<W>) => void): Cancel
   /**
    * Sends `header` in one write with whatever the client has already sent (never waits for it), then copies both ways
    * until both directions have ended, and closes both sockets. Takes both wires over.
@@ -78,7 +79,7 @@ export interface RelayOptions {
 }
 
 /** Shared by many relays; milliseconds. */
-export type RelayTimeouts = Snapshot['timeouts']
+export type RelayTimeouts = Omit<Timeouts, 'sessionMs'>
 
 /** Whose relay it is. Told of every relayed chunk, which must be cheap. An object: a closure would live as long as the relay. */
 export interface RelayOwner {
@@ -117,7 +118,7 @@ export const maxPeekBytes = 16 * 1024
 
 /** One connected socket. The session owns it until it hands it to relay(), closes or resets it. */
 export interface Wire {
-  /** v4-mapped addresses are IPv4 here. */
+  /** v4-mapped addresses are IPv4 here. Of a connection to a UNIX socket, no address: 0.0.0.0:0. */
   readonly remote: SocketAddress
   readonly local: SocketAddress
   /**

@@ -1,6 +1,7 @@
 /**
  * What the kernel knows about a connected TCP socket that reads and writes do not show. Each look is a system
- * call, so a plane asks only when a deadline is due or a reset waits.
+ * call, so a plane asks only when a deadline is due or a reset waits. A UNIX socket has no TcpSight, and what its
+ * peer has not read yet counts as unacknowledged.
  */
 export interface Sight {
   /**

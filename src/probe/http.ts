@@ -44,7 +44,7 @@ export async function probeHttp(
       if (client === undefined) probe.failed(error)
     }
     const converse = (ready: Socket) => {
-      client = new undici.Client(`${kind}://${formatAddress(target.address)}`, {
+      client = new undici.Client(`${kind}://${authorityOf(target)}`, {
         // Not at once: undici ignores a connection that it gets before its own call has returned.
         connect: (_, callback) => queueMicrotask(() => callback(null, ready)),
         maxRequestsPerClient: 1,
@@ -81,7 +81,7 @@ async function ask(client: Client, target: ProbeAddress, options: HttpProbe, pro
   const { statusCode, body } = await client.request({
     method: 'GET',
     path: options.path,
-    headers: { host: options.host ?? formatAddress(target.address), 'user-agent': 'spliceway-probe' },
+    headers: { host: options.host ?? authorityOf(target), 'user-agent': 'spliceway-probe' },
     reset: true, // Connection: close
   })
   // How it ends, because of the status or the limit, is an error that nobody waits for.
@@ -96,6 +96,11 @@ async function ask(client: Client, target: ProbeAddress, options: HttpProbe, pro
     if (bodyBytes >= maxBodyBytes) break
   }
   probe.passed(`status ${statusCode}`, true)
+}
+
+/** Of a UNIX socket, which has no address that HTTP knows, `localhost`. */
+function authorityOf({ address }: ProbeAddress): string {
+  return address.family === 'unix' ? 'localhost' : formatAddress(address)
 }
 
 /** A Host header without its port. */

@@ -1,5 +1,5 @@
 import type { HealthConfig } from '../config/config.ts'
-import type { SocketAddress } from '../core/address.ts'
+import type { EndpointAddress } from '../core/address.ts'
 import type { Verdict } from '../core/health.ts'
 import type { ProxyProtocol } from '../core/policy.ts'
 import type { EndpointId } from '../core/snapshot.ts'
@@ -14,7 +14,7 @@ import { probeTls } from './tls.ts'
 export interface ProbeTarget {
   readonly pool: string
   readonly endpoint: EndpointId
-  readonly address: SocketAddress
+  readonly address: EndpointAddress
   readonly health: HealthConfig
   readonly proxyProtocol: ProxyProtocol
 }
@@ -45,10 +45,13 @@ export function probe(
   switch (how.kind) {
     case 'off':
       return Promise.resolve({ ok: false, reason: 'probing is off', fault: 'local' })
-    case 'tcp':
-      return how.close === 'fin'
-        ? probeTcp(probeAddress(target, how.port), limits)
-        : probeTcpUnseen(probeAddress(target, how.port).address, holdAck, limits)
+    case 'tcp': {
+      const to = probeAddress(target, how.port)
+      // A UNIX socket has no handshake to end early: whoever connects is accepted.
+      return how.close === 'fin' || to.address.family === 'unix'
+        ? probeTcp(to, limits)
+        : probeTcpUnseen(to.address, holdAck, limits)
+    }
     case 'http':
       return probeHttp(probeAddress(target, how.port), how, limits)
     case 'tls':
@@ -58,7 +61,8 @@ export function probe(
 
 /** A PROXY header goes to the endpoint's own port only: a separate health port does not expect one. */
 function probeAddress(target: ProbeTarget, port: number | null): ProbeAddress {
-  const address = { ...target.address, port: port ?? target.address.port }
-  const sends = address.port === target.address.port && target.proxyProtocol !== 'off'
-  return { address, header: sends ? probeHeader(target.proxyProtocol) : null }
+  const { address: own, proxyProtocol } = target
+  const address = own.family === 'unix' ? own : { ...own, port: port ?? own.port }
+  const isOwn = own.family === 'unix' || port === null || port === own.port
+  return { address, header: isOwn && proxyProtocol !== 'off' ? probeHeader(proxyProtocol) : null }
 }

@@ -1,31 +1,55 @@
 import { connect, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
-import { formatIp, type SocketAddress } from '../core/address.ts'
+import { type EndpointAddress, formatIp } from '../core/address.ts'
+import { errorCode, isLocal, unixErrorText } from '../core/wording.ts'
 
 /** Where a probe goes. */
 export interface ProbeAddress {
   /** With the probe's port, which need not be the endpoint's. */
-  readonly address: SocketAddress
+  readonly address: EndpointAddress
   /** A PROXY header that has to come before anything else; null: none. */
   readonly header: Uint8Array | null
 }
 
+/** How soon a UNIX socket whose backlog is full is asked again, until the probe's time is over. */
+const busyMs = 20
+
 /**
  * Connects and writes the header; `connected` is called once that is done. `failed` hears of every error of
- * the socket, later ones included. The caller destroys the socket.
+ * the socket, later ones included. The caller destroys what is returned.
  */
 export function openSocket(
-  { address, header }: ProbeAddress,
+  target: ProbeAddress,
   connected: (socket: Socket) => void,
   failed: (error: Error) => void,
-): Socket {
-  const socket = connect({ host: formatIp(address), port: address.port })
-  socket.on('error', failed)
+): { destroy(): void } {
+  const { address, header } = target
+  const isUnix = address.family === 'unix'
+  const socket = isUnix
+    ? connect({ path: address.path.replace(/^@/, '\0') })
+    : connect({ host: formatIp(address), port: address.port })
+  let timer: NodeJS.Timeout | undefined
+  let again: { destroy(): void } | undefined
+  socket.on('error', (error) => {
+    if (isUnix && errorCode(error) === 'EAGAIN') {
+      timer = setTimeout(() => {
+        again = openSocket(target, connected, failed)
+      }, busyMs)
+      return
+    }
+    failed(isUnix && !isLocal(error) ? new Error(unixErrorText(error), { cause: error }) : error)
+  })
   socket.once('connect', () => {
     if (header !== null) socket.write(header)
     connected(socket)
   })
-  return socket
+  return {
+    destroy() {
+      clearTimeout(timer)
+      again?.destroy()
+      socket.destroy()
+    },
+  }
 }
 
 /**

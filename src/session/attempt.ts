@@ -1,16 +1,16 @@
 import type { AttemptError } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { add, connectHistogram, endpointCell, endpointField, failureCell, observe } from '../core/tally.ts'
-import type { Cancel, Dialed, Wire } from '../plane/plane.ts'
+import type { Cancel, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
-import { dialEndpoint } from './dial-endpoint.ts'
+import { dialEndpoint, type EndpointDialed } from './dial-endpoint.ts'
 import { reasonOf } from './dial-failure.ts'
 
 /** The owner of a dial, which is told what becomes of it. */
 export interface AttemptOwner<W extends Wire> {
   connected(attempt: Attempt<W>, wire: W, ms: number): void
   failed(attempt: Attempt<W>, error: AttemptError, ms: number): void
-  /** No answer so far, and the endpoint is suspect from now on. The dial goes on. */
+  /** No answer so far, and the endpoint is suspect from now on, unless it is only busy. The dial goes on. */
   unanswered(attempt: Attempt<W>): void
 }
 
@@ -51,6 +51,8 @@ export class Attempt<W extends Wire> {
   readonly #owner: AttemptOwner<W>
   readonly #cancelDial: Cancel
   #cancelTimer: Cancel
+  /** The latest try found the backlog of a UNIX socket full: somebody is there. */
+  #busy = false
   /** The one dial that finds out whether a suspect endpoint is back. */
   #trial: boolean
 
@@ -93,6 +95,10 @@ export class Attempt<W extends Wire> {
     const { plane, row, tally, signs } = this.#context
     this.#cancelTimer = plane.after(this.plan.limitMs - this.ms, () => this.#timedOut())
     const { slot } = this.endpoint
+    if (this.#busy) {
+      this.#owner.unanswered(this)
+      return
+    }
     add(row, endpointCell(slot) + endpointField.unanswered, 1)
     if (tally.suspect(slot)) {
       this.#trial = true
@@ -104,10 +110,14 @@ export class Attempt<W extends Wire> {
   /** Decided without asking the clock, because a timer of libuv may fire a millisecond early. */
   #timedOut(): void {
     this.#cancelDial()
-    this.#failed({ reason: 'timeout', code: 'ETIMEDOUT' })
+    this.#failed(this.#busy ? { reason: 'busy', code: 'EAGAIN' } : { reason: 'timeout', code: 'ETIMEDOUT' })
   }
 
-  #dialed(dialed: Dialed<W>): void {
+  #dialed(dialed: EndpointDialed<W>): void {
+    if (dialed.kind === 'busy') {
+      this.#busy = true
+      return
+    }
     if (dialed.kind === 'failed') {
       this.#failed({ reason: reasonOf(dialed.code), code: dialed.code })
       return
@@ -130,7 +140,7 @@ export class Attempt<W extends Wire> {
     const { row, reports } = this.#context
     const { slot } = this.endpoint
     this.#over()
-    if (error.reason === 'refused' || error.reason === 'reset') this.#answered()
+    if (error.reason === 'refused' || error.reason === 'reset' || error.reason === 'busy') this.#answered()
     else this.#endTrial()
     add(row, failureCell(slot, error.reason), 1)
     reports.attempt({ slot, ms, error })

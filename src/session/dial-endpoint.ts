@@ -8,14 +8,35 @@ interface DialContext<W extends Wire> {
   readonly nextSource: () => number
 }
 
+/** `busy`: the backlog of a UNIX socket is full. Told each time; the dial goes on until it is cancelled. */
+export type EndpointDialed<W> = Dialed<W> | { readonly kind: 'busy' }
+
+/** How soon a full backlog is asked again; the last one stays. The kernel has no event for a place in it. */
+const busyPausesMs = [5, 10, 20] as const
+
 /** Plane.dial to an endpoint as its pool has it: from the source address whose turn it is. Every dial of a worker is made here. */
 export function dialEndpoint<W extends Wire>(
   { plane, nextSource }: DialContext<W>,
   { name, connect }: PoolSnapshot,
   { address }: EndpointSnapshot,
   forClient: boolean,
-  done: (result: Dialed<W>) => void,
+  done: (result: EndpointDialed<W>) => void,
 ): Cancel {
   const source = sourceFor(connect.source, address.family, nextSource)
-  return plane.dial(address, { source, group: name, forClient }, done)
+  const options = { source, group: name, forClient }
+  if (address.family !== 'unix') return plane.dial(address, options, done)
+  let tries = 0
+  let cancel: Cancel
+  const dial = (): void => {
+    cancel = plane.dial(address, options, (result) => {
+      if (result.kind === 'connected' || result.code !== 'EAGAIN') {
+        done(result)
+        return
+      }
+      cancel = plane.after(busyPausesMs[tries++] ?? busyPausesMs[2], dial)
+      done({ kind: 'busy' }) // last: it may cancel
+    })
+  }
+  dial()
+  return () => cancel()
 }

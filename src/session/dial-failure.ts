@@ -4,6 +4,7 @@ import type { DialFailure } from '../core/outcome.ts'
 export function reasonOf(code: string): DialFailure {
   switch (code) {
     case 'ECONNREFUSED':
+    case 'ENOENT': // a UNIX socket that nobody has made
       return 'refused'
     case 'ETIMEDOUT':
       return 'timeout'
@@ -15,7 +16,7 @@ export function reasonOf(code: string): DialFailure {
       return 'unreachable'
     case 'EADDRNOTAVAIL':
     case 'EADDRINUSE':
-    case 'EAGAIN': // Linux: no local port left for this destination
+    case 'EAGAIN': // Linux: no local port left for this destination; of a UNIX socket dialEndpoint() takes it
       return 'ports-exhausted'
     case 'EMFILE':
     case 'ENFILE':

@@ -1,4 +1,4 @@
-import type { Cause, EndedBy } from '../core/outcome.ts'
+import type { EndedBy, Outcome } from '../core/outcome.ts'
 import type { EndpointSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -11,6 +11,7 @@ import {
 } from '../core/tally.ts'
 import type { Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
 import type { Route, SessionContext } from './context.ts'
+import { endedByAge } from './lifetime.ts'
 import type { Connected } from './round.ts'
 import { causeOf, wasCutOff } from './verdict.ts'
 import type { Waiter } from './waiting.ts'
@@ -21,6 +22,7 @@ type Speech = { readonly kind: 'none' } | Waiter | { readonly kind: 'heard' }
 
 const none = { kind: 'none' } as const
 const heard = { kind: 'heard' } as const
+const byAge = { cause: 'proxy', closed: { first: 'proxy', how: 'timeout' } } as const
 
 /** Whose connection it is. */
 export interface RelayingOwner {
@@ -40,6 +42,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
   readonly #warm: boolean
   /** Why kill() or finish() was called; what its end is told as when that was the reason. */
   #endedBy: EndedBy = 'admin'
+  #outlived = false
   #speech: Speech = none
   /** The endpoint's FIN was read. */
   #spent = false
@@ -47,7 +50,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
   /** Hands over; bytes may move before it returns. `header` goes ahead of them. */
   constructor(
     context: SessionContext<W>,
-    { snapshot, listener }: Route,
+    { listener }: Route,
     downstream: W,
     { wire, endpoint, warm }: Connected<W>,
     header: Uint8Array | null,
@@ -60,7 +63,14 @@ export class Relaying<W extends Wire> implements RelayOwner {
     this.#owner = owner
     this.#warm = warm
     add(context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
-    this.relay = context.plane.relay(downstream, wire, { header, timeouts: snapshot.timeouts, owner: this })
+    const { timeouts } = listener
+    this.relay = context.plane.relay(downstream, wire, { header, timeouts, owner: this })
+  }
+
+  /** Its life is over: FIN to both. */
+  outlive(): void {
+    this.#outlived = true
+    this.relay.finish()
   }
 
   kill(cause: EndedBy): void {
@@ -101,8 +111,8 @@ export class Relaying<W extends Wire> implements RelayOwner {
     this.#owner.ended(end)
   }
 
-  /** It is no connection of the endpoint any more. Returns why. */
-  leave(end: RelayEnd): Cause {
+  /** It is no connection of the endpoint any more. Returns why, and how. */
+  leave(end: RelayEnd): Pick<Outcome, 'cause' | 'closed'> {
     const { row } = this.#context
     const { slot } = this.endpoint
     const cells = endpointCell(slot)
@@ -110,7 +120,8 @@ export class Relaying<W extends Wire> implements RelayOwner {
     if (this.#spent) add(row, cells + endpointField.spent, -1)
     if (this.#warm && wasLost(end)) add(row, staleCell(slot, 'used'), 1)
     if (this.#speech.kind !== 'heard') this.#unheard(this.#speech, end)
-    return causeOf(end, this.#endedBy)
+    if (this.#outlived && endedByAge(end)) return byAge
+    return { cause: causeOf(end, this.#endedBy), closed: end.closed }
   }
 
   /** It ended before the endpoint has said anything. That a warm connection was given up is no fault. */

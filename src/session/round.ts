@@ -1,5 +1,5 @@
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
-import type { AttemptError } from '../core/outcome.ts'
+import type { AttemptError, DialFailure } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { sourcesFor } from '../core/source-address.ts'
 import { add, endpointCell, endpointField, healthBit, takenLast } from '../core/tally.ts'
@@ -97,7 +97,7 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
     const { reason, code } = error
     this.#remove(attempt)
     this.#ended(attempt, ms, code)
-    this.#owner.trouble = reason === 'local' || reason === 'ports-exhausted' ? 'resource' : 'endpoint-down'
+    this.#owner.trouble = shortages.has(reason) ? 'resource' : 'endpoint-down'
     if (reason === 'ports-exhausted' && attempt.plan.sourcesLeft > 1) {
       this.#dial(attempt.endpoint, attempt.plan.sourcesLeft - 1, false)
     } else if (reason === 'local') {
@@ -209,5 +209,8 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
     this.#owner.attempted(attempt.endpoint, ms, error)
   }
 }
+
+/** Somebody has no room: this host, or an endpoint for one more connection. */
+const shortages: ReadonlySet<DialFailure> = new Set<DialFailure>(['local', 'ports-exhausted', 'busy'])
 
 const none: readonly never[] = []

@@ -16,6 +16,7 @@ import { judgeClient } from './admit.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import { headerOut } from './header-out.ts'
+import { beginLife } from './lifetime.ts'
 import type { LiveSession } from './live.ts'
 import { Preface, type PrefaceOwner } from './preface.ts'
 import type { Waiter } from './queue.ts'
@@ -78,6 +79,7 @@ type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
 
 const byReset: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'rst' } }
 const byKill: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'kill' } }
+const byAge: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'timeout' } }
 const byClient: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'rst' } }
 const byClientsEnd: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'fin' } }
 
@@ -98,6 +100,8 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   #entry: number | null
   #attempts: Outcome['attempts'] = none
   #state: State<W> = fresh
+  /** Ends the wait for the end of its life. */
+  #cancelLife: Cancel
 
   constructor(context: SessionContext<W>, entrance: Entrance, downstream: W, entry: number | null) {
     this.#context = context
@@ -108,6 +112,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#startMs = context.plane.now()
     // For the log at once: a wire that was reset may not know it any more.
     this.#client = entrance.snapshot.access === 'none' ? null : downstream.remote
+    this.#cancelLife = beginLife(context, entrance.listener.timeouts, () => this.#outlived())
   }
 
   /**
@@ -230,6 +235,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
 
   drop(): void {
     const state = this.#state
+    this.#cancelLife()
     this.#setState(over)
     switch (state.kind) {
       case 'preface':
@@ -254,7 +260,20 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     const state = this.#state
     if (state.kind !== 'relaying') return
     const phase = end.halfClosed && end.kind !== 'clean' ? 'half-closed' : 'data'
-    this.#close(state.leave(end), phase, end, state)
+    const { cause, closed } = state.leave(end)
+    this.#close(cause, phase, { ...end, closed }, state)
+  }
+
+  /** FIN to both, and RST to those who are left `halfClose` later; where no endpoint was reached, RST at once. */
+  #outlived(): void {
+    const state = this.#state
+    if (state.kind !== 'relaying') {
+      this.#unserved('proxy', byAge)
+      return
+    }
+    const { halfCloseMs } = this.#entrance.listener.timeouts
+    this.#cancelLife = this.#context.plane.after(halfCloseMs, () => state.relay.kill())
+    state.outlive()
   }
 
   /** Who stops waiting leaves the queue. */
@@ -370,6 +389,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   /** Everything but the line of the log. Returns how long it has been here. */
   #leave(cause: Cause, phase: Phase): number {
     this.#setState(over)
+    this.#cancelLife()
     const { row, live, plane, sources } = this.#context
     const { slot } = this.#entrance.listener
     const durationMs = plane.now() - this.#startMs

@@ -13,8 +13,8 @@ import {
   type Tally,
   takenLast,
 } from '../core/tally.ts'
-import type { Cancel, Dialed, Plane, Wire } from '../plane/plane.ts'
-import { dialEndpoint } from './dial-endpoint.ts'
+import type { Cancel, Plane, Wire } from '../plane/plane.ts'
+import { dialEndpoint, type EndpointDialed } from './dial-endpoint.ts'
 import { reasonOf } from './dial-failure.ts'
 import type { Reports } from './reports.ts'
 
@@ -155,6 +155,7 @@ export class Shelf<W extends Wire> {
     const startMs = plane.now()
     add(row, this.#cells + endpointField.attempts, 1)
     const cancelDial = dialEndpoint(this.#context, this.#pool, this.#endpoint, false, (dialed) => {
+      if (dialed.kind === 'busy') cancelDial()
       cancelTimeout()
       this.#dials.delete(stop)
       this.#dialed(dialed, plane.now() - startMs)
@@ -175,7 +176,12 @@ export class Shelf<W extends Wire> {
    * Reported like any other dial: where every client finds a warm connection, passive health learns of no
    * other dials.
    */
-  #dialed(dialed: Dialed<W>, ms: number): void {
+  #dialed(dialed: EndpointDialed<W>, ms: number): void {
+    // The clients have the places in its backlog.
+    if (dialed.kind === 'busy') {
+      this.#pause()
+      return
+    }
     if (dialed.kind === 'failed') {
       this.#failed({ reason: reasonOf(dialed.code), code: dialed.code }, ms)
       return

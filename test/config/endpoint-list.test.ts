@@ -42,6 +42,11 @@ const bad: readonly (readonly [string, string, RegExp])[] = [
     /^error: endpoint \[1\] must have an IP address\n {2}--> gateways.yaml:2:3\n/,
   ],
   ['a name in a mapping', '- { address: gw.internal:80 }', /gateways.yaml:1:14\n/],
+  [
+    'a UNIX socket, which only the configuration may name',
+    '- unix:/run/docker.sock\n',
+    /^error: \[0\] must be HOST:PORT\n[\s\S]*a UNIX socket can only stand in the `endpoints` of a pool/,
+  ],
   ['an address without a port', '- 10.0.0.5\n', /\[0\] has no port\n/],
   [
     'an unknown key',

@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import type { Config } from '../../src/config/config.ts'
 import { parseForwards } from '../../src/config/forward.ts'
 import { parseForwardKey } from '../../src/config/forward-key.ts'
-import { listener as listenerSchema } from '../../src/config/listener-schema.ts'
 import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
 import type { Parsed } from '../../src/config/resolve.ts'
+import { usualListener } from '../helpers/forwarder.ts'
 
 function ok(parsed: Parsed): Config {
   if (parsed.kind === 'ok') return parsed.config
@@ -25,7 +25,7 @@ const endpoint = (host: string, port: number) => ({
   maxConnections: null,
 })
 
-const usual = listenerSchema.parse({ name: 'any', listen: '127.0.0.1:1', pool: 'any' })
+const usual = usualListener
 
 test('a forward makes a listener on all addresses and a pool of the same name', (t) => {
   const { listeners, pools } = ok(parseForwards(['80=127.0.0.1:9080', '443=10.0.0.5:9443,10.0.0.6:9443']))

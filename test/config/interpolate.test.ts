@@ -78,14 +78,14 @@ test('a variable fills fields of every type', (t) => {
     },
   )
   if (parsed.kind !== 'ok') return t.fail(JSON.stringify(parsed.problems))
-  const { listeners, pools, workers, timeouts } = parsed.config
+  const { listeners, pools, workers } = parsed.config
   t.like(listeners, [{ name: 'web', host: '::', port: 80, pool: 'web', maxConnections: 5 }])
   t.deepEqual(pools[0]?.endpoints, [
     { host: '10.0.0.5', port: 9080, priority: 0, weight: 7, maxConnections: null },
   ])
   t.is(pools[0]?.balance, 'source-hash')
   t.is(workers, 2)
-  t.is(timeouts.idleMs, 540_000)
+  t.is(listeners[0]?.timeouts.idleMs, 540_000)
 })
 
 test('a key is never expanded', (t) => {

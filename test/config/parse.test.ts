@@ -26,14 +26,50 @@ pools: { web: { endpoints: ["[::FFFF:10.0.0.5]:1", "[2001:db8::0:5]:2", "Node.In
 `)
   t.is(listeners[0]?.host, '2001:db8::1')
   t.deepEqual(
-    pools[0]?.endpoints.map(({ host }) => host),
+    pools[0]?.endpoints.map((one) => 'host' in one && one.host),
     ['10.0.0.5', '2001:db8::5', 'node.internal.', 'my_service'],
   )
 })
 
 test('`stall` is as `idle` when it is left out', (t) => {
-  t.is(ok(`forward: { 80: 10.0.0.5:1 }\ntimeouts: { idle: 9m }`).timeouts.stallMs, 540_000)
-  t.is(ok(`forward: { 80: 10.0.0.5:1 }\ntimeouts: { idle: 9m, stall: 5s }`).timeouts.stallMs, 5000)
+  t.is(ok(`forward: { 80: 10.0.0.5:1 }\ntimeouts: { idle: 9m }`).listeners[0]?.timeouts.stallMs, 540_000)
+  t.is(
+    ok(`forward: { 80: 10.0.0.5:1 }\ntimeouts: { idle: 9m, stall: 5s }`).listeners[0]?.timeouts.stallMs,
+    5000,
+  )
+})
+
+test('a listener has the timeouts of the program where it says nothing of its own', (t) => {
+  const { listeners } = ok(`
+timeouts: { idle: 9m, session: 8h, keepalive: { idle: 30s, count: 5 } }
+listeners:
+  - { name: a, listen: "[::]:1", pool: web }
+  - { name: b, listen: "[::]:2", pool: web, timeouts: { idle: 1m, session: off, keepalive: { count: 2 } } }
+  - { name: c, listen: "[::]:3", pool: web, timeouts: { stall: 2m } }
+pools: { web: { endpoints: [10.0.0.5:1] } }
+`)
+  const usual = {
+    idleMs: 540_000,
+    halfCloseMs: 60_000,
+    stallMs: 540_000,
+    unackedMs: 120_000,
+    sessionMs: 28_800_000,
+    keepalive: { idleMs: 30_000, intervalMs: 15_000, count: 5 },
+  }
+  t.deepEqual(
+    listeners.map(({ timeouts }) => timeouts),
+    [
+      usual,
+      {
+        ...usual,
+        idleMs: 60_000,
+        stallMs: 60_000,
+        sessionMs: 0,
+        keepalive: { ...usual.keepalive, count: 2 },
+      },
+      { ...usual, stallMs: 120_000 },
+    ],
+  )
 })
 
 const probes: readonly (readonly [string, unknown])[] = [
@@ -146,7 +182,7 @@ pools:
 })
 
 test('a byte order mark and Windows line ends are no part of the text', (t) => {
-  t.is(ok('\ufeffforward:\r\n  80: 10.0.0.5:1\r\n').pools[0]?.endpoints[0]?.port, 1)
+  t.like(ok('\ufeffforward:\r\n  80: 10.0.0.5:1\r\n').pools[0]?.endpoints[0], { port: 1 })
 })
 
 test('words that YAML 1.1 took for other types are text', (t) => {

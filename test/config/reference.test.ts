@@ -124,7 +124,7 @@ for (const { name, ports, ready } of gateways) {
   test(`config/${name} sends PROXY v2 to three nodes and asks their readiness port`, (t) => {
     const { pools, admin } = ok(read(name))
     t.deepEqual(
-      pools.map(({ endpoints }) => endpoints.map(({ port }) => port)),
+      pools.map(({ endpoints }) => endpoints.map((one) => 'port' in one && one.port)),
       ports.map((port) => [port, port, port]),
     )
     for (const { health, sendProxyProtocol } of pools) {

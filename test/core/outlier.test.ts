@@ -156,7 +156,7 @@ test('a single endpoint is never ejected, of two one may be', (t) => {
 
 test('descriptors and local ports that ran out blame nobody, everything else does', (t) => {
   const innocent = dialFailures.filter((reason) => !blames({ reason, code: 'E' }))
-  t.deepEqual(innocent, ['ports-exhausted', 'local'])
+  t.deepEqual(innocent, ['ports-exhausted', 'local', 'busy'])
 })
 
 /** Cuts off `times` connections in a row, after having served `served`. */

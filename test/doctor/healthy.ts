@@ -123,6 +123,8 @@ export function running(accepted: number, minutes: number): Running {
         name: 'http',
         address: '[::]:80',
         pool: 'web',
+        routes: 0,
+        refused: {},
         active: 0,
         accepted,
         maxConnections: null,

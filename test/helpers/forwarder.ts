@@ -13,6 +13,7 @@ import { endpoint as endpointSchema } from '../../src/config/endpoint-schema.ts'
 import { listener as listenerSchema } from '../../src/config/listener-schema.ts'
 import { pool as poolSchema } from '../../src/config/pool-schema.ts'
 import { schema } from '../../src/config/schema.ts'
+import { timeouts, timeoutsOf } from '../../src/config/timeouts-schema.ts'
 import { socketAddress } from '../../src/core/address.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import './left-over.ts'
@@ -166,12 +167,12 @@ export function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length - ownedPorts()
 }
 
+export const usualTimeouts: TimeoutsConfig = timeoutsOf(timeouts.parse({}), null)
 /** A listener on a port that the kernel chooses. */
-export const usualListener: ListenerConfig = listenerSchema.parse({
-  name: 'main',
-  listen: '127.0.0.1:0',
-  pool: 'main',
-})
+export const usualListener: ListenerConfig = {
+  ...listenerSchema.parse({ name: 'main', listen: '127.0.0.1:0', pool: 'main' }),
+  timeouts: usualTimeouts,
+}
 
 /** What the test says; the rest is as the schema has it, but for what would be in a test's way. */
 export function configOf(options: ForwarderOptions): Config {
@@ -181,6 +182,7 @@ export function configOf(options: ForwarderOptions): Config {
     ...usualListener,
     host: options.listen ?? usualListener.host,
     maxConnections: options.maxConnections ?? null,
+    timeouts: { ...usualTimeouts, ...options.timeouts },
     ...options.listener,
   }
   const pool: PoolConfig = {
@@ -197,7 +199,6 @@ export function configOf(options: ForwarderOptions): Config {
     ...usual,
     listeners: [listener],
     pools: [pool],
-    timeouts: { ...usual.timeouts, ...options.timeouts },
     drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
     workers: options.workers ?? 1,
     plane: options.plane,
@@ -209,6 +210,7 @@ function endpointOf(given: number | string | Partial<EndpointConfig>): EndpointC
   const defaults = { ...endpointSchema.parse('127.0.0.1:1'), port: 0 }
   if (typeof given === 'number') return { ...defaults, port: given }
   if (typeof given !== 'string') return { ...defaults, ...given }
+  if (given.startsWith('unix:')) return endpointSchema.parse(given)
   const colon = given.lastIndexOf(':')
   const host = given.slice(0, colon).replace(/^\[|\]$/g, '')
   if (socketAddress(host, 0) === undefined) throw new Error(`${given}: not a literal address`)

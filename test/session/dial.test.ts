@@ -34,7 +34,7 @@ class FakeWire implements Wire {
 
 interface FakeDial {
   readonly atMs: number
-  /** `10.0.0.SLOT` */
+  /** `10.0.0.SLOT`, `unix:@SLOT` */
   readonly slot: number
   cancelled: boolean
   readonly done: (dialed: Dialed<FakeWire>) => void
@@ -49,8 +49,9 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     listen: () => ({ close() {}, pause() {}, resume() {} }),
     asksForRoom: false,
     relay: () => ({ idleMs: () => 0, finish() {}, kill() {} }),
-    dial({ bytes }, _options, done) {
-      const dial = { atMs: clock.nowMs(), slot: bytes.at(-1) ?? -1, cancelled: false, done }
+    dial(address, _options, done) {
+      const slot = address.family === 'unix' ? Number(address.path.slice(1)) : (address.bytes.at(-1) ?? -1)
+      const dial = { atMs: clock.nowMs(), slot, cancelled: false, done }
       dials.push(dial)
       return () => {
         dial.cancelled = true
@@ -85,6 +86,14 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
   const pool = { ...poolOf('round-robin', endpoints), ...changes }
   const stateOf = poolStates(clock.after, 1, () => {})
   const state = stateOf(pool)
+  const timeouts = {
+    idleMs: 1,
+    halfCloseMs: 1,
+    stallMs: 1,
+    unackedMs: 1,
+    sessionMs: 0,
+    keepalive: { idleMs: 1, intervalMs: 1, count: 1 },
+  }
   const listener = {
     name: 'main',
     address: '127.0.0.1:1',
@@ -97,19 +106,12 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     refuse: 'reset',
     headerMs: 0,
     prefaceMs: 0,
+    timeouts,
   } as const
-  const timeouts = {
-    idleMs: 1,
-    halfCloseMs: 1,
-    stallMs: 1,
-    unackedMs: 1,
-    keepalive: { idleMs: 1, intervalMs: 1, count: 1 },
-  }
   const snapshot = {
     version: 1,
     listeners: [listener],
     pools: [pool],
-    timeouts,
     maxConnections: 1,
     access: 'all',
   } as const

@@ -1,4 +1,4 @@
-import { formatIp, type SocketAddress } from '../../core/address.ts'
+import { type EndpointAddress, formatIp } from '../../core/address.ts'
 import type { Cancel, Dialed, DialOptions } from '../plane.ts'
 import type { Buffers } from './buffers.ts'
 import type { Tune } from './handle.ts'
@@ -9,7 +9,7 @@ import { NetWire } from './wire.ts'
 export function dial(
   buffers: Buffers,
   tune: Tune | null,
-  endpoint: SocketAddress,
+  endpoint: EndpointAddress,
   options: DialOptions,
   done: (result: Dialed<NetWire>) => void,
 ): Cancel {
@@ -32,15 +32,19 @@ class Attempt {
     this.#done = done
   }
 
-  begin(endpoint: SocketAddress, { source }: DialOptions): void {
+  begin(endpoint: EndpointAddress, { source }: DialOptions): void {
     const { socket } = this.#wire
-    const target = { host: formatIp(endpoint), port: endpoint.port, autoSelectFamily: false }
-    const options = source === null ? target : { ...target, localAddress: formatIp(source) }
-    socket.connect(options, () => {
+    const connected = (): void => {
       // Early enough: a reset that has come already shows when the socket is read.
       this.#tune?.(socket.descriptor)
       this.#connected()
-    })
+    }
+    if (endpoint.family === 'unix') {
+      socket.connect({ path: endpoint.path.replace(/^@/, '\0') }, connected)
+      return
+    }
+    const target = { host: formatIp(endpoint), port: endpoint.port, autoSelectFamily: false }
+    socket.connect(source === null ? target : { ...target, localAddress: formatIp(source) }, connected)
   }
 
   cancel(): void {

@@ -40,3 +40,9 @@ export function handleOf(socket: Socket): TcpHandle | undefined {
   const handle: TcpHandle | null | undefined = Reflect.get(socket, '_handle')
   return handle ?? undefined
 }
+
+/** Whether it is connected to a UNIX socket, whose handle offers no reset. */
+export function isPipe(socket: Socket): boolean {
+  const handle = handleOf(socket)
+  return handle !== undefined && !('reset' in handle)
+}

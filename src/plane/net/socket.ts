@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import { type Buffers, readSize } from './buffers.ts'
-import { handleOf, type TcpHandle } from './handle.ts'
+import { handleOf, isPipe, type TcpHandle } from './handle.ts'
 import { type ChunkConsumer, Reader } from './reader.ts'
 
 /** Whoever owns a socket at the moment: a dial, a wire before the relay, a relay's side after. */
@@ -76,9 +76,13 @@ export class NetSocket extends Socket {
     if (!this.destroyed) this.resume().read(0)
   }
 
-  /** RST, and the descriptor is closed. */
+  /** RST, and the descriptor is closed. A UNIX socket knows no RST: its peer sees an end. */
   abort(): void {
     if (this.destroyed) return
+    if (isPipe(this)) {
+      this.destroy()
+      return
+    }
     // libuv refuses SO_LINGER while a shutdown() is under way; that lasts until the next turn of the loop.
     if (this.writableEnded && !this.writableFinished) this.once('finish', () => this.resetAndDestroy())
     else this.resetAndDestroy()

@@ -1,4 +1,4 @@
-import type { SocketAddress } from '../../core/address.ts'
+import type { EndpointAddress, SocketAddress, UnixAddress } from '../../core/address.ts'
 import type { Block } from '../../linux/block.ts'
 import {
   EPOLLERR,
@@ -11,6 +11,7 @@ import {
 } from '../../linux/constants.ts'
 import { EAGAIN, ECONNREFUSED, ECONNRESET, EINPROGRESS, EINVAL, errnoName } from '../../linux/errno.ts'
 import { sockaddrSize, writeSockaddr } from '../../linux/sockaddr.ts'
+import { unixAddress } from '../../linux/unix-address.ts'
 import type { Cancel, Dialed, DialOptions } from '../plane.ts'
 import { type Owner, type Shared, SpliceWire } from './wire.ts'
 
@@ -23,17 +24,20 @@ interface Sockaddr {
 export class Dialer {
   readonly #shared: Shared
   /** A snapshot's endpoints are dialed again and again; the next snapshot brings objects of its own. */
-  readonly #sockaddrs = new WeakMap<SocketAddress, Sockaddr>()
+  readonly #sockaddrs = new WeakMap<EndpointAddress, Sockaddr>()
 
   constructor(shared: Shared) {
     this.#shared = shared
   }
 
-  dial(endpoint: SocketAddress, options: DialOptions, done: (result: Dialed<SpliceWire>) => void): Cancel {
+  dial(endpoint: EndpointAddress, options: DialOptions, done: (result: Dialed<SpliceWire>) => void): Cancel {
     const { libc, poller } = this.#shared
     const fd = libc.socket(endpoint.family)
     if (typeof fd === 'number') return this.#later(fd, done)
-    const wire = new SpliceWire(this.#shared, fd, endpoint, false)
+    const wire =
+      endpoint.family === 'unix'
+        ? SpliceWire.unix(this.#shared, fd)
+        : new SpliceWire(this.#shared, fd, endpoint, false)
     const attempt = new Attempt(this.#shared, wire, done)
     wire.owner = attempt
     const code = this.#connect(wire, endpoint, options)
@@ -49,10 +53,10 @@ export class Dialer {
     return () => attempt.cancel()
   }
 
-  #connect(wire: SpliceWire, endpoint: SocketAddress, { source, group, forClient }: DialOptions): number {
+  #connect(wire: SpliceWire, endpoint: EndpointAddress, { source, group, forClient }: DialOptions): number {
     const { libc, address, acks } = this.#shared
     const { fd } = wire
-    if (forClient) acks.dials(wire, group)
+    if (forClient && !wire.isUnix) acks.dials(wire, group)
     // Set now and not when an urgent byte is signalled, because by then a read may have dropped it.
     libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)
     if (source !== null) {
@@ -66,13 +70,25 @@ export class Dialer {
     return libc.connect(fd, block, length)
   }
 
-  #sockaddrOf(endpoint: SocketAddress): Sockaddr {
+  #sockaddrOf(endpoint: EndpointAddress): Sockaddr {
     const known = this.#sockaddrs.get(endpoint)
     if (known !== undefined) return known
-    const block = this.#shared.libc.block(sockaddrSize)
-    const made = { block, length: writeSockaddr(block, endpoint) }
+    const made = endpoint.family === 'unix' ? this.#sockaddrUn(endpoint) : this.#sockaddrIn(endpoint)
     this.#sockaddrs.set(endpoint, made)
     return made
+  }
+
+  #sockaddrIn(endpoint: SocketAddress): Sockaddr {
+    const block = this.#shared.libc.block(sockaddrSize)
+    return { block, length: writeSockaddr(block, endpoint) }
+  }
+
+  #sockaddrUn({ path }: UnixAddress): Sockaddr {
+    const bytes = unixAddress(path)
+    if (bytes === null) throw new TypeError(`a UNIX socket must be a path or @name, got ${path}`)
+    const block = this.#shared.libc.block(bytes.length)
+    block.bytes.set(bytes)
+    return { block, length: bytes.length }
   }
 
   /** `done` is never called before dial() has returned. */
@@ -104,13 +120,15 @@ class Attempt implements Owner {
   }
 
   ready(wire: SpliceWire, events: number): void {
-    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
+    // A UNIX socket is connected when connect() returns, and EPOLLHUP is then its peer's end, which TCP tells as FIN.
+    const lost = wire.isUnix ? EPOLLERR : EPOLLERR | EPOLLHUP
+    if ((events & lost) !== 0) {
       // An endpoint that sent bytes did answer: they are delivered before the reset that followed them.
       const waiting = wire.waiting()
       if (waiting > 0) this.#connected(wire)
       else this.#failed(wire, waiting < 0 && waiting !== EAGAIN ? waiting : -wire.takeError())
     } else if ((events & EPOLLOUT) !== 0) {
-      if (wire.isItself()) this.#failed(wire, ECONNREFUSED)
+      if (!wire.isUnix && wire.isItself()) this.#failed(wire, ECONNREFUSED)
       else this.#connected(wire)
     }
   }

@@ -227,7 +227,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
 
   keepAlive({ idleMs, intervalMs, count }: RelayTimeouts['keepalive']): void {
     const { libc } = this.#context
-    for (const { fd } of [this.#up.from, this.#up.to]) {
+    for (const { fd, isUnix } of [this.#up.from, this.#up.to]) {
+      if (isUnix) continue
       libc.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.round(idleMs / 1000))
       libc.setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, Math.round(intervalMs / 1000))
       libc.setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, count)

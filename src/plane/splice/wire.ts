@@ -57,6 +57,7 @@ interface Peeker {
 export class SpliceWire implements Wire, Watcher, Acknowledging {
   place = -1
   readonly fd: Fd
+  isUnix = false
   owner: Owner | null = null
   /** There may be bytes, or the end, to read. */
   readable = false
@@ -112,6 +113,13 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     return wire
   }
 
+  /** A socket that is to be connected to a UNIX socket: it has none of the options that TCP has. */
+  static unix(shared: Shared, fd: Fd): SpliceWire {
+    const wire = new SpliceWire(shared, fd, unknown, true)
+    wire.isUnix = true
+    return wire
+  }
+
   get remote(): SocketAddress {
     this.#remote ??= v4Address(this.#remoteV4, this.#remotePort)
     return this.#remote
@@ -125,6 +133,7 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
 
   /** The bytes never leave this host: a kernel artefact makes some ways of copying slow there. */
   get loopback(): boolean {
+    if (this.isUnix) return true
     const { family, bytes } = this.remote
     if (family === 4) return bytes[0] === 127
     return bytes[15] === 1 && bytes.subarray(0, 15).every((byte) => byte === 0)

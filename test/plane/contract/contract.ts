@@ -9,6 +9,7 @@ import { lifecycle } from './lifecycle.ts'
 import { limits } from './limits.ts'
 import { receivedHeader } from './preface.ts'
 import { timeouts } from './timeouts.ts'
+import { unix } from './unix.ts'
 
 /**
  * What users may rely on, case by case (the numbers are those of docs/contract.md), on real sockets. Each test starts a whole
@@ -18,11 +19,12 @@ export function contract(plane: PlaneName, traits: Traits): void {
   const scene = scenes(plane, traits)
   bytes(scene, traits)
   close(scene)
-  timeouts(scene)
+  timeouts(scene, plane, traits)
   connect(scene, plane, traits)
   limits(scene, plane, traits)
   health(scene, plane, traits)
   lifecycle(scene, plane, traits)
   clientAddress(scene)
   receivedHeader(scene)
+  unix(scene, plane, traits)
 }

@@ -1,9 +1,11 @@
+import { Forwarder, type PlaneName, usualListener, usualTimeouts } from '../../helpers/forwarder.ts'
+import { dialPeer, echo, silentPort } from '../../helpers/peer.ts'
 import { MiB } from '../payload.ts'
-import type { SceneMaker } from '../scene.ts'
+import type { SceneMaker, Traits } from '../scene.ts'
 import { tcpRow } from '../socket.ts'
 
-/** Case 11: how long silence may last. */
-export function timeouts(scene: SceneMaker): void {
+/** Cases 11 and 37: how long silence may last, and a life. */
+export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: Traits): void {
   scene(
     'case 11: silence after one side has ended ends the connection',
     { timeouts: { halfCloseMs: 150 } },
@@ -98,6 +100,95 @@ export function timeouts(scene: SceneMaker): void {
       t.pass()
     },
   )
+
+  scene(
+    'case 37: a connection in use ends by FIN when its life is over, a tenth earlier at most',
+    { timeouts: { sessionMs: 400 } },
+    async (t, { pair, forwarder }) => {
+      const { client, server } = await pair()
+      const chatter = setInterval(() => client.socket.write('.'), 20)
+      t.is(await client.ended(), 'fin')
+      t.is(await server.ended(), 'fin')
+      clearInterval(chatter)
+      client.end()
+      server.end()
+      const outcome = await forwarder.outcome()
+      t.is(outcome.cause, 'proxy')
+      t.deepEqual(outcome.closed, { first: 'proxy', how: 'timeout' })
+      t.true(outcome.durationMs >= 360)
+      t.true(outcome.bytesUp > 0)
+    },
+  )
+
+  scene(
+    'case 37: what is left `halfClose` after the end of its life is reset, however much it sends',
+    { timeouts: { sessionMs: 100, halfCloseMs: 200 } },
+    async (t, { pair, forwarder }) => {
+      const { client, server } = await pair()
+      const reset = new Promise((resolve) => server.socket.once('error', resolve))
+      const chatter = setInterval(() => {
+        client.socket.write('.')
+        server.socket.write('.')
+      }, 20)
+      const outcome = await forwarder.outcome()
+      await reset
+      clearInterval(chatter)
+      t.is(outcome.cause, 'proxy')
+      t.deepEqual(outcome.closed, { first: 'proxy', how: 'timeout' })
+      t.true(outcome.durationMs >= 290)
+    },
+  )
+
+  scene('case 37: a dial, too, ends with the life of its connection', {}, async (t) => {
+    const silent = await silentPort()
+    const forwarder = await Forwarder.start({
+      plane,
+      ...variant,
+      endpoints: [silent.port],
+      timeouts: { sessionMs: 150 },
+    })
+    const client = await dialPeer(forwarder.port)
+    t.is(await client.ended(), 'rst')
+    const { cause, phase, closed, endpoint } = await forwarder.outcome()
+    t.deepEqual([cause, phase, endpoint], ['proxy', 'connect', null])
+    t.deepEqual(closed, { first: 'proxy', how: 'timeout' })
+    silent.close()
+    await forwarder.close()
+  })
+
+  scene(
+    'case 37: a reset by the client is its own, whatever life was left',
+    { timeouts: { sessionMs: 60_000 } },
+    async (t, { pair, forwarder }) => {
+      const { client } = await pair()
+      client.reset()
+      t.is((await forwarder.outcome()).cause, 'client')
+    },
+  )
+
+  scene('case 37: each listener has its own limits', { onPeer: echo }, async (t, { backend }) => {
+    const forwarder = await Forwarder.start({
+      plane,
+      ...variant,
+      endpoints: [backend.port],
+      config: {
+        listeners: [
+          { ...usualListener, name: 'main', timeouts: usualTimeouts },
+          { ...usualListener, name: 'short', timeouts: { ...usualListener, usualTimeouts, idleMs: 150 } },
+        ],
+      },
+    })
+    const [lasting, short] = [await dialPeer(forwarder.port), await dialPeer(forwarder.portOf('short'))]
+    const outcome = await forwarder.outcome()
+    t.is(outcome.listener, 'short')
+    t.is(outcome.closed.how, 'timeout')
+    t.is(await short.ended(), 'rst')
+    await lasting.write('still here')
+    t.is((await lasting.read(10)).toString(), 'still here')
+    lasting.reset()
+    await forwarder.outcome()
+    await forwarder.close()
+  })
 }
 
 /** Of the column `tr` of /proc/net/tcp. */
