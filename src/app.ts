@@ -7,8 +7,10 @@ import { Endpoints } from './control/endpoints.ts'
 import { Publication } from './control/publication.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
+import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
+import type { ConnectionFilter } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import { type Bearing, liveness, readiness, type Verdict } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
@@ -61,6 +63,7 @@ export class App implements AdminSource, AdminActions {
   #plane: Status['plane']
   readonly #threads: Threads
   readonly #dataPlane: DataPlane
+  readonly #inquiries: Inquiries
   readonly #endpoints: Endpoints
   readonly #publication: Publication
   readonly #reload: Reload
@@ -77,13 +80,14 @@ export class App implements AdminSource, AdminActions {
     this.#log = log
     const workers = config.workers === 'auto' ? Math.min(mostWorkers, availableParallelism()) : config.workers
     const host = hostBy(this.#libc)
+    const idPrefix = `${randomBytes(6).toString('hex')}-`
     this.#plane = choosePlane(config.plane, this.#libc)
     this.#tally = new Tally(workers)
     this.#threads = new Threads({
       tally: this.#tally,
       birth: {
         plane: this.#plane.name,
-        idPrefix: `${randomBytes(6).toString('hex')}-`,
+        idPrefix,
         pipeBudgetBytes: pipeBudgetBytes() / workers,
         pipesOnLoopback: options.pipesOnLoopback ?? false,
       },
@@ -95,6 +99,7 @@ export class App implements AdminSource, AdminActions {
       nowMs: processMs,
     })
     this.#dataPlane = new DataPlane(this.#tally, this.#threads, host)
+    this.#inquiries = new Inquiries({ threads: this.#threads, workers, idPrefix, after })
     this.#endpoints = new Endpoints({
       tally: this.#tally,
       log,
@@ -295,6 +300,19 @@ export class App implements AdminSource, AdminActions {
     const state = action === 'drain' ? drained : 'in use'
     const told = `endpoint ${endpoint} of pool ${pool} is ${state}`
     return { ok: true, message: result.changed ? told : `${told} (it was already)` }
+  }
+
+  connections(filter: ConnectionFilter): AsyncIterable<string> {
+    return this.#inquiries.list(filter)
+  }
+
+  explain(id: string): Promise<string | null> {
+    return this.#inquiries.explain(id)
+  }
+
+  async kill(id: string): Promise<Answer> {
+    if (!(await this.#inquiries.kill(id))) return { ok: false, message: `there is no connection ${id}` }
+    return { ok: true, message: `connection ${id} is reset` }
   }
 
   /** Ends everything at once: what is left is reset. */

@@ -1,3 +1,4 @@
+import type { ConnectionAnswer, Question } from './connection.ts'
 import type { Attempt, EndedBy } from './outcome.ts'
 import type { Sign } from './sign.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -42,6 +43,8 @@ export type ToWorker =
    * dial now.
    */
   | { readonly kind: 'revived'; readonly pool: string }
+  /** About its connections; the answer has the same `request`. */
+  | { readonly kind: 'ask'; readonly request: number; readonly question: Question }
   /** Like `kill`; then the worker sends its last reports and ends. */
   | { readonly kind: 'stop' }
 
@@ -56,6 +59,7 @@ export type FromWorker =
   /** An endpoint sent something on a warm connection that nobody had used, `ageMs` after it was opened. */
   | { readonly kind: 'spoke'; readonly slot: number; readonly ageMs: number }
   | { readonly kind: 'signs'; readonly signs: readonly Sign[] }
+  | { readonly kind: 'answer'; readonly request: number; readonly answer: ConnectionAnswer }
   /** `lines`: `count` lines of the access log. */
   | {
       readonly kind: 'reports'

@@ -2,6 +2,7 @@ import type { BoundSocket } from 'node:net'
 import type { SocketAddress } from '../core/address.ts'
 import type { Closed } from '../core/outcome.ts'
 import type { Snapshot } from '../core/snapshot.ts'
+import type { TcpPair } from '../core/tcp-view.ts'
 
 /** How bytes move. A plane never decides anything, and policy never looks behind this interface. */
 export interface Plane<W extends Wire> {
@@ -139,4 +140,14 @@ export interface Relay {
   finish(): void
   /** RST to both, at once. */
   kill(): void
+  /** What it has moved so far, and what it holds. */
+  counts(): RelayCounts
+  /** Asks the kernel about both connections: a handful of system calls. */
+  tcp(): TcpPair
+}
+
+export interface RelayCounts extends Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'halfClosed'> {
+  /** Bytes that the kernel has not taken yet: for the endpoint, for the client. */
+  readonly heldUp: number
+  readonly heldDown: number
 }

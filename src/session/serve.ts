@@ -12,6 +12,7 @@ import {
 } from '../core/tally.ts'
 import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
 import { proxyHeader } from '../protocol/proxy-header.ts'
+import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Route, SessionContext } from './context.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import type { LiveSession } from './live.ts'
@@ -56,17 +57,19 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
   readonly #context: SessionContext<W>
   readonly #route: Route
   readonly #downstream: W
-  readonly #number: number
+  readonly number: number
   readonly #startMs: number
   #client: SocketAddress | null
   #attempts: Outcome['attempts'] = none
+  /** Of the dial that connected, where `attempts` has only those that failed; -1: it has all. */
+  #dialMs = -1
   #state: State<W>
 
   constructor(context: SessionContext<W>, route: Route, downstream: W) {
     this.#context = context
     this.#route = route
     this.#downstream = downstream
-    this.#number = context.nextNumber()
+    this.number = context.nextNumber()
     this.#startMs = context.plane.now()
     // For the log at once: a wire that was reset may not know it any more.
     this.#client = route.snapshot.access === 'none' ? null : downstream.remote
@@ -105,9 +108,39 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
     else if (this.#state.kind === 'dialing') this.#state.dial.begin()
   }
 
-  /** A new array each time is one of the right size: growing one leaves room for seventeen. */
+  view(): SessionView {
+    const state = this.#state
+    const relaying = state.kind === 'relaying' ? state : null
+    return {
+      number: this.number,
+      startMs: this.#startMs,
+      listener: this.#route.listener.name,
+      pool: this.#route.pool.name,
+      client: this.client,
+      endpoint: relaying?.endpoint.id ?? null,
+      state: relaying !== null ? 'data' : state.kind === 'queued' ? 'queue' : 'connect',
+      relay: this.relay,
+    }
+  }
+
+  story(): SessionStory {
+    const { endpoint, ...view } = this.view()
+    const last = endpoint === null || this.#dialMs < 0 ? [] : [{ endpoint, ms: this.#dialMs, error: null }]
+    const sinceMs = this.#state.kind === 'relaying' ? this.#state.sinceMs : null
+    const connectMs = sinceMs === null ? null : sinceMs - this.#startMs
+    return { ...view, endpoint, attempts: [...this.#attempts, ...last], connectMs }
+  }
+
+  /**
+   * A new array each time is one of the right size: growing one leaves room for seventeen. Where no line will be
+   * written, the one dial of a connection that had no trouble is a number.
+   */
   attempted({ id }: EndpointSnapshot, ms: number, error: string | null): void {
-    if (this.#route.snapshot.access === 'none' || this.#attempts.length >= maxLogged) return
+    if (error === null && this.#route.snapshot.access === 'none') this.#dialMs = ms
+    else if (this.#attempts.length < maxLogged) this.#keep(id, ms, error)
+  }
+
+  #keep(id: string, ms: number, error: string | null): void {
     this.#attempts = [...this.#attempts, { endpoint: id, ms, error }]
   }
 
@@ -245,6 +278,6 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
 
   /** Made when someone asks: most connections are short, and the others many. */
   #id(): string {
-    return this.#context.idOf(this.#number)
+    return this.#context.idOf(this.number)
   }
 }

@@ -11,6 +11,7 @@ import { Trials } from '../../src/session/trials.ts'
 import { Waiting } from '../../src/session/waiting.ts'
 import { FakeClock } from '../control/fixture.ts'
 import { endpoint, pool as poolOf } from '../core/balance-fixture.ts'
+import { noRelay } from '../helpers/no-relay.ts'
 
 class FakeWire implements Wire {
   readonly remote = { family: 4, bytes: new Uint8Array(4), port: 0 } as const
@@ -45,7 +46,7 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
   const plane: Plane<FakeWire> = {
     listen: () => ({ close() {}, pause() {}, resume() {} }),
     asksForRoom: false,
-    relay: () => ({ idleMs: () => 0, finish() {}, kill() {} }),
+    relay: () => noRelay(),
     dial({ bytes }, _options, done) {
       const dial = { atMs: clock.nowMs(), slot: bytes.at(-1) ?? -1, cancelled: false, done }
       dials.push(dial)

@@ -1,7 +1,8 @@
 import type { Closed } from '../../core/outcome.ts'
+import type { TcpPair } from '../../core/tcp-view.ts'
 import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
-import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
+import type { Relay, RelayCounts, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import type { TakeError } from './handle.ts'
 import { Side, type SideOwner } from './side.ts'
@@ -65,6 +66,21 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
 
   idleMs(nowMs: number): number {
     return this.#deadlines.idleMs(nowMs)
+  }
+
+  counts(): RelayCounts {
+    return {
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      heldUp: this.heldFor('upstream'),
+      heldDown: this.heldFor('downstream'),
+      halfClosed: this.halfClosed,
+    }
+  }
+
+  tcp(): TcpPair {
+    const view = (side: RelaySide) => this.#context.sight?.view(this.descriptorOf(side)) ?? null
+    return { client: view('downstream'), endpoint: view('upstream') }
   }
 
   get sweepMs(): number {

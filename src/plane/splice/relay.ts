@@ -1,4 +1,5 @@
 import type { Closed } from '../../core/outcome.ts'
+import type { TcpPair } from '../../core/tcp-view.ts'
 import {
   EPOLLERR,
   IPPROTO_TCP,
@@ -11,7 +12,7 @@ import {
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
 import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
-import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
+import type { Relay, RelayCounts, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
@@ -70,6 +71,21 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
 
   idleMs(nowMs: number): number {
     return this.#deadlines.idleMs(nowMs)
+  }
+
+  counts(): RelayCounts {
+    return {
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      heldUp: this.heldFor('upstream'),
+      heldDown: this.heldFor('downstream'),
+      halfClosed: this.halfClosed,
+    }
+  }
+
+  tcp(): TcpPair {
+    const view = (side: RelaySide) => this.#context.sight?.view(this.descriptorOf(side)) ?? null
+    return { client: view('downstream'), endpoint: view('upstream') }
   }
 
   get sweepMs(): number {
