@@ -94,6 +94,8 @@ export class Publication {
       timeouts,
       maxConnections: connectionLimit(limits.connections, machine, this.#warm.sockets(pools)),
       access: log.access,
+      logConnect: log.connect,
+      logEmpty: log.empty,
     })
   }
 }

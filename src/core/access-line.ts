@@ -1,4 +1,4 @@
-import { failures, type Outcome } from './outcome.ts'
+import { type Connect, failures, type Outcome } from './outcome.ts'
 
 /**
  * Makes the access log's JSON lines: of a connection that ended at `timeMs` (Unix) one line, newline
@@ -17,6 +17,16 @@ export function accessLines(): (outcome: Outcome, timeMs: number) => string {
   }
 }
 
+/** The line of a connection that is connected now, with `log.connect: on`. */
+export function connectLine(connect: Connect, timeMs: number): string {
+  const { id, listener, client, pool, endpoint, connectMs } = connect
+  return (
+    `{"level":"info","time":"${new Date(timeMs).toISOString()}","msg":"connected","id":"${id}",` +
+    `"listener":${JSON.stringify(listener)},"client":"${client}","pool":${JSON.stringify(pool)},` +
+    `"endpoint":"${endpoint}","attempts":[${attempts(connect)}],"connectMs":${rounded(connectMs)}}\n`
+  )
+}
+
 function line(outcome: Outcome, time: string): string {
   const { id, client, endpoint, connectMs, durationMs, bytesUp, bytesDown, cause, phase, closed } = outcome
   // Of these texts only the listener's name comes from outside; the others are addresses and words of our
@@ -30,7 +40,7 @@ function line(outcome: Outcome, time: string): string {
   )
 }
 
-function attempts({ attempts }: Outcome): string {
+function attempts({ attempts }: Pick<Outcome, 'attempts'>): string {
   let text = ''
   for (const { endpoint, ms, error } of attempts) {
     text += `${text === '' ? '' : ','}{"endpoint":"${endpoint}","ms":${rounded(ms)},"error":${quoted(error)}}`

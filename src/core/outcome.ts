@@ -83,6 +83,13 @@ export interface Closed {
   readonly how: 'fin' | 'rst' | 'timeout' | 'kill'
 }
 
+/** A connection that has reached its endpoint; fields as in an Outcome. */
+export interface Connect extends Pick<Outcome, 'id' | 'listener' | 'client' | 'attempts'> {
+  readonly pool: string
+  readonly endpoint: string
+  readonly connectMs: number
+}
+
 /** The end of one connection, told exactly once. The access log prints these fields in this order. */
 export interface Outcome {
   readonly id: string

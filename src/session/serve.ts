@@ -1,5 +1,5 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
-import type { Cause, EndedBy, Outcome, Phase } from '../core/outcome.ts'
+import { type Cause, type EndedBy, failures, type Outcome, type Phase } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -229,7 +229,21 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
     if (state.kind !== 'dialing') return
     state.unwatch()
     const header = this.#header(connected.pool)
+    if (this.#route.snapshot.logConnect) this.#tellConnected(connected)
     this.#setState(new Relaying(this.#context, this.#route, this.#downstream, connected, header, this))
+  }
+
+  /** Ahead of the relay: its end is told later. */
+  #tellConnected({ pool, endpoint }: Connected<W>): void {
+    this.#context.reports.connected({
+      id: this.#id(),
+      listener: this.#route.listener.name,
+      client: formatAddress(this.client),
+      pool: pool.name,
+      endpoint: endpoint.id,
+      attempts: this.#attempts,
+      connectMs: this.#context.plane.now() - this.#startMs,
+    })
   }
 
   #header({ proxyProtocol }: PoolSnapshot): Uint8Array | null {
@@ -260,6 +274,7 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
     observe(row, durationHistogram, durationMs / 1000)
     if (state.queue.size > 0) state.queue.look()
     if (snapshot.access === 'none' || (snapshot.access === 'errors' && cause === 'none')) return
+    if (!snapshot.logEmpty && end.bytesUp + end.bytesDown === 0 && !failures.has(cause)) return
     this.#context.reports.outcome({
       id: this.#id(),
       listener: listener.name,

@@ -143,7 +143,7 @@ for (const plane of ['splice', 'net'] as const) {
       await gone.close()
       return { port }
     })
-    const noLog = { log: { level: 'info', access: 'none' } } as const
+    const noLog = { log: { level: 'info', access: 'none', connect: false, empty: true } } as const
     const { forwarder, backend, list, story, run } = await scene(t, { plane, config: noLog }, [refusing])
     const client = await dialPeer(forwarder.port)
     t.teardown(() => client.socket.destroy())

@@ -63,7 +63,7 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     plane,
     tally,
     row: tally.row(1),
-    reports: { attempt() {}, outcome() {}, flush() {} },
+    reports: { attempt() {}, outcome() {}, connected() {}, flush() {} },
     live: createLiveSessions(clock.after, clock.nowMs),
     trials: new Trials<FakeWire>(),
     warm: { take: () => null },
@@ -94,6 +94,8 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     timeouts,
     maxConnections: 1,
     access: 'all',
+    logConnect: false,
+    logEmpty: true,
   } as const
   const attempts: Outcome['attempts'][number][] = []
   const results: (PoolDialed<FakeWire> & { readonly queued?: boolean })[] = []

@@ -63,6 +63,7 @@ function scene(share: number, maxConnections: number | null = null) {
   const reports = {
     attempt: ({ error }: { error: { code: string } | null }) => void errors.push(error?.code ?? null),
     outcome() {},
+    connected() {},
     flush() {},
   }
   const context = {
