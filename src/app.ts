@@ -357,6 +357,7 @@ export class App implements AdminSource, AdminActions {
       listeners: () => this.#dataPlane.slots.all(),
       endpoints: () => registry.endpoints(),
       unresolved: () => registry.unresolved(),
+      poolTimes: () => registry.poolTimes(),
       connectionsLimit: () => this.#publication.limit().limit,
       discovery: () =>
         this.#endpoints

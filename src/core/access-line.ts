@@ -1,4 +1,5 @@
 import { type Connect, failures, type Outcome } from './outcome.ts'
+import type { Look, OfBoth } from './slowness.ts'
 
 /**
  * Makes the access log's JSON lines: of a connection that ended at `timeMs` (Unix) one line, newline
@@ -34,10 +35,29 @@ function line(outcome: Outcome, time: string): string {
   return (
     `{"level":"${failures.has(cause) ? 'warn' : 'info'}","time":"${time}","msg":"connection","id":"${id}",` +
     `"listener":${JSON.stringify(outcome.listener)},"client":"${client}","endpoint":${quoted(endpoint)},` +
-    `"attempts":[${attempts(outcome)}],"connectMs":${connectMs === null ? 'null' : rounded(connectMs)},` +
+    `"attempts":[${attempts(outcome)}],"connectMs":${figure(connectMs)},` +
     `"durationMs":${rounded(durationMs)},"bytesUp":${bytesUp},"bytesDown":${bytesDown},"cause":"${cause}",` +
-    `"phase":"${phase}","closed":{"first":"${closed.first}","how":"${closed.how}"}}\n`
+    `"phase":"${phase}","closed":{"first":"${closed.first}","how":"${closed.how}"},` +
+    `"pool":${JSON.stringify(outcome.pool)},"firstByteMs":${figure(outcome.firstByteMs)}${looked(outcome.look)}}\n`
   )
+}
+
+/** Only of those that were looked at: most connections are short. */
+function looked(look: Look | null): string {
+  if (look === null) return ''
+  const { slow, rttMs, retransmits, peerWindowMs, gatewayMs } = look
+  return (
+    `,"slow":${quoted(slow)},"rttMs":${ofBoth(rttMs)},"retransmits":${ofBoth(retransmits)},` +
+    `"peerWindowMs":${ofBoth(peerWindowMs)},"gatewayMs":${rounded(gatewayMs)}`
+  )
+}
+
+function ofBoth({ client, endpoint }: OfBoth): string {
+  return `{"client":${figure(client)},"endpoint":${figure(endpoint)}}`
+}
+
+function figure(value: number | null): string {
+  return value === null ? 'null' : String(rounded(value))
 }
 
 function attempts({ attempts }: Pick<Outcome, 'attempts'>): string {

@@ -1,3 +1,5 @@
+import type { Look } from './slowness.ts'
+
 /** Why a connection ended. `none`: both sides ended with FIN. `proxy`: a fault of ours. */
 export const causes = [
   'none',
@@ -113,4 +115,9 @@ export interface Outcome {
   readonly cause: Cause
   readonly phase: Phase
   readonly closed: Closed
+  readonly pool: string
+  /** From the client's first byte to the endpoint's; null: none came from it. */
+  readonly firstByteMs: number | null
+  /** null: short, little and clean, or no endpoint was reached. */
+  readonly look: Look | null
 }

@@ -84,12 +84,17 @@ export type RelayTimeouts = Snapshot['timeouts']
 /** Whose relay it is. Told of every relayed chunk, which must be cheap. An object: a closure would live as long as the relay. */
 export interface RelayOwner {
   /** `count` bytes from the client were handed to the kernel for the endpoint; the header does not count. */
-  up(count: number): void
-  down(count: number): void
+  up(count: number, nowMs: number): void
+  down(count: number, nowMs: number): void
   /** Bytes held in user space or in pipes changed by `delta`; the sum is zero when the relay has ended. */
   buffered(delta: number): void
   /** The endpoint's FIN was read, at most once: all that it had to say is known. */
   upstreamEnded(): void
+  /**
+   * At most once, while both sockets are there to be asked about, maybe before relay() has returned; `clean` when both sides
+   * have ended with FIN. What `relay` tells now is how it was at its end.
+   */
+  closing(relay: Relay, clean: boolean): void
   /** Exactly once, after both sockets are closed, never before relay() returned. */
   ended(end: RelayEnd): void
 }

@@ -288,6 +288,9 @@ class Session<W extends Wire> implements LiveSession, DialOwner<W>, Waiter, Rela
       cause,
       phase,
       closed: end.closed,
+      pool: this.#route.pool.name,
+      firstByteMs: reached === null ? null : reached.firstByteMs,
+      look: reached === null ? null : reached.look,
     })
   }
 

@@ -18,6 +18,9 @@ const outcome: Outcome = {
   cause: 'none',
   phase: 'data',
   closed: { first: 'client', how: 'fin' },
+  pool: 'web',
+  firstByteMs: null,
+  look: null,
 }
 
 function scene() {

@@ -48,6 +48,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
   readonly #upstream: Side
   #first: Closed | null = null
   #state: State = copying
+  /** The owner has been told that it is closing. */
+  #looked = false
 
   constructor(context: RelayContext, downstream: NetWire, upstream: NetWire, options: RelayOptions) {
     this.#context = context
@@ -101,13 +103,14 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
   }
 
   moved(from: 'downstream' | 'upstream', count: number): void {
-    this.#deadlines.moved(this.#context.now())
+    const nowMs = this.#context.now()
+    this.#deadlines.moved(nowMs)
     if (from === 'downstream') {
       this.#bytesUp += count
-      this.#owner.up(count)
+      this.#owner.up(count, nowMs)
     } else {
       this.#bytesDown += count
-      this.#owner.down(count)
+      this.#owner.down(count, nowMs)
     }
   }
 
@@ -127,6 +130,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     // Both have ended cleanly: the reset that came after one of the FINs concerns nobody.
     if (state.kind === 'telling' && state.ending.code === 'EPIPE' && this.#bothEnded())
       this.#setState(state.before)
+    // libuv closes a socket by itself once its FIN has gone too: this is the last time that both are there.
+    if (this.#bothEnded()) this.#closing(this.#state.kind === 'copying')
   }
 
   lost(side: Side, error: NodeJS.ErrnoException): void {
@@ -143,6 +148,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
       code: error.code ?? 'ECONNRESET',
       halfClosed: ended || this.#halfClosed(),
     }
+    this.#closing(false)
     const linger = new Linger(this.#context, this.#deadlines.timeouts)
     this.#setState({ kind: 'telling', lost: side, ending, linger, before })
     this.#tell()
@@ -246,8 +252,15 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     }
   }
 
+  #closing(clean: boolean): void {
+    if (this.#looked) return
+    this.#looked = true
+    this.#owner.closing(this, clean)
+  }
+
   /** RST to both sides, at once. */
   #abort(ending: Ending): void {
+    this.#closing(false)
     this.#setState({ kind: 'failed', ending })
     this.#downstream.abort()
     this.#upstream.abort()

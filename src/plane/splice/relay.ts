@@ -113,13 +113,14 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   }
 
   moved(pump: Pump, count: number): void {
-    this.#deadlines.moved(this.#context.now())
+    const nowMs = this.#context.now()
+    this.#deadlines.moved(nowMs)
     if (pump === this.#up) {
       this.#bytesUp += count
-      this.#owner.up(count)
+      this.#owner.up(count, nowMs)
     } else {
       this.#bytesDown += count
-      this.#owner.down(count)
+      this.#owner.down(count, nowMs)
     }
   }
 
@@ -263,6 +264,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     this.#over = true
     this.#lost?.linger.cancel()
     const halfClosed = this.#halfClosed()
+    this.#owner.closing(this, verdict.kind === 'clean')
     this.#context.sweeper.remove(this)
     this.#up.release()
     this.#down.release()
