@@ -9,8 +9,10 @@ import { Publication } from './control/publication.ts'
 import { RefusalLog, refusalCount } from './control/refusal-log.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
+import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
+import type { ConnectionFilter } from './core/connection.ts'
 import type { Log } from './core/log.ts'
 import { PerSourceTable } from './core/per-source.ts'
 import { type Bearing, liveness, readiness, type Verdict } from './core/readiness.ts'
@@ -64,6 +66,7 @@ export class App implements AdminSource, AdminActions {
   #plane: Status['plane']
   readonly #threads: Threads
   readonly #dataPlane: DataPlane
+  readonly #inquiries: Inquiries
   readonly #endpoints: Endpoints
   readonly #rules: ListenerRules
   readonly #refusals: RefusalLog
@@ -82,6 +85,7 @@ export class App implements AdminSource, AdminActions {
     this.#log = log
     const workers = config.workers === 'auto' ? Math.min(mostWorkers, availableParallelism()) : config.workers
     const host = hostBy(this.#libc)
+    const idPrefix = `${randomBytes(6).toString('hex')}-`
     this.#plane = choosePlane(config.plane, this.#libc)
     this.#tally = new Tally(workers)
     const seed = randomInt(2 ** 32)
@@ -91,7 +95,7 @@ export class App implements AdminSource, AdminActions {
       birth: {
         plane: this.#plane.name,
         sources: { seed, buffer: sources.buffer },
-        idPrefix: `${randomBytes(6).toString('hex')}-`,
+        idPrefix,
         pipeBudgetBytes: pipeBudgetBytes() / workers,
         pipesOnLoopback: options.pipesOnLoopback ?? false,
       },
@@ -111,6 +115,7 @@ export class App implements AdminSource, AdminActions {
       count: (slot, reason) => refusalCount(this.#tally, slot, reason),
     })
     this.#threads.on('refused', (sample) => this.#refusals.tell(sample))
+    this.#inquiries = new Inquiries({ threads: this.#threads, workers, idPrefix, after })
     this.#endpoints = new Endpoints({
       tally: this.#tally,
       log,
@@ -323,6 +328,19 @@ export class App implements AdminSource, AdminActions {
     return { ok: true, message: result.changed ? told : `${told} (it was already)` }
   }
 
+  connections(filter: ConnectionFilter): AsyncIterable<string> {
+    return this.#inquiries.list(filter)
+  }
+
+  explain(id: string): Promise<string | null> {
+    return this.#inquiries.explain(id)
+  }
+
+  async kill(id: string): Promise<Answer> {
+    if (!(await this.#inquiries.kill(id))) return { ok: false, message: `there is no connection ${id}` }
+    return { ok: true, message: `connection ${id} is reset` }
+  }
+
   /** Ends everything at once: what is left is reset. */
   async stop(): Promise<void> {
     this.#succession.close()
@@ -368,6 +386,7 @@ export class App implements AdminSource, AdminActions {
       rangeFiles: () => this.#rules.files(),
       endpoints: () => registry.endpoints(),
       unresolved: () => registry.unresolved(),
+      poolTimes: () => registry.poolTimes(),
       connectionsLimit: () => this.#publication.limit().limit,
       discovery: () =>
         this.#endpoints

@@ -25,6 +25,11 @@ against a running process [--socket PATH]:
   spliceway live                             exit code 0 while its main loop and every worker show signs of life
   spliceway reload                           read the configuration file again
   spliceway drain                            stop gracefully
+  spliceway connections [--listener L] [--pool P] [--endpoint E] [--client CIDR] [--older 1h] [--idle 10m]
+                        [--top client|endpoint] [--json]
+                                             who is connected now
+  spliceway explain ID [--json]              one connection: its dials, who waits for whom, its sockets
+  spliceway kill ID                          reset one connection
   spliceway endpoint POOL ENDPOINT drain|ready
                                              take an endpoint out of use for new connections, and back
 exit codes: 0 done, 1 failure, 2 wrong usage, 75 port taken, 78 bad configuration or wrong Node
@@ -83,6 +88,10 @@ async function dispatch([command = 'demo', ...rest]: readonly string[]): Promise
     case 'drain':
     case 'endpoint':
       return askRunning(command, rest)
+    case 'connections':
+    case 'explain':
+    case 'kill':
+      return askConnections(command, rest)
     default:
       return wrong(`unknown command \`${command}\``)
   }
@@ -157,10 +166,7 @@ async function askRunning(
 ): Promise<number> {
   const parsed = options(args, { socket: { type: 'string' }, json: { type: 'boolean' } })
   if (typeof parsed === 'string') return wrong(parsed)
-  const { adminSocketPath, runningSocketPath } = await import('./admin/socket-path.ts')
-  const own = adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
-  const socket = text(parsed.values.socket) ?? runningSocketPath(own)
-  const asked = { socket, out: process.stdout, err: process.stderr }
+  const asked = await terminal(text(parsed.values.socket))
   if (command !== 'endpoint' && parsed.positionals.length > 0) {
     return wrong(`${command} takes no \`${parsed.positionals[0]}\``)
   }
@@ -178,6 +184,36 @@ async function askRunning(
     case 'endpoint':
       return (await import('./command/endpoint.ts')).endpoint({ ...asked, args: parsed.positionals })
   }
+}
+
+async function askConnections(
+  command: 'connections' | 'explain' | 'kill',
+  args: readonly string[],
+): Promise<number> {
+  const filters = ['listener', 'pool', 'endpoint', 'client', 'older', 'idle', 'top'] as const
+  const own = command === 'connections' ? filters.map((name) => [name, { type: 'string' }] as const) : []
+  const json = command === 'kill' ? {} : ({ json: { type: 'boolean' } } as const)
+  const parsed = options(args, { socket: { type: 'string' }, ...json, ...Object.fromEntries(own) })
+  if (typeof parsed === 'string') return wrong(parsed)
+  const { values, positionals } = parsed
+  const [id, ...more] = positionals
+  const asked = { ...(await terminal(text(values.socket))), json: 'json' in values && values.json === true }
+  if (command === 'connections') {
+    if (id !== undefined) return wrong(`connections takes no \`${id}\``)
+    const words = Object.fromEntries(filters.map((name) => [name, text(Reflect.get(values, name))]))
+    return (await import('./command/connections.ts')).connections({ ...asked, ...words })
+  }
+  if (id === undefined || more.length > 0)
+    return wrong(`${command} takes one id, of "spliceway connections" or of the access log`)
+  if (command === 'explain') return (await import('./command/explain.ts')).explain({ ...asked, id })
+  return (await import('./command/kill.ts')).kill({ ...asked, id })
+}
+
+/** Where a command's question goes, and its answer. `socket` was named, or is looked for. */
+async function terminal(socket: string | undefined) {
+  const { adminSocketPath, runningSocketPath } = await import('./admin/socket-path.ts')
+  const own = adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
+  return { socket: socket ?? runningSocketPath(own), out: process.stdout, err: process.stderr }
 }
 
 /** $CONFIGURATION_DIRECTORY is systemd's ConfigurationDirectory=. */

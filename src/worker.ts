@@ -15,6 +15,7 @@ import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { mostUnsent } from './plane/unsent.ts'
 import { type Entrance, entrancesOf, type SessionContext, targetsOf } from './session/context.ts'
 import { Gate } from './session/gate.ts'
+import { Inquiry } from './session/inquiry.ts'
 import { listenAll } from './session/listen-all.ts'
 import { createLiveSessions } from './session/live.ts'
 import { Lobby } from './session/lobby.ts'
@@ -110,6 +111,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
     idOf: (number) => `${birth.idPrefix}${birth.index}-${number.toString(36)}`,
     nextSource,
   }
+  const inquiry = new Inquiry({ live: context.live, now: () => plane.now(), idOf: context.idOf })
   const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
   let entrances: ReadonlyMap<string, Entrance> = new Map()
   const listenings = new Map<string, Listening>()
@@ -187,6 +189,9 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane
         return
       case 'kill':
         context.live.kill(message.slots, message.cause)
+        return
+      case 'ask':
+        tell({ kind: 'answer', request: message.request, answer: inquiry.answer(message.question) })
         return
       case 'revived':
         revived(message.pool)

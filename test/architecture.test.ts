@@ -20,14 +20,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // One wheel of deadlines serves both planes.
   'plane/sweeper.ts': ['core', 'plane/plane.ts'],
   // What is asked of the kernel, and the deadlines and the last wait that are decided by it.
-  'plane/sight.ts': [],
+  'plane/sight.ts': ['core'],
   'plane/deadlines.ts': ['plane/plane.ts', 'plane/sight.ts'],
   'plane/linger.ts': ['plane/plane.ts', 'plane/sight.ts'],
   'plane/unsent.ts': [],
   'plane/net': ['core', ...seam],
   'plane/splice': ['core', ...seam, 'linux'],
   session: ['core', 'protocol', 'plane/plane.ts'],
-  linux: ['core/address.ts'],
+  linux: ['core/address.ts', 'core/tcp-view.ts'],
   config: ['core'],
   discovery: ['core', 'config'],
   // Probes of a port that expects a PROXY header have to send one.

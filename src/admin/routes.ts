@@ -1,3 +1,4 @@
+import { readConnectionQuery } from './connection-query.ts'
 import { isMeantForUs } from './host-header.ts'
 import type { AdminPages } from './pages.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './source.ts'
@@ -5,7 +6,8 @@ import type { AdminActions, AdminSource, Answer, Verdict } from './source.ts'
 export interface Reply {
   readonly status: number
   readonly contentType: string
-  readonly body: string | Buffer
+  /** Parts: sent as they are made; what breaks off is not whole JSON. */
+  readonly body: string | Buffer | AsyncIterable<string>
   /** Set with status 405: the methods that would do. */
   readonly allow?: string
 }
@@ -18,6 +20,7 @@ export interface Asked {
   readonly method: string
   /** Without a query. */
   readonly path: string
+  readonly query: string
   /** The Host header. */
   readonly host: string | undefined
 }
@@ -31,6 +34,9 @@ GET  /readyz    200 while new connections are welcome, else 503 and why
 GET  /metrics   for Prometheus
 GET  /status    JSON, what "spliceway status" shows
 Over the UNIX socket only:
+GET  /connections       ?listener= &pool= &endpoint= &client=CIDR &olderMs= &idleMs=
+GET  /connections/{id}
+POST /connections/{id}/kill
 POST /reload
 POST /drain
 POST /endpoints/{pool}/{endpoint}/drain
@@ -50,7 +56,7 @@ const openToAll: readonly string[] = ['/livez', '/readyz']
 export async function answer(
   app: AdminSource & AdminActions,
   pages: AdminPages,
-  { via, method, path, host }: Asked,
+  { via, method, path, query, host }: Asked,
   turn: () => Promise<void>,
 ): Promise<Reply> {
   const reading = method === 'GET' || method === 'HEAD'
@@ -62,7 +68,11 @@ export async function answer(
     const body = 'this page answers to addresses, localhost, and the names in admin.hosts\n'
     return { status: 421, contentType: text, body }
   }
-  const route = find(app, pages, turn, path)
+  if (via === 'tcp' && (path === '/connections' || path.startsWith('/connections/'))) {
+    const body = 'single connections are shown over the UNIX socket only: "spliceway connections"\n'
+    return { status: 403, contentType: text, body }
+  }
+  const route = connectionRoute(app, path, query) ?? find(app, pages, turn, path)
   if (route === undefined) {
     return { status: 404, contentType: text, body: 'not found; / lists what is here\n' }
   }
@@ -100,6 +110,28 @@ function find(
   const target = endpointTarget(path)
   if (target === undefined) return undefined
   return post(() => answered(app.endpoint(target.pool, target.endpoint, target.action), 404))
+}
+
+function connectionRoute(app: AdminSource & AdminActions, path: string, query: string): Route | undefined {
+  if (path === '/connections') return { method: 'GET', handle: () => connections(app, query) }
+  const [, part, action] = /^\/connections\/([^/]+)(\/kill)?$/.exec(path) ?? []
+  const id = decoded(part)
+  if (id === undefined) return undefined
+  if (action !== undefined) return { method: 'POST', handle: async () => answered(await app.kill(id), 404) }
+  return {
+    method: 'GET',
+    async handle() {
+      const body = await app.explain(id)
+      if (body !== null) return { status: 200, contentType: json, body: `${body}\n` }
+      return { status: 404, contentType: text, body: 'there is no such connection: it may have ended\n' }
+    },
+  }
+}
+
+function connections(app: AdminSource, query: string): Reply {
+  const filter = readConnectionQuery(query)
+  if (typeof filter === 'string') return { status: 400, contentType: text, body: `${filter}\n` }
+  return { status: 200, contentType: json, body: app.connections(filter) }
 }
 
 function endpointTarget(path: string) {

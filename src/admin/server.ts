@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { STATUS_CODES } from 'node:http'
 import { Server, type Socket } from 'node:net'
 import { Turns } from '../telemetry/turns.ts'
@@ -93,7 +94,11 @@ export class AdminServer extends Server {
       this.#failed(error, path)
       return broken
     })
-    if (!socket.destroyed) send(socket, reply, head.kind === 'request' && head.method === 'HEAD')
+    if (socket.destroyed) return
+    await send(socket, reply, head.kind === 'request' && head.method === 'HEAD').catch((error: unknown) => {
+      if (!socket.destroyed) this.#failed(error, path)
+      socket.destroy() // a part is missing: no end that looks like one
+    })
   }
 
   async #reply(socket: Socket, head: Exclude<RequestHead, { kind: 'incomplete' }>): Promise<Reply> {
@@ -140,13 +145,17 @@ const broken: Reply = {
   body: 'this page failed; the log says why\n',
 }
 
-function send(socket: Socket, { status, contentType, body, allow }: Reply, headOnly: boolean): void {
-  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+async function send(
+  socket: Socket,
+  { status, contentType, body, allow }: Reply,
+  headOnly: boolean,
+): Promise<void> {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.isBuffer(body) ? body : null
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
     `date: ${new Date().toUTCString()}`,
     `content-type: ${contentType}`,
-    `content-length: ${bytes.length}`,
+    ...(bytes === null ? [] : [`content-length: ${bytes.length}`]), // without: to the end of the connection
     'cache-control: no-store',
     'connection: close',
     ...(allow === undefined ? [] : [`allow: ${allow}`]),
@@ -154,10 +163,24 @@ function send(socket: Socket, { status, contentType, body, allow }: Reply, headO
   socket.setTimeout(unreadMs, () => socket.destroy()) // Node's timer goes on while the send queue shrinks
   socket.cork()
   socket.write(`${head.join('\r\n')}\r\n\r\n`)
-  if (!headOnly) socket.write(bytes)
+  if (bytes === null && !headOnly) {
+    socket.uncork()
+    await sendParts(socket, body)
+  } else if (bytes !== null && !headOnly) socket.write(bytes)
   socket.end(() => {
     const late = setTimeout(() => socket.destroy(), lingerMs)
     socket.once('close', () => clearTimeout(late))
     socket.once('end', () => socket.destroy()).resume()
   })
+}
+
+/** The next part is made when the one before is gone. */
+async function sendParts(socket: Socket, parts: Reply['body']): Promise<void> {
+  if (typeof parts === 'string' || Buffer.isBuffer(parts)) return
+  const gone = new AbortController()
+  socket.once('close', () => gone.abort())
+  for await (const part of parts) {
+    if (socket.destroyed) return
+    if (!socket.write(part)) await once(socket, 'drain', { signal: gone.signal })
+  }
 }

@@ -1,3 +1,4 @@
+import type { ConnectionFilter } from '../core/connection.ts'
 import type { Verdict } from '../core/readiness.ts'
 import type { Status } from '../core/status.ts'
 
@@ -13,6 +14,10 @@ export interface AdminSource {
   /** Names, in lower case, by which the page on TCP may be asked beside addresses and `localhost`. */
   hosts(): readonly string[]
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
+  /** A JSON object in parts. Whoever stops reading ends it. */
+  connections(filter: ConnectionFilter): AsyncIterable<string>
+  /** JSON; null: there is no such connection. */
+  explain(id: string): Promise<string | null>
 }
 
 /** What the admin socket can change. Expected failures do not reject: they are `ok: false` with a message. */
@@ -22,6 +27,8 @@ export interface AdminActions {
   drain(): Answer
   /** Not ok: there is no such pool or endpoint. */
   endpoint(pool: string, endpoint: string, action: EndpointAction): Answer
+  /** Ends one connection with RST. Not ok: there is none of this id. */
+  kill(id: string): Promise<Answer>
 }
 
 export type EndpointAction = 'drain' | 'ready'

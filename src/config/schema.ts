@@ -5,7 +5,7 @@ import { accessLevels } from '../core/policy.ts'
 import { abstractOrOff, host, listenOrOff, name, socketPath } from './address-field.ts'
 import { kubernetes } from './discovery-schema.ts'
 import { endpoint } from './endpoint-schema.ts'
-import { autoOr, autoOrConnections, choice, duration } from './field.ts'
+import { autoOr, autoOrConnections, choice, duration, flag } from './field.ts'
 import { listener } from './listener-schema.ts'
 import { pool } from './pool-schema.ts'
 import { mapping, oneOrMore } from './shape.ts'
@@ -72,6 +72,13 @@ const log = mapping({
   access: choice(accessLevels, { on: 'all', off: 'none' })
     .prefault('all')
     .describe('Connections to log: one JSON line each. on: all. off: none.'),
+  // Off: it doubles the lines.
+  connect: flag()
+    .prefault('off')
+    .describe('Also a line when a client is connected to its endpoint, for connections that last.'),
+  empty: flag()
+    .prefault('on')
+    .describe('off: no line for a connection that carried no byte, as of a check, unless it failed.'),
 })
 
 export const schema = mapping({

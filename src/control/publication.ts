@@ -97,6 +97,8 @@ export class Publication {
       pools,
       maxConnections: connectionLimit(limits.connections, machine, this.#warm.sockets(pools)),
       access: log.access,
+      logConnect: log.connect,
+      logEmpty: log.empty,
     })
   }
 }

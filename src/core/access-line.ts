@@ -1,4 +1,5 @@
-import { failures, type Outcome } from './outcome.ts'
+import { type Connect, failures, type Outcome } from './outcome.ts'
+import type { Look, OfBoth } from './slowness.ts'
 
 /**
  * Makes the access log's JSON lines: of a connection that ended at `timeMs` (Unix) one line, newline
@@ -15,6 +16,16 @@ export function accessLines(): (outcome: Outcome, timeMs: number) => string {
     }
     return line(outcome, last.text)
   }
+}
+
+/** The line of a connection that is connected now, with `log.connect: on`. */
+export function connectLine(connect: Connect, timeMs: number): string {
+  const { id, listener, client, pool, endpoint, connectMs } = connect
+  return (
+    `{"level":"info","time":"${new Date(timeMs).toISOString()}","msg":"connected","id":"${id}",` +
+    `"listener":${JSON.stringify(listener)},"client":"${client}","pool":${JSON.stringify(pool)},` +
+    `"endpoint":"${endpoint}","attempts":[${attempts(connect)}],"connectMs":${rounded(connectMs)}}\n`
+  )
 }
 
 function line(outcome: Outcome, time: string): string {
@@ -39,13 +50,32 @@ function line(outcome: Outcome, time: string): string {
     `"listener":${JSON.stringify(outcome.listener)},"client":"${client}",` +
     `"serverName":${serverName === null ? 'null' : wireText(serverName)},` +
     `"pool":${pool === null ? 'null' : JSON.stringify(pool)},"endpoint":${quoted(endpoint)},` +
-    `"attempts":[${attempts(outcome)}],"connectMs":${connectMs === null ? 'null' : rounded(connectMs)},` +
+    `"attempts":[${attempts(outcome)}],"connectMs":${figure(connectMs)},` +
     `"durationMs":${rounded(durationMs)},"bytesUp":${bytesUp},"bytesDown":${bytesDown},"cause":"${cause}",` +
-    `"phase":"${phase}","closed":{"first":"${closed.first}","how":"${closed.how}"}}\n`
+    `"phase":"${phase}","closed":{"first":"${closed.first}","how":"${closed.how}"},` +
+    `"firstByteMs":${figure(outcome.firstByteMs)}${looked(outcome.look)}}\n`
   )
 }
 
-function attempts({ attempts }: Outcome): string {
+/** Only of those that were looked at: most connections are short. */
+function looked(look: Look | null): string {
+  if (look === null) return ''
+  const { slow, rttMs, retransmits, peerWindowMs, gatewayMs } = look
+  return (
+    `,"slow":${quoted(slow)},"rttMs":${ofBoth(rttMs)},"retransmits":${ofBoth(retransmits)},` +
+    `"peerWindowMs":${ofBoth(peerWindowMs)},"gatewayMs":${rounded(gatewayMs)}`
+  )
+}
+
+function ofBoth({ client, endpoint }: OfBoth): string {
+  return `{"client":${figure(client)},"endpoint":${figure(endpoint)}}`
+}
+
+function figure(value: number | null): string {
+  return value === null ? 'null' : String(rounded(value))
+}
+
+function attempts({ attempts }: Pick<Outcome, 'attempts'>): string {
   let text = ''
   for (const { endpoint, ms, error } of attempts) {
     text += `${text === '' ? '' : ','}{"endpoint":"${endpoint}","ms":${rounded(ms)},"error":${quoted(error)}}`

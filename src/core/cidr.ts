@@ -43,6 +43,15 @@ export function formatCidr({ family, bytes, prefix }: Cidr): string {
   return `${formatIp({ family, bytes: kept })}/${prefix}`
 }
 
+/** Whether an address of the range's family is in it. */
+export function within(range: Cidr, address: Uint8Array): boolean {
+  for (let i = 0; 8 * i < range.prefix; i++) {
+    const kept = 0xff & ~(0xff >> Math.min(8, range.prefix - 8 * i))
+    if ((((range.bytes[i] ?? 0) ^ (address[i] ?? 0)) & kept) !== 0) return false
+  }
+  return true
+}
+
 /** Whether bits behind the prefix are set. */
 export function isLoose({ bytes, prefix }: Cidr): boolean {
   for (let i = prefix >> 3; i < bytes.length; i++) {

@@ -1,3 +1,4 @@
+import type { ConnectionAnswer, Question } from './connection.ts'
 import type { Attempt, EndedBy, Refusal } from './outcome.ts'
 import type { Sign } from './sign.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -42,6 +43,8 @@ export type ToWorker =
    * dial now.
    */
   | { readonly kind: 'revived'; readonly pool: string }
+  /** About its connections; the answer has the same `request`. */
+  | { readonly kind: 'ask'; readonly request: number; readonly question: Question }
   /** Like `kill`; then the worker sends its last reports and ends. */
   | { readonly kind: 'stop' }
 
@@ -57,6 +60,7 @@ export type FromWorker =
   | { readonly kind: 'spoke'; readonly slot: number; readonly ageMs: number }
   | { readonly kind: 'signs'; readonly signs: readonly Sign[] }
   | { readonly kind: 'refused'; readonly sample: RefusalSample }
+  | { readonly kind: 'answer'; readonly request: number; readonly answer: ConnectionAnswer }
   /** `lines`: `count` lines of the access log. */
   | {
       readonly kind: 'reports'

@@ -1,3 +1,5 @@
+import type { Look } from './slowness.ts'
+
 /**
  * Why a connection ended. `none`: both sides ended with FIN. `proxy`: a fault of ours, or the end of
  * `timeouts.session`.
@@ -99,6 +101,13 @@ export interface Closed {
   readonly how: 'fin' | 'rst' | 'timeout' | 'kill'
 }
 
+/** A connection that has reached its endpoint; fields as in an Outcome. */
+export interface Connect extends Pick<Outcome, 'id' | 'listener' | 'client' | 'attempts'> {
+  readonly pool: string
+  readonly endpoint: string
+  readonly connectMs: number
+}
+
 /** The end of one connection, told exactly once. The access log prints these fields in this order. */
 export interface Outcome {
   readonly id: string
@@ -129,4 +138,8 @@ export interface Outcome {
   readonly cause: Cause
   readonly phase: Phase
   readonly closed: Closed
+  /** From the client's first byte to the endpoint's; null: none came from it. */
+  readonly firstByteMs: number | null
+  /** null: short, little and clean, or no endpoint was reached. */
+  readonly look: Look | null
 }

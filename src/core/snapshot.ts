@@ -16,6 +16,9 @@ export interface Snapshot {
   readonly maxConnections: number
   /** Which Outcomes main wants to be told of. */
   readonly access: AccessLevel
+  /** Whether it is told of connections when they are connected, and of those that carried nothing. */
+  readonly logConnect: boolean
+  readonly logEmpty: boolean
 }
 
 /** When connections end that do not end by themselves. */

@@ -32,6 +32,8 @@ export const maxEndpoints = 4096
 export const connectBuckets = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const
+export const firstByteBuckets = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const
+export const rttBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5] as const
 export const durationBuckets = [0.005, 0.025, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3600, 14400] as const
 
 /** A histogram in a row: a cell a bucket (not cumulative), one more for +Inf, then the sum in seconds. */
@@ -40,7 +42,7 @@ export interface HistogramCells {
   readonly bounds: readonly number[]
 }
 
-const histogramSize = (bounds: readonly number[]) => bounds.length + 2
+export const histogramSize = (bounds: readonly number[]) => bounds.length + 2
 
 /** Cells of the worker itself. */
 export const workerCell = {
@@ -118,10 +120,17 @@ export const endpointField = {
   overdue: 16,
   /** Of the relayed connections, those whose endpoint has sent FIN. A gauge; load does not count them. */
   spent: 17,
+  bytesUp: 18,
+  bytesDown: 19,
+  /** Relayed connections that it ended by RST. */
+  resets: 20,
 } as const
-const failuresAt = 18
+const failuresAt = 21
 const stalesAt = failuresAt + dialFailures.length
-const endpointSize = stalesAt + staleWhens.length
+/** Histograms of a pool are kept by endpoint, and added up: pools have no cells of their own. */
+const firstByteAt = stalesAt + staleWhens.length
+const rttAt = firstByteAt + histogramSize(firstByteBuckets)
+const endpointSize = rttAt + histogramSize(rttBuckets)
 const endpointsAt = listenersAt + maxListeners * listenerSize
 const rowSize = endpointsAt + maxEndpoints * endpointSize
 
@@ -163,9 +172,33 @@ export function staleCell(slot: number, when: StaleWhen): number {
   return endpointCell(slot) + stalesAt + staleWhens.indexOf(when)
 }
 
+/** Cells of an endpoint's part in its pool's histograms; those of the slot 0, and how far the next is. */
+export const poolHistograms: Readonly<Record<'firstByte' | 'clientRtt', HistogramCells>> = {
+  firstByte: { at: endpointsAt + firstByteAt, bounds: firstByteBuckets },
+  clientRtt: { at: endpointsAt + rttAt, bounds: rttBuckets },
+}
+
+/** One observation in the part that the endpoint in `slot` has in a histogram of its pool. */
+export function observeOf(
+  row: Float64Array,
+  slot: number,
+  { at, bounds }: HistogramCells,
+  seconds: number,
+): void {
+  count(row, at + slot * endpointSize, bounds, seconds)
+}
+
+/** Adds the cells of an endpoint's part, over all rows, to `sums`, which is as long as they are. */
+export function addCells(tally: Tally, slot: number, { at }: HistogramCells, sums: Float64Array): void {
+  for (let i = 0; i < sums.length; i++) add(sums, i, tally.sum(at + slot * endpointSize + i))
+}
+
 /** Adds one observation to a worker's own row. */
 export function observe(row: Float64Array, histogram: HistogramCells, seconds: number): void {
-  const { at, bounds } = histogram
+  count(row, histogram.at, histogram.bounds, seconds)
+}
+
+function count(row: Float64Array, at: number, bounds: readonly number[], seconds: number): void {
   let bucket = 0
   while (bucket < bounds.length && seconds > (bounds[bucket] ?? 0)) bucket++
   add(row, at + bucket, 1)

@@ -43,6 +43,7 @@ export const MSG_MORE = 0x8000
 export const MSG_CMSG_CLOEXEC = 0x40000000
 /** linux/sockios.h: TIOCOUTQ */
 export const SIOCOUTQ = 0x5411
+export const SIOCINQ = 0x541b
 /** sys/socket.h */
 export const SHUT_WR = 1
 /** sys/epoll.h */

@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module'
+import type { TcpView } from '../core/tcp-view.ts'
 import { Block } from './block.ts'
 import * as c from './constants.ts'
 import { createEnvelope } from './envelope.ts'
 import { eventSize, eventsIn, putEvent } from './epoll-event.ts'
 import { EBADMSG, EINVAL, errnoName } from './errno.ts'
 import { Fd } from './fd.ts'
+import { tcpViewSize, viewOf } from './tcp-info.ts'
 
 /**
  * The system calls that Node does not offer, or not without a stream around them. Results are zero or more,
@@ -66,6 +68,11 @@ export interface Libc {
    * such information about this socket.
    */
   tcp(descriptor: number): TcpInfo | null
+  /**
+   * All that is told of a connection, in three calls; a new object. null: not a TCP socket, or a kernel
+   * before Linux 5.4, which knows less.
+   */
+  view(descriptor: number): TcpView | null
   /**
    * Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one
    * (SIOCOUTQ).
@@ -194,7 +201,7 @@ function bind(open: Uint8Array | null): Libc {
     if (open !== null) open[value] = 1
     return new Fd(value)
   }
-  const scratch = block(tcpInfo.size)
+  const scratch = block(tcpViewSize)
   const length = block(4)
   const lengthAt = length.at(0, 4)
   const option = ({ n }: Fd | { readonly n: number }, level: number, name: number, size: number): number => {
@@ -284,6 +291,16 @@ function bind(open: Uint8Array | null): Libc {
       info.lastAckMs = view.getUint32(tcpInfo.lastAckRecvAt, true)
       info.unanswered = view.getUint8(tcpInfo.retransmitsAt) + view.getUint8(tcpInfo.probesAt)
       return info
+    },
+    view(descriptor) {
+      const queued = (request: number): number =>
+        call.ioctl(descriptor, request, scratch.at(0, 4)) < 0 ? 0 : scratch.view.getInt32(0, true)
+      const unacknowledged = queued(c.SIOCOUTQ)
+      const unread = queued(c.SIOCINQ)
+      if (option({ n: descriptor }, c.IPPROTO_TCP, c.TCP_INFO, tcpViewSize) < 0) return null
+      return length.view.getUint32(0, true) < tcpViewSize
+        ? null
+        : viewOf(scratch.view, unacknowledged, unread)
     },
     unacknowledged(descriptor) {
       const code = result(call.ioctl(descriptor, c.SIOCOUTQ, scratch.at(0, 4)))

@@ -2,6 +2,7 @@ import type { BoundSocket } from 'node:net'
 import type { EndpointAddress, SocketAddress } from '../core/address.ts'
 import type { Closed } from '../core/outcome.ts'
 import type { Timeouts } from '../core/snapshot.ts'
+import type { TcpPair } from '../core/tcp-view.ts'
 
 /** How bytes move. A plane never decides anything, and policy never looks behind this interface. */
 export interface Plane<W extends Wire> {
@@ -84,12 +85,17 @@ export type RelayTimeouts = Omit<Timeouts, 'sessionMs'>
 /** Whose relay it is. Told of every relayed chunk, which must be cheap. An object: a closure would live as long as the relay. */
 export interface RelayOwner {
   /** `count` bytes from the client were handed to the kernel for the endpoint; the header does not count. */
-  up(count: number): void
-  down(count: number): void
+  up(count: number, nowMs: number): void
+  down(count: number, nowMs: number): void
   /** Bytes held in user space or in pipes changed by `delta`; the sum is zero when the relay has ended. */
   buffered(delta: number): void
   /** The endpoint's FIN was read, at most once: all that it had to say is known. */
   upstreamEnded(): void
+  /**
+   * At most once, while both sockets are there to be asked about, maybe before relay() has returned; `clean` when both sides
+   * have ended with FIN. What `relay` tells now is how it was at its end.
+   */
+  closing(relay: Relay, clean: boolean): void
   /** Exactly once, after both sockets are closed, never before relay() returned. */
   ended(end: RelayEnd): void
 }
@@ -148,4 +154,14 @@ export interface Relay {
   finish(): void
   /** RST to both, at once. */
   kill(): void
+  /** What it has moved so far, and what it holds. */
+  counts(): RelayCounts
+  /** Asks the kernel about both connections: a handful of system calls. */
+  tcp(): TcpPair
+}
+
+export interface RelayCounts extends Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'halfClosed'> {
+  /** Bytes that the kernel has not taken yet: for the endpoint, for the client. */
+  readonly heldUp: number
+  readonly heldDown: number
 }

@@ -1,3 +1,5 @@
+import type { TcpView } from '../core/tcp-view.ts'
+
 /**
  * What the kernel knows about a connected TCP socket that reads and writes do not show. Each look is a system
  * call, so a plane asks only when a deadline is due or a reset waits. A UNIX socket has no TcpSight, and what its
@@ -11,6 +13,8 @@ export interface Sight {
   unacknowledged(descriptor: number): number
   /** null: no answer. Valid until the next call. */
   tcp(descriptor: number): TcpSight | null
+  /** All that there is to know, for people; null: no answer. */
+  view(descriptor: number): TcpView | null
 }
 
 /** Of TCP_INFO. */

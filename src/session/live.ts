@@ -1,9 +1,11 @@
 import type { EndedBy } from '../core/outcome.ts'
 import { Roster } from '../core/roster.ts'
+import type { Asked } from './inquiry.ts'
 import { Retirement, type Retiring, retireStepMs } from './retirement.ts'
 
 /** A connection under way, as drain and the admin see it. */
-export interface LiveSession extends Retiring {
+export interface LiveSession extends Retiring, Asked {
+  seat: number
   /** Ends it by RST, whatever it is doing. */
   kill(cause: EndedBy): void
   /**
@@ -26,6 +28,8 @@ export interface LiveSessions {
   keep(slots: readonly number[]): void
   /** RST to the connections of these endpoints; null: to all, those that dial included. */
   kill(slots: readonly number[] | null, cause: EndedBy): void
+  /** Everyone; `see` may end anyone. */
+  visit(see: (session: LiveSession) => void): void
   /** drop() for all. */
   dropAll(): void
 }
@@ -87,6 +91,7 @@ export function createLiveSessions(
         if (killed === null || killed.has(session.slot)) session.kill(cause)
       })
     },
+    visit: (see) => sessions.visit(see),
     dropAll() {
       sessions.visit((session) => session.drop())
     },

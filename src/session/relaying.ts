@@ -1,4 +1,5 @@
 import type { EndedBy, Outcome } from '../core/outcome.ts'
+import { isWorthALook, type Look, lookOf } from '../core/slowness.ts'
 import type { EndpointSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -6,9 +7,12 @@ import {
   endpointField,
   listenerCell,
   listenerField,
+  observeOf,
+  poolHistograms,
   staleCell,
   workerCell,
 } from '../core/tally.ts'
+import type { TcpPair } from '../core/tcp-view.ts'
 import type { Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
 import type { Route, SessionContext } from './context.ts'
 import { endedByAge } from './lifetime.ts'
@@ -23,6 +27,10 @@ type Speech = { readonly kind: 'none' } | Waiter | { readonly kind: 'heard' }
 const none = { kind: 'none' } as const
 const heard = { kind: 'heard' } as const
 const byAge = { cause: 'proxy', closed: { first: 'proxy', how: 'timeout' } } as const
+/**
+ * A longer pause between two pieces from the gateway is no slow answer: it had nothing to say until then.
+ */
+const longestPauseMs = 2_000
 
 /** Whose connection it is. */
 export interface RelayingOwner {
@@ -46,6 +54,15 @@ export class Relaying<W extends Wire> implements RelayOwner {
   #speech: Speech = none
   /** The endpoint's FIN was read. */
   #spent = false
+  #firstByteMs = -1
+  /** When bytes last moved, and whether they were the client's. */
+  #movedMs: number
+  #asked = false
+  /** Time in which it was the gateway's turn and nothing came, and how often it was. */
+  #gatewayMs = 0
+  #turns = 0
+  #heldBytes = 0
+  #looked: TcpPair | null = null
 
   /** Hands over; bytes may move before it returns. `header` goes ahead of them. */
   constructor(
@@ -58,6 +75,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
   ) {
     this.endpoint = endpoint
     this.sinceMs = context.plane.now()
+    this.#movedMs = this.sinceMs
     this.#context = context
     this.#cells = listenerCell(listener.slot)
     this.#owner = owner
@@ -83,21 +101,66 @@ export class Relaying<W extends Wire> implements RelayOwner {
     this.relay.finish()
   }
 
-  up(count: number): void {
-    if (this.#speech.kind === 'none') this.#speech = this.#context.waiting.asked(this.endpoint.slot)
-    add(this.#context.row, this.#cells + listenerField.bytesUp, count)
+  up(count: number, nowMs: number): void {
+    const { row, waiting } = this.#context
+    const { slot } = this.endpoint
+    if (this.#speech.kind === 'none') this.#speech = waiting.asked(slot)
+    this.#asked = true
+    this.#movedMs = nowMs
+    add(row, this.#cells + listenerField.bytesUp, count)
+    add(row, endpointCell(slot) + endpointField.bytesUp, count)
   }
 
-  down(count: number): void {
-    const speech = this.#speech
-    if (speech.kind !== 'heard') {
-      this.#speech = heard
-      this.#context.waiting.heard(this.endpoint.slot, speech.kind === 'asked' ? speech : null)
-    }
-    add(this.#context.row, this.#cells + listenerField.bytesDown, count)
+  down(count: number, nowMs: number): void {
+    const { row } = this.#context
+    const { slot } = this.endpoint
+    if (this.#speech.kind !== 'heard') this.#hear(this.#speech, nowMs)
+    // What is held was there before it could move: the client took its time, not the gateway.
+    const pauseMs = this.#heldBytes > 0 ? 0 : nowMs - this.#movedMs
+    this.#movedMs = nowMs
+    if (this.#asked) {
+      this.#asked = false
+      this.#turns++
+      this.#gatewayMs += pauseMs
+    } else if (pauseMs < longestPauseMs) this.#gatewayMs += pauseMs
+    add(row, this.#cells + listenerField.bytesDown, count)
+    add(row, endpointCell(slot) + endpointField.bytesDown, count)
+  }
+
+  /** The first byte from the endpoint. Where it speaks first, it was waited for since it was connected. */
+  #hear(speech: Exclude<Speech, { readonly kind: 'heard' }>, nowMs: number): void {
+    const { row, waiting } = this.#context
+    const { slot } = this.endpoint
+    this.#speech = heard
+    const waitedMs = waiting.heard(slot, speech.kind === 'asked' ? speech : null)
+    this.#firstByteMs = waitedMs < 0 ? nowMs - this.sinceMs : waitedMs
+    observeOf(row, slot, poolHistograms.firstByte, this.#firstByteMs / 1000)
+  }
+
+  closing(relay: Relay, clean: boolean): void {
+    const { row, plane } = this.#context
+    const { bytesUp, bytesDown } = relay.counts()
+    const nowMs = plane.now()
+    if (!isWorthALook(nowMs - this.sinceMs, bytesUp + bytesDown, clean)) return
+    if (this.#asked) this.#gatewayMs += nowMs - this.#movedMs
+    this.#looked = relay.tcp()
+    const rttMs = this.#looked.client?.rttMs ?? 0
+    if (rttMs > 0) observeOf(row, this.endpoint.slot, poolHistograms.clientRtt, rttMs / 1000)
+  }
+
+  /** From the client's first byte to the endpoint's; null: none came. */
+  get firstByteMs(): number | null {
+    return this.#firstByteMs < 0 ? null : this.#firstByteMs
+  }
+
+  /** What its end was like for those who want to know who was slow; null: it was short and clean. */
+  get look(): Look | null {
+    const tcp = this.#looked
+    return tcp === null ? null : lookOf({ tcp, gatewayMs: this.#gatewayMs, turns: this.#turns })
   }
 
   buffered(delta: number): void {
+    this.#heldBytes += delta
     add(this.#context.row, workerCell.bufferedBytes, delta)
   }
 
@@ -118,6 +181,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
     const cells = endpointCell(slot)
     add(row, cells + endpointField.active, -1)
     if (this.#spent) add(row, cells + endpointField.spent, -1)
+    if (end.kind === 'reset' && end.side === 'upstream') add(row, cells + endpointField.resets, 1)
     if (this.#warm && wasLost(end)) add(row, staleCell(slot, 'used'), 1)
     if (this.#speech.kind !== 'heard') this.#unheard(this.#speech, end)
     if (this.#outlived && endedByAge(end)) return byAge

@@ -1,5 +1,5 @@
-import { accessLines } from '../core/access-line.ts'
-import type { Attempt, Outcome } from '../core/outcome.ts'
+import { accessLines, connectLine } from '../core/access-line.ts'
+import type { Attempt, Connect, Outcome } from '../core/outcome.ts'
 import type { Cancel } from '../plane/plane.ts'
 
 /** Successes and Outcomes wait this long for company: one message a batch, never one a connection. */
@@ -11,6 +11,7 @@ const urgentMs = 1
 export interface Reports {
   attempt(attempt: Attempt): void
   outcome(outcome: Outcome): void
+  connected(connect: Connect): void
   /** Sends what has been collected. */
   flush(): void
 }
@@ -73,6 +74,11 @@ export function createReports(
     },
     outcome(outcome) {
       lines += lineOf(outcome, unixMs())
+      count++
+      wait()
+    },
+    connected(connect) {
+      lines += connectLine(connect, unixMs())
       count++
       wait()
     },

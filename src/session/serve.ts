@@ -1,5 +1,12 @@
 import { formatAddress, type SocketAddress } from '../core/address.ts'
-import type { Cause, EndedBy, Outcome, Phase, Refusal } from '../core/outcome.ts'
+import {
+  type Cause,
+  type EndedBy,
+  failures,
+  type Outcome,
+  type Phase,
+  type Refusal,
+} from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import {
   add,
@@ -13,6 +20,7 @@ import {
 import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
 import { noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
 import { judgeClient } from './admit.ts'
+import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import { headerOut } from './header-out.ts'
@@ -72,7 +80,7 @@ const none: Outcome['attempts'] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
 
-const phaseOf = { preface: 'preface', queued: 'queue', dialing: 'connect' } as const
+const phaseOf = { preface: 'preface', queued: 'queue', dialing: 'connect', relaying: 'data' } as const
 
 /** What a RelayEnd says that an Outcome repeats. */
 type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
@@ -88,7 +96,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   readonly #context: SessionContext<W>
   readonly #entrance: Entrance
   readonly #downstream: W
-  readonly #number: number
+  readonly number: number
   readonly #startMs: number
   #client: SocketAddress | null
   /** What the client's peer has said of it in a PROXY header; null: there was none. */
@@ -99,6 +107,8 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   /** Of the table of sources. */
   #entry: number | null
   #attempts: Outcome['attempts'] = none
+  /** Of the dial that connected, where `attempts` has only those that failed; -1: it has all. */
+  #dialMs = -1
   #state: State<W> = fresh
   /** Ends the wait for the end of its life. */
   #cancelLife: Cancel
@@ -108,7 +118,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#entrance = entrance
     this.#downstream = downstream
     this.#entry = entry
-    this.#number = context.nextNumber()
+    this.number = context.nextNumber()
     this.#startMs = context.plane.now()
     // For the log at once: a wire that was reset may not know it any more.
     this.#client = entrance.snapshot.access === 'none' ? null : downstream.remote
@@ -189,9 +199,39 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#close('none', 'preface', byClientsEnd, null)
   }
 
-  /** A new array each time is one of the right size: growing one leaves room for seventeen. */
+  view(): SessionView {
+    const state = this.#state
+    const relaying = state.kind === 'relaying' ? state : null
+    return {
+      number: this.number,
+      startMs: this.#startMs,
+      listener: this.#entrance.listener.name,
+      pool: this.#route?.pool.name ?? null,
+      client: this.client,
+      endpoint: relaying?.endpoint.id ?? null,
+      state: state.kind === 'new' || state.kind === 'over' ? 'preface' : phaseOf[state.kind],
+      relay: this.relay,
+    }
+  }
+
+  story(): SessionStory {
+    const { endpoint, ...view } = this.view()
+    const last = endpoint === null || this.#dialMs < 0 ? [] : [{ endpoint, ms: this.#dialMs, error: null }]
+    const sinceMs = this.#state.kind === 'relaying' ? this.#state.sinceMs : null
+    const connectMs = sinceMs === null ? null : sinceMs - this.#startMs
+    return { ...view, endpoint, attempts: [...this.#attempts, ...last], connectMs }
+  }
+
+  /**
+   * A new array each time is one of the right size: growing one leaves room for seventeen. Where no line will be
+   * written, the one dial of a connection that had no trouble is a number.
+   */
   attempted({ id }: EndpointSnapshot, ms: number, error: string | null): void {
-    if (this.#entrance.snapshot.access === 'none' || this.#attempts.length >= maxLogged) return
+    if (error === null && this.#entrance.snapshot.access === 'none') this.#dialMs = ms
+    else if (this.#attempts.length < maxLogged) this.#keep(id, ms, error)
+  }
+
+  #keep(id: string, ms: number, error: string | null): void {
     this.#attempts = [...this.#attempts, { endpoint: id, ms, error }]
   }
 
@@ -334,7 +374,21 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     const header = this.#headerOut(connected.pool)
     // A connection may last for days.
     if (this.#header !== null) this.#header = { ...this.#header, tlvs: noTlvs }
+    if (this.#entrance.snapshot.logConnect) this.#tellConnected(connected)
     this.#setState(new Relaying(this.#context, state.route, this.#downstream, connected, header, this))
+  }
+
+  /** Ahead of the relay: its end is told later. */
+  #tellConnected({ pool, endpoint }: Connected<W>): void {
+    this.#context.reports.connected({
+      id: this.#id(),
+      listener: this.#entrance.listener.name,
+      client: this.#clientText,
+      pool: pool.name,
+      endpoint: endpoint.id,
+      attempts: this.#attempts,
+      connectMs: this.#context.plane.now() - this.#startMs,
+    })
   }
 
   #headerOut(pool: PoolSnapshot): Uint8Array | null {
@@ -368,10 +422,11 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     const durationMs = this.#leave(cause, phase)
     const { listener, snapshot } = this.#entrance
     if (snapshot.access === 'none' || (snapshot.access === 'errors' && cause === 'none')) return
+    if (!snapshot.logEmpty && end.bytesUp + end.bytesDown === 0 && !failures.has(cause)) return
     this.#context.reports.outcome({
       id: this.#id(),
       listener: listener.name,
-      client: this.#isNobody ? 'unknown' : formatAddress(this.client),
+      client: this.#clientText,
       serverName: this.#serverName,
       pool: this.#route?.pool.name ?? null,
       endpoint: reached === null ? null : reached.endpoint.id,
@@ -383,6 +438,8 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
       cause,
       phase,
       closed: end.closed,
+      firstByteMs: reached === null ? null : reached.firstByteMs,
+      look: reached === null ? null : reached.look,
     })
   }
 
@@ -404,6 +461,10 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     return durationMs
   }
 
+  get #clientText(): string {
+    return this.#isNobody ? 'unknown' : formatAddress(this.client)
+  }
+
   /** A PROXY header has said that there is a client, and not who. */
   get #isNobody(): boolean {
     return this.#header !== null && this.#header.ends === null && this.#header.command === 'proxy'
@@ -411,6 +472,6 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
 
   /** Made when someone asks: most connections are short, and the others many. */
   #id(): string {
-    return this.#context.idOf(this.#number)
+    return this.#context.idOf(this.number)
   }
 }

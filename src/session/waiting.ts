@@ -92,15 +92,18 @@ export class Waiting {
     return waiter
   }
 
-  /** The endpoint's first byte on a connection came. `waiter`: who has waited for it; null: nobody, it spoke first. */
-  heard(slot: number, waiter: Waiter | null): void {
+  /**
+   * The endpoint's first byte on a connection came. `waiter`: who has waited for it; null: nobody, it spoke first. Returns
+   * how long it took; -1 when nobody has waited.
+   */
+  heard(slot: number, waiter: Waiter | null): number {
     const { tally, row, nowMs, sign } = this.#context
     const cells = endpointCell(slot)
     add(row, cells + endpointField.served, 1)
     if (tally.silent(slot) && tally.hear(slot)) sign({ kind: 'heard', slot })
     const answeredMs = nowMs()
     row[cells + endpointField.answeredMs] = answeredMs
-    if (waiter === null) return
+    if (waiter === null) return -1
     const { sinceMs } = waiter
     add(row, cells + endpointField.answers, 1)
     const usual = cells + endpointField.firstByteMs
@@ -110,6 +113,7 @@ export class Waiting {
       row[cells + endpointField.tookMs] = answeredMs - sinceMs
     }
     this.left(waiter)
+    return answeredMs - sinceMs
   }
 
   /** It waits no more. */

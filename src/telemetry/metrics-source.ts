@@ -1,5 +1,5 @@
 import type { KnownState } from '../core/status.ts'
-import type { Tally } from '../core/tally.ts'
+import type { poolHistograms, Tally } from '../core/tally.ts'
 
 /**
  * What the metrics are made from. Read at each scrape, on the main thread; nothing here may wait for a
@@ -13,6 +13,8 @@ export interface MetricsSource {
   rangeFiles(): readonly { readonly listener: string; readonly list: string; readonly current: boolean }[]
   /** A pair of pool and endpoint is unique. Endpoints that left are listed for ten minutes more. */
   endpoints(): readonly EndpointSource[]
+  /** Of every pool in use, its histograms: a cell a bucket (not cumulative), then the sum in seconds. */
+  poolTimes(): readonly ({ readonly pool: string } & PoolTimes)[]
   /** Names that have no address so far. */
   unresolved(): readonly { readonly pool: string; readonly endpoint: string }[]
   /** Connections that the program takes at most. */
@@ -29,6 +31,8 @@ export interface MetricsSource {
   /** The soft limit of descriptors. */
   readonly openFileLimit: number
 }
+
+export type PoolTimes = Readonly<Record<keyof typeof poolHistograms, Float64Array>>
 
 export interface EndpointSource {
   readonly pool: string

@@ -20,13 +20,14 @@ import {
   heldCell,
   listenerCell,
   listenerField,
+  poolHistograms,
   rejectedCell,
   staleCell,
   type Tally,
   workerCell,
 } from '../core/tally.ts'
 import { type Family, histogramSamples, type Sample, sample } from './family.ts'
-import type { EndpointSource, MetricsSource } from './metrics-source.ts'
+import type { EndpointSource, MetricsSource, PoolTimes } from './metrics-source.ts'
 
 /**
  * Pairs of cause and phase that ordinary traffic can end with. Their series exist from the start, at zero: a
@@ -63,6 +64,7 @@ export function trafficFamilies(source: MetricsSource): readonly Family[] {
     ...endpointFamilies(source),
     ...discoveryFamilies(source),
     ...histogramFamilies(source.tally),
+    ...poolHistogramFamilies(source),
     ...programFamilies(source),
   ]
 }
@@ -237,6 +239,19 @@ function endpointFamilies(source: MetricsSource): readonly Family[] {
       ),
     ),
     counter(
+      'endpoint_bytes_total',
+      'Bytes relayed: up to the endpoint, down from it.',
+      each(({ slot }, labels) => [
+        sample(tally.sum(endpointCell(slot) + endpointField.bytesUp), { ...labels, direction: 'up' }),
+        sample(tally.sum(endpointCell(slot) + endpointField.bytesDown), { ...labels, direction: 'down' }),
+      ]),
+    ),
+    counter(
+      'endpoint_resets_total',
+      'Relayed connections that the endpoint ended by RST.',
+      each(({ slot }, labels) => [sample(tally.sum(endpointCell(slot) + endpointField.resets), labels)]),
+    ),
+    counter(
       'endpoint_ejections_total',
       'Ejections after failed dials, or resets before the first byte.',
       each(({ ejections }, labels) => [sample(ejections, labels)]),
@@ -276,6 +291,25 @@ function histogramFamilies(tally: Tally): readonly Family[] {
   return [
     histogram('upstream_connect_duration_seconds', 'Time of a successful dial.', connectHistogram),
     histogram('connection_duration_seconds', 'Time from accept to end.', durationHistogram),
+  ]
+}
+
+function poolHistogramFamilies(source: MetricsSource): readonly Family[] {
+  const histogram = (name: string, help: string, which: keyof PoolTimes): Family => ({
+    name: `spliceway_${name}`,
+    help,
+    type: 'histogram',
+    collect: () =>
+      source.poolTimes().flatMap(({ pool, ...times }) => {
+        const { bounds } = poolHistograms[which]
+        const cells = times[which]
+        const samples = histogramSamples(bounds, [...cells.subarray(0, -1)], cells.at(-1) ?? 0)
+        return samples.map((each) => ({ ...each, labels: { pool, ...each.labels } }))
+      }),
+  })
+  return [
+    histogram('first_byte_seconds', "Time from a client's first byte to the endpoint's.", 'firstByte'),
+    histogram('client_rtt_seconds', 'Round trip to clients, at ends that were looked at.', 'clientRtt'),
   ]
 }
 

@@ -18,6 +18,7 @@ import {
   maxEndpoints,
   maxListeners,
   observe,
+  poolHistograms,
   rejectedCell,
   staleCell,
   Tally,
@@ -42,6 +43,9 @@ function endpointCells(slot: number): number[] {
     ...Object.values(endpointField).map((field) => endpointCell(slot) + field),
     ...dialFailures.map((reason) => failureCell(slot, reason)),
     ...staleWhens.map((when) => staleCell(slot, when)),
+    ...Object.values(poolHistograms).flatMap((each) =>
+      histogramCells(each).map((cell) => cell + endpointCell(slot) - endpointCell(0)),
+    ),
   ]
 }
 

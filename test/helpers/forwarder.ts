@@ -15,7 +15,7 @@ import { pool as poolSchema } from '../../src/config/pool-schema.ts'
 import { schema } from '../../src/config/schema.ts'
 import { timeouts, timeoutsOf } from '../../src/config/timeouts-schema.ts'
 import { socketAddress } from '../../src/core/address.ts'
-import type { Outcome } from '../../src/core/outcome.ts'
+import type { Connect, Outcome } from '../../src/core/outcome.ts'
 import './left-over.ts'
 import { ownedPorts } from './port.ts'
 
@@ -53,19 +53,28 @@ export class Forwarder {
   readonly app: App
   readonly lines: LogLine[]
   readonly #outcomes: Outcome[]
+  /** Connections that were told of when they were connected. */
+  readonly connects: readonly Connect[]
   #taken = 0
   readonly #wake: { call: () => void }
 
-  private constructor(app: App, lines: LogLine[], outcomes: Outcome[], wake: { call: () => void }) {
+  private constructor(
+    app: App,
+    lines: LogLine[],
+    { outcomes, connects }: { outcomes: Outcome[]; connects: Connect[] },
+    wake: { call: () => void },
+  ) {
     this.app = app
     this.lines = lines
     this.#outcomes = outcomes
+    this.connects = connects
     this.#wake = wake
   }
 
   static async start(options: ForwarderOptions): Promise<Forwarder> {
     const lines: LogLine[] = []
     const outcomes: Outcome[] = []
+    const connects: Connect[] = []
     const wake = { call: () => {} }
     const told = (level: LogLine['level']) => (fields: object, message: string) => {
       lines.push({ level, fields, message })
@@ -79,7 +88,11 @@ export class Forwarder {
       log: { info: told('info'), warn: told('warn'), error: told('error') },
       setLogLevel() {},
       accessLines(lines) {
-        for (const line of lines.trimEnd().split('\n')) outcomes.push(JSON.parse(line))
+        for (const line of lines.trimEnd().split('\n')) {
+          const record = JSON.parse(line)
+          if (record.msg === 'connected') connects.push(record)
+          else outcomes.push(record)
+        }
         wake.call()
       },
       logLinesDropped: () => 0,
@@ -87,7 +100,7 @@ export class Forwarder {
     })
     await app.start()
     if (options.probe === true) await app.probe()
-    return new Forwarder(app, lines, outcomes, wake)
+    return new Forwarder(app, lines, { outcomes, connects }, wake)
   }
 
   get port(): number {

@@ -78,6 +78,7 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
     rangeFiles: () => [],
     endpoints: () => [],
     unresolved: () => [],
+    poolTimes: () => [],
     connectionsLimit: () => 0,
     discovery: () => [],
     healthChecks: () => ({ success: 0, failure: 0 }),

@@ -38,6 +38,7 @@ function scene() {
     asked: 0,
   }
   const sight: Sight = {
+    view: () => null,
     unacknowledged(descriptor) {
       kernel.asked++
       return kernel.queued.get(descriptor) ?? 0

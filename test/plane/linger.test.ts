@@ -15,7 +15,7 @@ const timeouts = {
 function scene(given: { blind?: boolean } = {}) {
   const world = { nowMs: 0, queued: 0, cancelled: 0 }
   const looks: number[] = []
-  const sight: Sight = { unacknowledged: () => world.queued, tcp: () => null }
+  const sight: Sight = { unacknowledged: () => world.queued, tcp: () => null, view: () => null }
   const linger = new Linger(
     {
       now: () => world.nowMs,

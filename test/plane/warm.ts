@@ -263,7 +263,7 @@ export function warmContract(plane: PlaneName): void {
 
   scene('a reload that does not touch the pool leaves them alone', {}, async (t, scene) => {
     await scene.waiting(4)
-    await scene.reload({ log: { level: 'warn', access: 'all' } })
+    await scene.reload({ log: { level: 'warn', access: 'all', connect: false, empty: true } })
     t.true(await scene.talk())
     t.is(await scene.warm('hit'), 1)
     await scene.waiting(4)

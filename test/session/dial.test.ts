@@ -14,6 +14,7 @@ import { Trials } from '../../src/session/trials.ts'
 import { Waiting } from '../../src/session/waiting.ts'
 import { FakeClock } from '../control/fixture.ts'
 import { endpoint, pool as poolOf } from '../core/balance-fixture.ts'
+import { noRelay } from '../helpers/no-relay.ts'
 
 class FakeWire implements Wire {
   readonly remote = { family: 4, bytes: new Uint8Array(4), port: 0 } as const
@@ -48,7 +49,7 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
   const plane: Plane<FakeWire> = {
     listen: () => ({ close() {}, pause() {}, resume() {} }),
     asksForRoom: false,
-    relay: () => ({ idleMs: () => 0, finish() {}, kill() {} }),
+    relay: () => noRelay(),
     dial(address, _options, done) {
       const slot = address.family === 'unix' ? Number(address.path.slice(1)) : (address.bytes.at(-1) ?? -1)
       const dial = { atMs: clock.nowMs(), slot, cancelled: false, done }
@@ -66,7 +67,7 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     plane,
     tally,
     row: tally.row(1),
-    reports: { attempt() {}, outcome() {}, flush() {} },
+    reports: { attempt() {}, outcome() {}, connected() {}, flush() {} },
     live: createLiveSessions(clock.after, clock.nowMs),
     trials: new Trials<FakeWire>(),
     warm: { take: () => null },
@@ -114,6 +115,8 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     pools: [pool],
     maxConnections: 1,
     access: 'all',
+    logConnect: false,
+    logEmpty: true,
   } as const
   const attempts: Outcome['attempts'][number][] = []
   const results: (PoolDialed<FakeWire> & { readonly queued?: boolean })[] = []

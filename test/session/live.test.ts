@@ -1,11 +1,23 @@
 import test from 'ava'
 import { createLiveSessions, type LiveSession } from '../../src/session/live.ts'
 import { FakeClock } from '../control/fixture.ts'
+import { noRelay } from '../helpers/no-relay.ts'
 
 interface Ending {
   readonly slot: number
   readonly how: 'finish' | 'kill'
   readonly cause: string
+}
+
+/** Nobody asks about these. */
+const unasked = {
+  number: 0,
+  view(): never {
+    throw new Error('unreachable')
+  },
+  story(): never {
+    throw new Error('unreachable')
+  },
 }
 
 function scene() {
@@ -14,12 +26,9 @@ function scene() {
   const finishedAt: number[] = []
   const endings: Ending[] = []
   const open = (slot = 0, idleSinceMs: number | null = 0): LiveSession => {
-    const relay = {
-      idleMs: (nowMs: number) => (idleSinceMs === null ? 0 : nowMs - idleSinceMs),
-      finish() {},
-      kill() {},
-    }
+    const relay = noRelay((nowMs) => (idleSinceMs === null ? 0 : nowMs - idleSinceMs))
     const session: LiveSession = {
+      ...unasked,
       seat: -1,
       relay,
       slot,
@@ -39,8 +48,9 @@ function scene() {
   }
   /** One that connects to `slot` when it is told to. */
   const dialing = () => {
-    const relay = { idleMs: () => 10_000, finish() {}, kill() {} }
+    const relay = noRelay(() => 10_000)
     const session: { -readonly [Field in keyof LiveSession]: LiveSession[Field] } = {
+      ...unasked,
       seat: -1,
       slot: -1,
       relay: null,

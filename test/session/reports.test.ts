@@ -10,7 +10,6 @@ const outcome: Outcome = {
   listener: 'http',
   client: '127.0.0.1:1',
   serverName: null,
-  pool: null,
   endpoint: null,
   attempts: [],
   connectMs: null,
@@ -20,6 +19,9 @@ const outcome: Outcome = {
   cause: 'none',
   phase: 'data',
   closed: { first: 'client', how: 'fin' },
+  pool: 'web',
+  firstByteMs: null,
+  look: null,
 }
 
 function scene() {

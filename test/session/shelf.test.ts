@@ -5,6 +5,7 @@ import { Shelf } from '../../src/session/shelf.ts'
 import { wasLost } from '../../src/session/warm.ts'
 import { FakeClock } from '../control/fixture.ts'
 import { endpoint, pool } from '../core/balance-fixture.ts'
+import { noRelay } from '../helpers/no-relay.ts'
 
 /** A wire that does what the test says, and remembers how it was let go. */
 class FakeWire implements Wire {
@@ -45,7 +46,7 @@ function scene(share: number, maxConnections: number | null = null) {
   const spoken: number[] = []
   const plane: Plane<FakeWire> = {
     listen: () => ({ close() {}, pause() {}, resume() {} }),
-    relay: () => ({ idleMs: () => 0, finish() {}, kill() {} }),
+    relay: () => noRelay(),
     dial(_endpoint, _options, done) {
       const dial = { done, cancelled: false }
       dials.push(dial)
@@ -62,6 +63,7 @@ function scene(share: number, maxConnections: number | null = null) {
   const reports = {
     attempt: ({ error }: { error: { code: string } | null }) => void errors.push(error?.code ?? null),
     outcome() {},
+    connected() {},
     flush() {},
   }
   const context = {

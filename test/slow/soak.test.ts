@@ -107,7 +107,7 @@ async function start(
   const forwarder = await Forwarder.start({
     ...options,
     endpoints: [portOf(server)],
-    config: { log: { level: 'info', access: 'errors' } },
+    config: { log: { level: 'info', access: 'errors', connect: false, empty: true } },
   })
   // One of each kind first: what a process opens once is open then.
   await forwarder.metric('spliceway_draining')

@@ -11,6 +11,8 @@ import { openSink, type Sink } from '../../src/telemetry/sink.ts'
 
 const outcome: Outcome = {
   // Another order than the log's, on purpose.
+  look: null,
+  firstByteMs: 3.0001,
   closed: { how: 'fin', first: 'client' },
   phase: 'half-closed',
   cause: 'none',
@@ -63,7 +65,24 @@ test('a line has the documented fields in the documented order', (t) => {
       '"serverName":"shop.example","pool":"web",' +
       '"endpoint":"10.0.0.6:9443","attempts":[{"endpoint":"10.0.0.5:9443","ms":0.5,"error":"ECONNREFUSED"},' +
       '{"endpoint":"10.0.0.6:9443","ms":1,"error":null}],"connectMs":1,"durationMs":12.346,"bytesUp":120,' +
-      '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"}}\n',
+      '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"},"pool":"web","firstByteMs":3}\n',
+  )
+})
+
+test('an end that was looked at says who was slow, and what that is concluded from', (t) => {
+  const look = {
+    slow: 'client',
+    rttMs: { client: 12.5, endpoint: 0.2 },
+    retransmits: { client: 3, endpoint: 0 },
+    peerWindowMs: { client: 1_564, endpoint: null },
+    gatewayMs: 0.00001,
+  } as const
+  const line = accessLines()({ ...outcome, look }, 0)
+  t.true(
+    line.endsWith(
+      '"firstByteMs":3,"slow":"client","rttMs":{"client":12.5,"endpoint":0.2},' +
+        '"retransmits":{"client":3,"endpoint":0},"peerWindowMs":{"client":1564,"endpoint":null},"gatewayMs":0}\n',
+    ),
   )
 })
 

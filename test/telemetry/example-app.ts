@@ -92,6 +92,20 @@ export const exampleStatus: Status = {
   },
 }
 
+export const exampleConnection = {
+  id: '0a-1-7',
+  listener: 'http',
+  client: '203.0.113.7:51234',
+  pool: 'web',
+  endpoint: '10.0.0.5:9080',
+  ageMs: 312_500,
+  idleMs: 1_200,
+  bytesUp: 120,
+  bytesDown: 5_000_000,
+  heldBytes: 65_536,
+  state: 'data',
+}
+
 /** An app that answers from its fields and remembers what it was told to do. */
 export function exampleApp() {
   const done: string[] = []
@@ -106,6 +120,15 @@ export function exampleApp() {
     status: () => exampleStatus,
     hosts: () => ['edge.example'],
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', text: 'metric 1\n' }),
+    async *connections(filter) {
+      yield '{"connections":['
+      yield `${JSON.stringify({ ...exampleConnection, listener: filter.listener ?? 'http' })}],"silent":[]}\n`
+    },
+    explain: async (id) => (id === exampleConnection.id ? JSON.stringify(exampleConnection) : null),
+    async kill(id) {
+      done.push(`kill ${id}`)
+      return { ok: id === exampleConnection.id, message: `kill ${id}` }
+    },
     async reload() {
       done.push('reload')
       return this.problems === '' ? { ok: true, message: 'reloaded' } : { ok: false, message: this.problems }

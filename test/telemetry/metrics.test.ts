@@ -40,6 +40,13 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
       { pool: 'web', endpoint: '10.0.0.9:9443', slot: 5, ejections: 1, now: null },
     ],
     discovery: () => [{ pool: 'web', ageMs: 1500, endpoints: 3, failures: { lookup: 4, malformed: 0 } }],
+    poolTimes: () => [
+      {
+        pool: 'web',
+        firstByte: Float64Array.of(2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.03),
+        clientRtt: new Float64Array(14),
+      },
+    ],
     unresolved: () => [{ pool: 'web', endpoint: 'node.example:9443' }],
     connectionsLimit: () => 500,
     healthChecks: () => ({ success: 41, failure: 2 }),

@@ -3,7 +3,7 @@ import { heardSince } from '../../core/hearing.ts'
 import type { Log } from '../../core/log.ts'
 import { blameless } from '../../core/outlier.ts'
 import { fullShare } from '../../core/slow-start.ts'
-import { maxEndpoints, type Tally } from '../../core/tally.ts'
+import { addCells, histogramSize, maxEndpoints, poolHistograms, type Tally } from '../../core/tally.ts'
 import type { ResolvedEndpoint, ResolvedPool } from '../../discovery/resolved-pool.ts'
 import { type EndpointRecord, healthWord, noAnswers } from './endpoint-record.ts'
 import { fairShares } from './fair-share.ts'
@@ -41,6 +41,8 @@ export class Records {
   readonly #byKey = new Map<string, EndpointRecord>()
   readonly #bySlot: (EndpointRecord | undefined)[] = new Array(maxEndpoints).fill(undefined)
   #acknowledged = 0
+  /** By pool: the parts that endpoints which are gone had in its histograms, so that these never shrink. */
+  readonly #gone = new Map<string, PoolTimes>()
   /** By pool. */
   #leftOut: ReadonlyMap<string, LeftOut> = new Map()
   #cancelSweep: (() => void) | null = null
@@ -56,6 +58,8 @@ export class Records {
   replace(pools: readonly ResolvedPool[]): ReadonlyMap<string, readonly EndpointRecord[]> {
     const wanted = pools.map(({ endpoints }) => endpoints.length)
     const shares = fairShares(wanted, maxEndpoints)
+    const names = new Set(pools.map(({ config }) => config.name))
+    for (const name of this.#gone.keys()) if (!names.has(name)) this.#gone.delete(name)
     const chosen = pools.map(({ config, endpoints }, i) =>
       this.#choose(config.name, endpoints, shares[i] ?? 0),
     )
@@ -94,6 +98,20 @@ export class Records {
     return [...this.#byKey.values()].filter(
       ({ presence }) => presence.kind === 'present' || nowMs - presence.sinceMs < keepMs,
     )
+  }
+
+  /** The histograms of a pool: the parts of its endpoints, those that are gone included. */
+  times(pool: string): PoolTimes {
+    const sums = this.#gone.get(pool) ?? noTimes()
+    const times = { firstByte: sums.firstByte.slice(), clientRtt: sums.clientRtt.slice() }
+    for (const record of this.#byKey.values()) if (record.pool === pool) this.#count(record.slot, times)
+    return times
+  }
+
+  #count(slot: number, times: PoolTimes): void {
+    const { tally } = this.#deps
+    addCells(tally, slot, poolHistograms.firstByte, times.firstByte)
+    addCells(tally, slot, poolHistograms.clientRtt, times.clientRtt)
   }
 
   /** The snapshot `version` holds what is present now, and nothing else. */
@@ -221,16 +239,32 @@ export class Records {
   #free(awayMs: number): number {
     let freed = 0
     const nowMs = this.#deps.nowMs()
-    for (const [key, { slot, presence }] of this.#byKey) {
+    for (const [key, { pool, slot, presence }] of this.#byKey) {
       if (presence.kind === 'present' || nowMs - presence.sinceMs < awayMs) continue
       if (presence.goneIn === null || presence.goneIn > this.#acknowledged) continue
       if (this.#deps.tally.held(slot) !== 0) continue
       this.#byKey.delete(key)
       this.#bySlot[slot] = undefined
+      const gone = this.#gone.get(pool) ?? noTimes()
+      this.#count(slot, gone)
+      this.#gone.set(pool, gone)
       this.#deps.tally.clearEndpoint(slot)
       freed++
     }
     return freed
+  }
+}
+
+interface PoolTimes {
+  readonly firstByte: Float64Array
+  readonly clientRtt: Float64Array
+}
+
+function noTimes(): PoolTimes {
+  const { firstByte, clientRtt } = poolHistograms
+  return {
+    firstByte: new Float64Array(histogramSize(firstByte.bounds)),
+    clientRtt: new Float64Array(histogramSize(clientRtt.bounds)),
   }
 }
 

@@ -231,6 +231,11 @@ export class Registry {
     }))
   }
 
+  /** The histograms of each pool in use. */
+  poolTimes() {
+    return [...this.#pools.keys()].map((pool) => ({ pool, ...this.#records.times(pool) }))
+  }
+
   /** Names of present pools that have no address so far. */
   unresolved(): readonly UnresolvedNumbers[] {
     return [...this.#pools.values()].flatMap(({ config, unresolved }) =>

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { After } from '../../core/after.ts'
 import { CodedError } from '../../core/coded-error.ts'
+import type { ConnectionAnswer } from '../../core/connection.ts'
 import type { Log } from '../../core/log.ts'
 import type { FromWorker, PlaneName, RefusalSample, ToWorker, WorkerBirth } from '../../core/message.ts'
 import type { Attempt } from '../../core/outcome.ts'
@@ -45,6 +46,7 @@ export interface WorkerNews {
   signs: [signs: readonly Sign[]]
   /** One of many refused connections. */
   refused: [sample: RefusalSample]
+  answered: [request: number, answer: ConnectionAnswer]
   /** An endpoint sent something on a warm connection that nobody had used. */
   spoke: [slot: number, ageMs: number]
   /** A worker is dead; its row still has its gauges. */
@@ -135,12 +137,13 @@ export class Threads extends EventEmitter<WorkerNews> {
     for (const thread of this.#threads) this.#post(thread, message)
   }
 
-  /** Tells one worker; does nothing when it is dead. `transfer` moves along. */
-  send(index: number, message: ToWorker, transfer: readonly object[] = []): void {
+  /** Tells one worker; does nothing when it is dead, and says so. `transfer` moves along. */
+  send(index: number, message: ToWorker, transfer: readonly object[] = []): boolean {
     const thread = this.#threads[index - 1]
-    if (thread === undefined) return
+    if (thread === undefined || thread.worker === null) return false
     if (message.kind === 'listen') this.#count(thread, message.sockets)
     this.#post(thread, message, transfer)
+    return true
   }
 
   get restarts(): number {
@@ -244,6 +247,9 @@ export class Threads extends EventEmitter<WorkerNews> {
         return
       case 'refused':
         this.emit('refused', message.sample)
+        return
+      case 'answer':
+        this.emit('answered', message.request, message.answer)
         return
       case 'reports':
         this.emit('reports', message.attempts, message.lines, message.count)

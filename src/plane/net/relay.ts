@@ -1,7 +1,8 @@
 import type { Closed } from '../../core/outcome.ts'
+import type { TcpPair } from '../../core/tcp-view.ts'
 import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
-import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
+import type { Relay, RelayCounts, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import type { TakeError } from './handle.ts'
 import { Side, type SideOwner } from './side.ts'
@@ -47,6 +48,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
   readonly #upstream: Side
   #first: Closed | null = null
   #state: State = copying
+  /** The owner has been told that it is closing. */
+  #looked = false
 
   constructor(context: RelayContext, downstream: NetWire, upstream: NetWire, options: RelayOptions) {
     this.#context = context
@@ -67,6 +70,21 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     return this.#deadlines.idleMs(nowMs)
   }
 
+  counts(): RelayCounts {
+    return {
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      heldUp: this.heldFor('upstream'),
+      heldDown: this.heldFor('downstream'),
+      halfClosed: this.halfClosed,
+    }
+  }
+
+  tcp(): TcpPair {
+    const view = (side: RelaySide) => this.#context.sight?.view(this.descriptorOf(side)) ?? null
+    return { client: view('downstream'), endpoint: view('upstream') }
+  }
+
   get sweepMs(): number {
     return this.#deadlines.sweepMs
   }
@@ -85,13 +103,14 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
   }
 
   moved(from: 'downstream' | 'upstream', count: number): void {
-    this.#deadlines.moved(this.#context.now())
+    const nowMs = this.#context.now()
+    this.#deadlines.moved(nowMs)
     if (from === 'downstream') {
       this.#bytesUp += count
-      this.#owner.up(count)
+      this.#owner.up(count, nowMs)
     } else {
       this.#bytesDown += count
-      this.#owner.down(count)
+      this.#owner.down(count, nowMs)
     }
   }
 
@@ -111,6 +130,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     // Both have ended cleanly: the reset that came after one of the FINs concerns nobody.
     if (state.kind === 'telling' && state.ending.code === 'EPIPE' && this.#bothEnded())
       this.#setState(state.before)
+    // libuv closes a socket by itself once its FIN has gone too: this is the last time that both are there.
+    if (this.#bothEnded()) this.#closing(this.#state.kind === 'copying')
   }
 
   lost(side: Side, error: NodeJS.ErrnoException): void {
@@ -127,6 +148,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
       code: error.code ?? 'ECONNRESET',
       halfClosed: ended || this.#halfClosed(),
     }
+    this.#closing(false)
     const linger = new Linger(this.#context, this.#deadlines.timeouts)
     this.#setState({ kind: 'telling', lost: side, ending, linger, before })
     this.#tell()
@@ -230,8 +252,15 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     }
   }
 
+  #closing(clean: boolean): void {
+    if (this.#looked) return
+    this.#looked = true
+    this.#owner.closing(this, clean)
+  }
+
   /** RST to both sides, at once. */
   #abort(ending: Ending): void {
+    this.#closing(false)
     this.#setState({ kind: 'failed', ending })
     this.#downstream.abort()
     this.#upstream.abort()

@@ -1,4 +1,5 @@
 import type { Closed } from '../../core/outcome.ts'
+import type { TcpPair } from '../../core/tcp-view.ts'
 import {
   EPOLLERR,
   IPPROTO_TCP,
@@ -11,7 +12,7 @@ import {
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
 import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
-import type { Relay, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
+import type { Relay, RelayCounts, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
@@ -75,6 +76,21 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     return this.#deadlines.idleMs(nowMs)
   }
 
+  counts(): RelayCounts {
+    return {
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      heldUp: this.heldFor('upstream'),
+      heldDown: this.heldFor('downstream'),
+      halfClosed: this.halfClosed,
+    }
+  }
+
+  tcp(): TcpPair {
+    const view = (side: RelaySide) => this.#context.sight?.view(this.descriptorOf(side)) ?? null
+    return { client: view('downstream'), endpoint: view('upstream') }
+  }
+
   get sweepMs(): number {
     return this.#deadlines.sweepMs
   }
@@ -100,13 +116,14 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   }
 
   moved(pump: Pump, count: number): void {
-    this.#deadlines.moved(this.#context.now())
+    const nowMs = this.#context.now()
+    this.#deadlines.moved(nowMs)
     if (pump === this.#up) {
       this.#bytesUp += count
-      this.#owner.up(count)
+      this.#owner.up(count, nowMs)
     } else {
       this.#bytesDown += count
-      this.#owner.down(count)
+      this.#owner.down(count, nowMs)
     }
   }
 
@@ -255,6 +272,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     this.#over = true
     this.#lost?.linger.cancel()
     const halfClosed = this.#halfClosed()
+    this.#owner.closing(this, verdict.kind === 'clean')
     this.#context.sweeper.remove(this)
     this.#up.release()
     this.#down.release()

@@ -174,7 +174,7 @@ export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: 
       config: {
         listeners: [
           { ...usualListener, name: 'main', timeouts: usualTimeouts },
-          { ...usualListener, name: 'main', timeouts: usualTimeouts },
+          { ...usualListener, name: 'short', timeouts: { ...usualTimeouts, idleMs: 150 } },
         ],
       },
     })
