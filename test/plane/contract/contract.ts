@@ -8,7 +8,9 @@ import { health } from './health.ts'
 import { lifecycle } from './lifecycle.ts'
 import { limits } from './limits.ts'
 import { receivedHeader } from './preface.ts'
+import { routes } from './routes.ts'
 import { timeouts } from './timeouts.ts'
+import { whoMayConnect } from './who-may-connect.ts'
 
 /**
  * What users may rely on, case by case (the numbers are those of docs/contract.md), on real sockets. Each test starts a whole
@@ -25,4 +27,6 @@ export function contract(plane: PlaneName, traits: Traits): void {
   lifecycle(scene, plane, traits)
   clientAddress(scene)
   receivedHeader(scene)
+  routes(scene)
+  whoMayConnect(scene, plane)
 }
