@@ -7,6 +7,7 @@ import { accessLines } from '../../src/core/access-line.ts'
 import { causes, type Outcome } from '../../src/core/outcome.ts'
 import { writeAccess } from '../../src/telemetry/access-log.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { readable } from '../../src/telemetry/readable.ts'
 import { openSink, type Sink } from '../../src/telemetry/sink.ts'
 
 const outcome: Outcome = {
@@ -65,6 +66,12 @@ test('a line has the documented fields in the documented order', (t) => {
       '{"endpoint":"10.0.0.6:9443","ms":1,"error":null}],"connectMs":1,"durationMs":12.346,"bytesUp":120,' +
       '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"}}\n',
   )
+})
+
+test('a server name of any bytes is ASCII in the line, and on a terminal', (t) => {
+  const line = accessLines()({ ...outcome, serverName: 'a"\x1b[2J\u009b\u00ff' }, 0)
+  t.true(line.includes('"serverName":"a\\"\\u001b[2J\\u009b\\u00ff"'), line)
+  t.true(readable(line).includes('serverName=a"\\x1b[2J\\x9b\\xff '), readable(line))
 })
 
 test('a connection that failed for a reason on our side of it is a warning', (t) => {
