@@ -1,3 +1,4 @@
+import { wireWord } from '../core/wire-word.ts'
 import type { ErrorFields } from './error.ts'
 
 /**
@@ -11,7 +12,11 @@ export function readable(line: string): string {
   if (record === undefined) return line
   const { level, time, msg, err, ...rest } = record
   const words = [clock(time), String(level).padEnd(5), printable(String(msg ?? ''))]
-  for (const [key, value] of Object.entries(rest)) if (!said(value, msg)) words.push(`${key}=${word(value)}`)
+  for (const [key, value] of Object.entries(rest)) {
+    // What a client has sent as its server name are bytes, one character each.
+    if (key === 'serverName' && typeof value === 'string') words.push(`${key}=${wireWord(value)}`)
+    else if (!said(value, msg)) words.push(`${key}=${word(value)}`)
+  }
   const error = isError(err) ? err : undefined
   if (error !== undefined) words.push(`err=${word(chain(error))}`)
   const stack = error?.stack === undefined ? '' : `\n${printable(error.stack)}`

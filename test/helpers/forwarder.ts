@@ -31,6 +31,8 @@ export interface ForwarderOptions {
   readonly listen?: string
   readonly maxConnections?: number
   readonly listener?: Partial<ListenerConfig>
+  /** More pools like the one of `pool`. */
+  readonly alsoPools?: readonly string[]
   readonly pool?: Partial<Omit<PoolConfig, 'connect'>>
   readonly connect?: Partial<ConnectConfig>
   readonly timeouts?: Partial<TimeoutsConfig>
@@ -211,7 +213,7 @@ export function configOf(options: ForwarderOptions): Config {
   return {
     ...usual,
     listeners: [listener],
-    pools: [pool],
+    pools: [pool, ...(options.alsoPools ?? []).map((name) => ({ ...pool, name }))],
     drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 500, idleAfterMs: 50 },
     workers: options.workers ?? 1,
     plane: options.plane,

@@ -7,6 +7,7 @@ import { accessLines } from '../../src/core/access-line.ts'
 import { causes, type Outcome } from '../../src/core/outcome.ts'
 import { writeAccess } from '../../src/telemetry/access-log.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { readable } from '../../src/telemetry/readable.ts'
 import { openSink, type Sink } from '../../src/telemetry/sink.ts'
 
 const outcome: Outcome = {
@@ -84,6 +85,12 @@ test('an end that was looked at says who was slow, and what that is concluded fr
         '"retransmits":{"client":3,"endpoint":0},"peerWindowMs":{"client":1564,"endpoint":null},"gatewayMs":0}\n',
     ),
   )
+})
+
+test('a server name of any bytes is ASCII in the line, and on a terminal', (t) => {
+  const line = accessLines()({ ...outcome, serverName: 'a"\x1b[2J\u009b\u00ff' }, 0)
+  t.true(line.includes('"serverName":"a\\"\\u001b[2J\\u009b\\u00ff"'), line)
+  t.true(readable(line).includes('serverName=a"\\x1b[2J\\x9b\\xff '), readable(line))
 })
 
 test('a connection that failed for a reason on our side of it is a warning', (t) => {

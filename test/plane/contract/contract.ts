@@ -8,8 +8,10 @@ import { health } from './health.ts'
 import { lifecycle } from './lifecycle.ts'
 import { limits } from './limits.ts'
 import { receivedHeader } from './preface.ts'
+import { routes } from './routes.ts'
 import { timeouts } from './timeouts.ts'
 import { unix } from './unix.ts'
+import { whoMayConnect } from './who-may-connect.ts'
 
 /**
  * What users may rely on, case by case (the numbers are those of docs/contract.md), on real sockets. Each test starts a whole
@@ -27,4 +29,6 @@ export function contract(plane: PlaneName, traits: Traits): void {
   clientAddress(scene)
   receivedHeader(scene)
   unix(scene, plane, traits)
+  routes(scene)
+  whoMayConnect(scene, plane)
 }

@@ -8,7 +8,7 @@ import { block4, block6, blockUnix, line, tlv, v2 } from '../../protocol/proxy-b
 import { sha } from '../payload.ts'
 import type { SceneMaker } from '../scene.ts'
 
-function cidrs(...ranges: readonly string[]) {
+export function cidrs(...ranges: readonly string[]) {
   return ranges.map((range) => {
     const parsed = parseCidr(range)
     if (parsed.kind === 'bad') throw new Error(range)
@@ -16,7 +16,7 @@ function cidrs(...ranges: readonly string[]) {
   })
 }
 
-function header(changes: Partial<NonNullable<ListenerConfig['acceptProxyProtocol']>> = {}) {
+export function header(changes: Partial<NonNullable<ListenerConfig['acceptProxyProtocol']>> = {}) {
   const from = cidrs('127.0.0.0/8')
   return { acceptProxyProtocol: { from, timeoutMs: 5_000, others: 'refuse', ...changes } } as const
 }
