@@ -1,6 +1,6 @@
 import { formatAddress } from '../../../src/core/address.ts'
 import { Forwarder, type ForwarderOptions, type PlaneName } from '../../helpers/forwarder.ts'
-import { dialPeer, echo } from '../../helpers/peer.ts'
+import { closedPort, dialPeer, echo } from '../../helpers/peer.ts'
 import { readProxy } from '../../helpers/read-proxy.ts'
 import { fullSocket, socketPath, unixBackend } from '../../helpers/unix-socket.ts'
 import { MiB } from '../payload.ts'
@@ -141,12 +141,20 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
 
   scene('case 38: a full backlog is busy: it is asked again, and that is no failure', {}, async (t) => {
     const full = fullSocket()
-    const forwarder = await start({ endpoints: [full.endpoint] })
+    const dead = await closedPort()
+    const forwarder = await start({
+      endpoints: [
+        { ...endpointOf(full.endpoint), priority: 0 },
+        { port: dead, priority: 1 },
+      ],
+      connect: { hedgeAfterMs: 50 },
+    })
     const client = await dialPeer(forwarder.port)
-    await forwarder.until(() => forwarder.app.status().connections.active === 1)
-    // Longer than hedgeAfter: an endpoint that is only busy does not become suspect.
-    await new Promise((resolve) => setTimeout(resolve, 400))
-    t.not(forwarder.app.status().pools[0]?.endpoints[0]?.state, 'suspect')
+    // The hedge: an endpoint that is only busy does not become suspect by it.
+    const labels = `pool="main",endpoint="127.0.0.1:${dead}",reason="refused"`
+    while ((await forwarder.metric(`spliceway_upstream_connect_failures_total{${labels}}`)) === 0)
+      await new Promise(setImmediate)
+    t.is(forwarder.app.status().pools[0]?.endpoints[0]?.state, 'unknown')
     full.makeRoom()
     await forwarder.until(() => forwarder.app.status().pools[0]?.endpoints[0]?.active === 1)
     client.reset()
@@ -154,7 +162,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
     t.is(endpoint, full.endpoint)
     t.deepEqual(
       attempts.map(({ error }) => error),
-      [null],
+      ['ECONNREFUSED', null],
     )
     await forwarder.close()
     full.close()
