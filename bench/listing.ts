@@ -9,7 +9,7 @@ import { Program, run } from '../test/helpers/program.ts'
 
 /**
  * What listing costs new connections: with many open ones, rounds in which all of them are listed again and
- * again beside rounds in which they are not; p50 and p99 of connect to first byte back. The command that lists
+ * again beside rounds in which they are not: p50 and p99 of connect to first byte. The command that lists
  * is a process of its own and shares the cores with all others: on two cores its start alone is felt. `node
  * bench/listing.ts [connections] [rounds]`. 9,000 are what 20,000 descriptors allow.
  */
