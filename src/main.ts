@@ -90,8 +90,11 @@ async function dispatch([command = 'demo', ...rest]: readonly string[]): Promise
       return askRunning(command, rest)
     case 'connections':
     case 'explain':
-    case 'kill':
-      return askConnections(command, rest)
+    case 'kill': {
+      const code = await askConnections(command, rest)
+      await printed()
+      return code
+    }
     default:
       return wrong(`unknown command \`${command}\``)
   }
@@ -184,6 +187,14 @@ async function askRunning(
     case 'endpoint':
       return (await import('./command/endpoint.ts')).endpoint({ ...asked, args: parsed.positionals })
   }
+}
+
+/** A listing is megabytes: what a pipe has not taken by process.exit() is lost. */
+function printed(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  process.stdout.once('error', () => resolve()) // nobody reads the rest
+  process.stdout.write('', () => resolve())
+  return promise
 }
 
 async function askConnections(
