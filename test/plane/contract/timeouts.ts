@@ -4,7 +4,7 @@ import { MiB } from '../payload.ts'
 import type { SceneMaker, Traits } from '../scene.ts'
 import { tcpRow } from '../socket.ts'
 
-/** Cases 11 and 37: how long silence may last, and a life. */
+/** Cases 11 and 41: how long silence may last, and a life. */
 export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: Traits): void {
   scene(
     'case 11: silence after one side has ended ends the connection',
@@ -102,7 +102,7 @@ export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: 
   )
 
   scene(
-    'case 37: a connection in use ends by FIN when its life is over, a tenth earlier at most',
+    'case 41: a connection in use ends by FIN when its life is over, a tenth earlier at most',
     { timeouts: { sessionMs: 400 } },
     async (t, { pair, forwarder }) => {
       const { client, server } = await pair()
@@ -121,7 +121,7 @@ export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: 
   )
 
   scene(
-    'case 37: what is left `halfClose` after the end of its life is reset, however much it sends',
+    'case 41: what is left `halfClose` after the end of its life is reset, however much it sends',
     { timeouts: { sessionMs: 100, halfCloseMs: 200 } },
     async (t, { pair, forwarder }) => {
       const { client, server } = await pair()
@@ -139,7 +139,7 @@ export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: 
     },
   )
 
-  scene('case 37: a dial, too, ends with the life of its connection', {}, async (t) => {
+  scene('case 41: a dial, too, ends with the life of its connection', {}, async (t) => {
     const silent = await silentPort()
     const forwarder = await Forwarder.start({
       plane,
@@ -157,7 +157,7 @@ export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: 
   })
 
   scene(
-    'case 37: a reset by the client is its own, whatever life was left',
+    'case 41: a reset by the client is its own, whatever life was left',
     { timeouts: { sessionMs: 60_000 } },
     async (t, { pair, forwarder }) => {
       const { client } = await pair()
@@ -166,7 +166,7 @@ export function timeouts(scene: SceneMaker, plane: PlaneName, { variant = {} }: 
     },
   )
 
-  scene('case 37: each listener has its own limits', { onPeer: echo }, async (t, { backend }) => {
+  scene('case 41: each listener has its own limits', { onPeer: echo }, async (t, { backend }) => {
     const forwarder = await Forwarder.start({
       plane,
       ...variant,

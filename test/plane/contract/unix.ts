@@ -6,14 +6,14 @@ import { fullSocket, socketPath, unixBackend } from '../../helpers/unix-socket.t
 import { MiB } from '../payload.ts'
 import type { SceneMaker, Traits } from '../scene.ts'
 
-/** Case 38: endpoints that are UNIX sockets. */
+/** Case 42: endpoints that are UNIX sockets. */
 export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Traits): void {
   const start = (options: Omit<ForwarderOptions, 'plane'>) =>
     Forwarder.start({ plane, ...variant, ...options })
 
   for (const name of [undefined, '@spliceway-test-'] as const) {
     scene(
-      `case 38: bytes and ends pass through ${name === undefined ? 'a path' : 'an abstract name'}`,
+      `case 42: bytes and ends pass through ${name === undefined ? 'a path' : 'an abstract name'}`,
       {},
       async (t) => {
         const gateway = await unixBackend(echo, name && `${name}${plane}-${process.pid}`)
@@ -39,7 +39,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
   }
 
   scene(
-    'case 38: a half-closed connection goes on, and a server that speaks first is heard',
+    'case 42: a half-closed connection goes on, and a server that speaks first is heard',
     {},
     async (t) => {
       const gateway = await unixBackend((peer) => void peer.write('220 ready\n'))
@@ -58,7 +58,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
     },
   )
 
-  scene('case 38: the PROXY v2 header names the client, as over TCP', {}, async (t) => {
+  scene('case 42: the PROXY v2 header names the client, as over TCP', {}, async (t) => {
     const first = Promise.withResolvers<Buffer>()
     const gateway = await unixBackend(({ socket }) =>
       socket.once('data', (chunk) => first.resolve(Buffer.from(chunk))),
@@ -76,7 +76,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
   })
 
   scene(
-    "case 38: a client's reset is an end for the gateway, and what it sent before arrives",
+    "case 42: a client's reset is an end for the gateway, and what it sent before arrives",
     {},
     async (t) => {
       const gateway = await unixBackend(() => {})
@@ -93,7 +93,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
   )
 
   scene(
-    'case 38: a gateway that goes with bytes unread is a reset, behind what it has said',
+    'case 42: a gateway that goes with bytes unread is a reset, behind what it has said',
     {},
     async (t) => {
       const gateway = await unixBackend(({ socket }) => socket.pause())
@@ -114,7 +114,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
     },
   )
 
-  scene('case 38: nobody listens: the next endpoint, at once', { onPeer: echo }, async (t, { backend }) => {
+  scene('case 42: nobody listens: the next endpoint, at once', { onPeer: echo }, async (t, { backend }) => {
     const { path, remove } = socketPath()
     const forwarder = await start({
       endpoints: [
@@ -139,7 +139,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
     remove()
   })
 
-  scene('case 38: a full backlog is busy: it is asked again, and that is no failure', {}, async (t) => {
+  scene('case 42: a full backlog is busy: it is asked again, and that is no failure', {}, async (t) => {
     const full = fullSocket()
     const dead = await closedPort()
     const forwarder = await start({
@@ -169,7 +169,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
   })
 
   scene(
-    'case 38: a backlog that stays full passes the client on, and ejects nobody',
+    'case 42: a backlog that stays full passes the client on, and ejects nobody',
     { onPeer: echo },
     async (t, { backend }) => {
       const full = fullSocket()
@@ -196,7 +196,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
     },
   )
 
-  scene('case 38: connections wait warm at a UNIX socket, too', {}, async (t) => {
+  scene('case 42: connections wait warm at a UNIX socket, too', {}, async (t) => {
     const gateway = await unixBackend(echo)
     const forwarder = await start({
       endpoints: [gateway.endpoint],
@@ -215,7 +215,7 @@ export function unix(scene: SceneMaker, plane: PlaneName, { variant = {} }: Trai
   })
 
   scene(
-    'case 38: silence, too, ends a connection to a UNIX socket, and keepalive is not asked of it',
+    'case 42: silence, too, ends a connection to a UNIX socket, and keepalive is not asked of it',
     {},
     async (t) => {
       const gateway = await unixBackend(() => {})
