@@ -56,6 +56,14 @@ const runners: Readonly<Record<CommandName, (call: Call) => number | Promise<num
   ready: async (call) => (await import('./command/ready.ts')).ready(await asked(call)),
   live: async (call) => (await import('./command/ready.ts')).live(await asked(call)),
   reload: async (call) => (await import('./command/reload.ts')).reload(await asked(call)),
+  config: async (call) => {
+    const { config } = await import('./command/config.ts')
+    return config({ ...(await asked(call)), json: call.switches.has('json') })
+  },
+  log: async (call) => {
+    const { logLevel } = await import('./command/log-level.ts')
+    return logLevel(await asked(call), call.args[0] ?? '')
+  },
   drain: async (call) => (await import('./command/drain.ts')).drain(await asked(call)),
   endpoint: async (call) => {
     const { endpoint } = await import('./command/endpoint.ts')

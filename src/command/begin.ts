@@ -1,4 +1,5 @@
 import { parseForwards } from '../config/forward.ts'
+import type { ConfigSource, Loaded } from '../config/loaded.ts'
 import { defaultFile, loaderOf, rendered } from './loader.ts'
 import { refuseConfig, refuseUsage } from './refuse.ts'
 
@@ -8,7 +9,7 @@ export async function runFile(file: string = defaultFile()): Promise<number> {
   const loaded = load()
   if (loaded.kind === 'invalid') return refuseConfig(loaded.message)
   const { run } = await import('./run.ts')
-  return run({ loaded, source: { name: file, load }, file: { path: file, text } })
+  return run({ loaded, source: { name: file, load, ...begun(loaded) }, file: { path: file, text } })
 }
 
 /** `spliceway forward`: runs with what the command line says. Resolves to the exit code. */
@@ -19,5 +20,9 @@ export async function forward(args: readonly string[]): Promise<number> {
   const loaded = rendered(parseForwards(args))
   if (loaded.kind === 'invalid') return refuseConfig(loaded.message)
   const { run } = await import('./run.ts')
-  return run({ loaded, source: { name: 'command line', load: null }, file: null })
+  return run({ loaded, source: { name: 'command line', load: null, ...begun(loaded) }, file: null })
+}
+
+function begun({ written }: Extract<Loaded, { kind: 'ok' }>): Pick<ConfigSource, 'begun'> {
+  return written === undefined ? {} : { begun: written }
 }

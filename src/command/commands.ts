@@ -1,3 +1,5 @@
+import { logLevels } from '../core/log.ts'
+
 /**
  * Every command and flag, declared once: what is accepted, help, shell completion and the manual are made of
  * this. A command is one entry here and one line in main.ts, which says what runs it.
@@ -142,9 +144,32 @@ const list = [
     offer: 'nothing',
     about: 'read the configuration file again',
     more: [
-      'Waits until the new configuration is in use. A bad one changes nothing, and every problem it has is printed.',
+      'Waits until the new configuration is in use, and prints which keys it has changed.',
+      'A bad one changes nothing, and every problem it has is printed.',
     ],
     examples: [],
+    flags: [socket],
+  },
+  {
+    name: 'config',
+    group: 'ask',
+    args: '',
+    takes: [0, 0],
+    offer: 'nothing',
+    about: 'the configuration in use, and why another one was refused',
+    more: ['It is shown as it was written: variables by their names.'],
+    examples: [],
+    flags: [json, socket],
+  },
+  {
+    name: 'log',
+    group: 'ask',
+    args: 'LEVEL',
+    takes: [1, 1],
+    offer: logLevels,
+    about: 'log from this level on: debug, info, warn or error',
+    more: ['Until a reload or a restart, when the level of the configuration counts again.'],
+    examples: ['log debug'],
     flags: [socket],
   },
   {
@@ -161,12 +186,15 @@ const list = [
   {
     name: 'endpoint',
     group: 'ask',
-    args: 'POOL ENDPOINT drain|ready',
-    takes: [3, 3],
+    args: 'POOL... ENDPOINT drain|ready',
+    takes: [3, Infinity],
     offer: ['drain', 'ready'],
     about: 'take an endpoint out of use for new connections, and back',
-    more: ['"spliceway status" lists the names of pools and endpoints.'],
-    examples: ['endpoint web 10.0.0.5:9443 drain'],
+    more: [
+      '"spliceway status" lists the names of pools and endpoints.',
+      'Warns when a pool has no usable endpoint left. It survives a reload, not a restart.',
+    ],
+    examples: ['endpoint web web-tls 10.0.0.5:9443 drain'],
     flags: [socket],
   },
   {

@@ -34,8 +34,9 @@ export function loaderOf(file: string, hint = ''): Loader {
 /** With problems and warnings as a user sees them. */
 export function rendered(parsed: Parsed): Loaded {
   if (parsed.kind === 'ok') {
-    const { config, warnings } = parsed
-    return { kind: 'ok', config, warnings: warnings.map((warning) => renderProblem(warning, 'warning')) }
+    const { config, warnings, written } = parsed
+    const shown = warnings.map((warning) => renderProblem(warning, 'warning'))
+    return { kind: 'ok', config, warnings: shown, written }
   }
   return { kind: 'invalid', message: parsed.problems.map((problem) => renderProblem(problem)).join('\n\n') }
 }

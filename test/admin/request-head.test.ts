@@ -3,7 +3,13 @@ import fc from 'fast-check'
 import { maxHeadBytes, readRequestHead } from '../../src/admin/request-head.ts'
 
 const whole = 'GET /status?pretty HTTP/1.1\r\nHost: edge.example:9981\r\nAccept: */*\r\n\r\n'
-const request = { kind: 'request', method: 'GET', path: '/status', host: 'edge.example:9981' } as const
+const request = {
+  kind: 'request',
+  method: 'GET',
+  path: '/status',
+  query: 'pretty',
+  host: 'edge.example:9981',
+} as const
 
 test('a request is read, and what follows it is not', (t) => {
   t.deepEqual(readRequestHead(whole), request)
@@ -40,6 +46,7 @@ test('HTTP/1.0 names no host', (t) => {
     kind: 'request',
     method: 'GET',
     path: '/livez',
+    query: '',
     host: undefined,
   })
 })
