@@ -51,7 +51,15 @@ const runners: Readonly<Record<CommandName, (call: Call) => number | Promise<num
   demo,
   status: async (call) => {
     const { status } = await import('./command/status.ts')
-    return status({ ...(await asked(call)), json: call.switches.has('json') })
+    const output = call.values.get('output') ?? ''
+    if (output !== '' && output !== 'wide') return refuseUsage(`no output \`${output}\`; there is: wide`)
+    const { columns } = process.stdout
+    return status({
+      ...(await asked(call)),
+      json: call.switches.has('json'),
+      wide: output === 'wide',
+      columns,
+    })
   },
   ready: async (call) => (await import('./command/ready.ts')).ready(await asked(call)),
   live: async (call) => (await import('./command/ready.ts')).live(await asked(call)),

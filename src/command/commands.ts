@@ -110,9 +110,13 @@ const list = [
     takes: [0, 0],
     offer: 'nothing',
     about: 'listeners, endpoints, workers, at a glance',
-    more: [],
+    more: ['Columns that say nothing are left out, and on a terminal lines are cut where it ends.'],
     examples: [],
-    flags: [json, socket],
+    flags: [
+      { name: 'output', short: 'o', value: 'wide', offer: ['wide'], about: 'every column, in full' },
+      json,
+      socket,
+    ],
   },
   {
     name: 'ready',

@@ -313,5 +313,5 @@ async function showStart(app: App, sink: Sink): Promise<void> {
   const unknown = () =>
     app.status().pools.some(({ endpoints }) => endpoints.some(({ state }) => state === 'unknown'))
   while (unknown() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20))
-  sink.write(`\n${renderStatus(app.status())}\n`)
+  sink.write(`\n${renderStatus(app.status(), { brief: true, columns: process.stdout.columns })}\n`)
 }

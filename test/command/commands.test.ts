@@ -25,6 +25,8 @@ function text() {
   }
 }
 
+const wide = { json: false, wide: true, columns: undefined } as const
+
 function terminal(socket: string) {
   return { socket, out: text(), err: text() }
 }
@@ -95,7 +97,7 @@ test('status names the limit that is reached, and a worker that is silent', asyn
     ],
     workers: [{ ...worker, heartbeatAgeMs: 6_000 }],
   })
-  t.is(await status({ ...at, json: false }), 0)
+  t.is(await status({ ...at, ...wide }), 0)
   t.regex(String(at.out), /^full: listener https is at its limit of 20000 connections \(maxConnections\)$/m)
   t.regex(String(at.out), /^full: the program is at its limit of 9872 connections \(half of the memory\)$/m)
   t.regex(String(at.out), /^1 +hung +6s /m)
@@ -103,7 +105,7 @@ test('status names the limit that is reached, and a worker that is silent', asyn
 
 test('status is a table', async (t) => {
   const { at } = await running(t)
-  t.is(await status({ ...at, json: false }), 0)
+  t.is(await status({ ...at, ...wide }), 0)
   t.is(
     String(at.out),
     `VERSION   STATE     UPTIME   PID    CONNECTIONS   NODE       PLANE
@@ -115,7 +117,7 @@ https      [::]:443   web-tls   9        4321       20000
 
 POOL      ENDPOINT         NAME              STATE   FOR     PRIORITY   WEIGHT   ACTIVE   REASON
 web       127.0.0.1:9080   -                 up      2h3m    0          1        3        tcp connect in 1 ms
-web-tls   10.0.0.5:9443    node-2.internal   down    250ms   1          2        0        said ·[31m
+web-tls   10.0.0.5:9443    node-2.internal   down    250ms   1          2        0        said \\x1b[31m
 panic: no endpoint of pool web-tls is up, so all are tried
 
 POOL      SOURCE                  STATE                                    AGE   ENDPOINTS
@@ -133,7 +135,7 @@ config/edge.yaml   1m30s   failed        error: unknown key
 
 test('status --json is the answer as it came', async (t) => {
   const { at } = await running(t)
-  t.is(await status({ ...at, json: true }), 0)
+  t.is(await status({ ...at, ...wide, json: true }), 0)
   t.deepEqual(JSON.parse(String(at.out)), exampleStatus)
 })
 
@@ -217,7 +219,7 @@ for (const [name, command] of [
   ['ready', ready],
   ['reload', reload],
   ['drain', drain],
-  ['status', (at: ReturnType<typeof terminal>) => status({ ...at, json: false })],
+  ['status', (at: ReturnType<typeof terminal>) => status({ ...at, ...wide })],
 ] as const) {
   test(`${name}: without a process, the message names the socket and how to name another`, async (t) => {
     const at = terminal(join(folder(t), 'spliceway.sock'))
@@ -257,6 +259,6 @@ test('another program behind the socket is not taken for spliceway', async (t) =
   await once(server, 'listening')
   t.teardown(() => server.close())
   const at = terminal(path)
-  t.is(await status({ ...at, json: false }), 1)
+  t.is(await status({ ...at, ...wide }), 1)
   t.regex(String(at.err), /is not spliceway/)
 })
