@@ -61,6 +61,12 @@ const runners: Readonly<Record<CommandName, (call: Call) => number | Promise<num
       columns,
     })
   },
+  top: async (call) => {
+    const { top } = await import('./command/top.ts')
+    const { stdin, stdout } = process
+    const screen = stdin.isTTY && stdout.isTTY ? { input: stdin, output: stdout } : null
+    return top({ ...(await asked(call)), screen, nowMs: () => performance.now() })
+  },
   ready: async (call) => (await import('./command/ready.ts')).ready(await asked(call)),
   live: async (call) => (await import('./command/ready.ts')).live(await asked(call)),
   reload: async (call) => (await import('./command/reload.ts')).reload(await asked(call)),

@@ -119,6 +119,20 @@ const list = [
     ],
   },
   {
+    name: 'top',
+    group: 'ask',
+    args: '',
+    takes: [0, 0],
+    offer: 'nothing',
+    about: 'rates, limits and endpoints, live',
+    more: [
+      'Keys: q ends it; endpoints are sorted by a their connections, s what is not up first, e their address.',
+      'Without a terminal it prints one picture, with the rates of one second.',
+    ],
+    examples: [],
+    flags: [socket],
+  },
+  {
     name: 'ready',
     group: 'ask',
     args: '',

@@ -32,7 +32,7 @@ export async function status(options: StatusOptions): Promise<number> {
     options.out.write(reply.body)
     return exitCode.ok
   }
-  const picture = parse(reply.body)
+  const picture = parseStatus(reply.body)
   if (picture === undefined) return complain(options, `what answers at ${options.socket} is not spliceway`)
   const view = options.wide ? {} : { brief: true, columns: options.columns }
   options.out.write(renderStatus(picture, view))
@@ -40,7 +40,7 @@ export async function status(options: StatusOptions): Promise<number> {
 }
 
 /** undefined: the text is not a status. */
-function parse(body: string): Status | undefined {
+export function parseStatus(body: string): Status | undefined {
   try {
     const value: Status | null = JSON.parse(body)
     return value?.listeners && value.pools && value.workers && value.config ? value : undefined
