@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import type { AdminActions, AdminSource, Answer } from './admin/source.ts'
+import type { AdminActions, AdminSource, Answer, ConfigInUse } from './admin/source.ts'
 import { processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { Endpoints } from './control/endpoints.ts'
@@ -12,9 +12,11 @@ import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
+
 import type { ConnectionFilter } from './core/connection.ts'
-import type { Log } from './core/log.ts'
+import type { Log, LogLevel } from './core/log.ts'
 import { PerSourceTable } from './core/per-source.ts'
+
 import { type Bearing, liveness, readiness, type Verdict } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
@@ -281,6 +283,10 @@ export class App implements AdminSource, AdminActions {
     }
   }
 
+  config(): ConfigInUse {
+    return this.#reload.inUse
+  }
+
   hosts(): readonly string[] {
     return this.#config.admin.hosts
   }
@@ -319,13 +325,23 @@ export class App implements AdminSource, AdminActions {
     this.#stop.fail(why)
   }
 
+  logLevel(level: LogLevel): Answer {
+    this.#log.info({ level }, `log level ${level} from now on: asked by the admin`)
+    this.#options.setLogLevel(level)
+    return { ok: true, message: `log level ${level}, until a reload brings back what the configuration says` }
+  }
+
   endpoint(pool: string, endpoint: string, action: 'drain' | 'ready'): Answer {
     const result = this.#endpoints.registry[action](pool, endpoint)
     if (!result.ok) return result
     const drained = `draining: it gets no new connections, and existing ones ${this.#removal(pool)}`
     const state = action === 'drain' ? drained : 'in use'
     const told = `endpoint ${endpoint} of pool ${pool} is ${state}`
-    return { ok: true, message: result.changed ? told : `${told} (it was already)` }
+    const message = result.changed ? told : `${told} (it was already)`
+    if (action === 'ready' || this.#endpoints.registry.usable(pool) > 0) return { ok: true, message }
+    const warning = `pool ${pool} has no usable endpoint left`
+    if (result.changed) this.#log.warn({ pool, endpoint }, warning)
+    return { ok: true, message, warning }
   }
 
   connections(filter: ConnectionFilter): AsyncIterable<string> {

@@ -1,39 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { parseArgs } from 'node:util'
-import type { ConfigSource, Loaded } from './app.ts'
+import type { CommandOptions } from './command/client.ts'
+import { type Call, readCommandLine } from './command/command-line.ts'
+import type { CommandName } from './command/commands.ts'
 import { exitCode } from './command/exit-code.ts'
-import type { renderProblem } from './config/problem.ts'
-import type { Parsed } from './config/resolve.ts'
-import { failureText } from './telemetry/journal.ts'
-
-const usage = `spliceway: carries TCP connections from 80 and 443 to gateways that are alive
-
-usage:
-  spliceway run [-c FILE]                    run with a configuration file
-  spliceway forward 80=127.0.0.1:9080 443=10.0.0.5:9443,10.0.0.6:9443
-                                             run without one: PORT=ENDPOINT[,ENDPOINT...]
-  spliceway check FILE                       say what is wrong with a configuration file
-  spliceway doctor [-c FILE] [--json] [--probe] [--socket PATH]
-                                             say what is wrong on this node, and what then works; --probe: speak
-                                             to gateways as well
-  spliceway demo                             two gateways and a forwarder on unprivileged ports
-  spliceway version
-against a running process [--socket PATH]:
-  spliceway status [--json]                  listeners, endpoints, workers
-  spliceway ready                            exit code 0 when it serves
-  spliceway live                             exit code 0 while its main loop and every worker show signs of life
-  spliceway reload                           read the configuration file again
-  spliceway drain                            stop gracefully
-  spliceway connections [--listener L] [--pool P] [--endpoint E] [--client CIDR] [--older 1h] [--idle 10m]
-                        [--top client|endpoint] [--json]
-                                             who is connected now
-  spliceway explain ID [--json]              one connection: its dials, who waits for whom, its sockets
-  spliceway kill ID                          reset one connection
-  spliceway endpoint POOL ENDPOINT drain|ready
-                                             take an endpoint out of use for new connections, and back
-exit codes: 0 done, 1 failure, 2 wrong usage, 75 port taken, 78 bad configuration or wrong Node
-`
+import { complainLoudly, refuseUsage } from './command/refuse.ts'
 
 /** Runs the program with the arguments after its name. The only place that exits. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -42,7 +13,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (args[0] === 'run' || args[0] === 'forward') await exitAtOnce(code)
     process.exit(code)
   } catch (error) {
-    complain(`spliceway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    complainLoudly(`spliceway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     process.exit(exitCode.failure)
   }
 }
@@ -57,236 +28,137 @@ async function exitAtOnce(code: number): Promise<void> {
   if (loaded.kind === 'loaded') loaded.libc.exitAtOnce(code)
 }
 
-async function dispatch([command = 'demo', ...rest]: readonly string[]): Promise<number> {
-  switch (command) {
-    case 'run':
-      return runFile(rest)
-    case 'forward':
-      return forward(rest)
-    case 'check':
-      return check(rest)
-    case 'doctor':
-      return doctor(rest)
-    case 'demo':
-      return (await import('./demo/demo.ts')).demo(rest)
-    case 'version':
-    case '--version':
-    case '-v': {
-      const { version } = await import('./version.ts')
-      process.stdout.write(`spliceway ${version()} (Node ${process.version})\n`)
-      return exitCode.ok
+async function dispatch(args: readonly string[]): Promise<number> {
+  const line = readCommandLine(args)
+  switch (line.kind) {
+    case 'wrong':
+      return refuseUsage(line.message)
+    case 'nothing':
+      return isNpmStart(process.env) ? demo() : introduce()
+    case 'help': {
+      const { helpOf, overview } = await import('./command/help.ts')
+      return say(line.about === null ? overview() : helpOf(line.about))
     }
-    case 'help':
-    case '--help':
-    case '-h':
-      process.stdout.write(usage)
-      return exitCode.ok
-    case 'live':
-    case 'ready':
-    case 'status':
-    case 'reload':
-    case 'drain':
-    case 'endpoint':
-      return askRunning(command, rest)
-    case 'connections':
-    case 'explain':
-    case 'kill': {
-      const code = await askConnections(command, rest)
-      await printed()
-      return code
+    case 'call':
+      return runners[line.name](line.call)
+  }
+}
+
+/** What runs a command; its arguments and flags are in command/commands.ts. Resolves to the exit code. */
+const runners: Readonly<Record<CommandName, (call: Call) => number | Promise<number>>> = {
+  run: async ({ values }) => (await import('./command/begin.ts')).runFile(values.get('config')),
+  forward: async ({ args }) => (await import('./command/begin.ts')).forward(args),
+  check: async ({ args: [file = ''] }) => (await import('./command/check.ts')).check(file),
+  doctor: async ({ values, switches }) => {
+    const { doctor } = await import('./command/doctor.ts')
+    const { defaultFile, loaderOf } = await import('./command/loader.ts')
+    const named = values.get('config')
+    const name = named ?? defaultFile()
+    const loaded = named === undefined && !existsSync(name) ? null : loaderOf(name).load()
+    if (loaded?.kind === 'invalid') {
+      complainLoudly(`${loaded.message}\n`)
+      return exitCode.config
     }
-    default:
-      return wrong(`unknown command \`${command}\``)
-  }
+    return doctor({
+      file: loaded === null ? null : { name, config: loaded.config },
+      socket: values.get('socket') ?? null,
+      json: switches.has('json'),
+      probe: switches.has('probe'),
+      out: process.stdout,
+    })
+  },
+  demo,
+  status: async (call) => {
+    const { status } = await import('./command/status.ts')
+    const output = call.values.get('output') ?? ''
+    if (output !== '' && output !== 'wide') return refuseUsage(`no output \`${output}\`; there is: wide`)
+    const { columns } = process.stdout
+    return status({
+      ...(await asked(call)),
+      json: call.switches.has('json'),
+      wide: output === 'wide',
+      columns,
+    })
+  },
+  top: async (call) => {
+    const { top } = await import('./command/top.ts')
+    const { stdin, stdout } = process
+    const screen = stdin.isTTY && stdout.isTTY ? { input: stdin, output: stdout } : null
+    return top({ ...(await asked(call)), screen, nowMs: () => performance.now() })
+  },
+  ready: async (call) => (await import('./command/ready.ts')).ready(await asked(call)),
+  live: async (call) => (await import('./command/ready.ts')).live(await asked(call)),
+  reload: async (call) => (await import('./command/reload.ts')).reload(await asked(call)),
+  config: async (call) => {
+    const { config } = await import('./command/config.ts')
+    return config({ ...(await asked(call)), json: call.switches.has('json') })
+  },
+  log: async (call) => {
+    const { logLevel } = await import('./command/log-level.ts')
+    return logLevel(await asked(call), call.args[0] ?? '')
+  },
+  drain: async (call) => (await import('./command/drain.ts')).drain(await asked(call)),
+  endpoint: async (call) => {
+    const { endpoint } = await import('./command/endpoint.ts')
+    return endpoint({ ...(await asked(call)), args: call.args })
+  },
+  connections: async (call) => {
+    const { connections } = await import('./command/connections.ts')
+    const names = ['listener', 'pool', 'endpoint', 'client', 'older', 'idle', 'top'] as const
+    const filters = Object.fromEntries(names.map((name) => [name, call.values.get(name)]))
+    return printed(await connections({ ...(await asked(call)), json: call.switches.has('json'), ...filters }))
+  },
+  explain: async (call) => {
+    const { explain } = await import('./command/explain.ts')
+    return explain({ ...(await asked(call)), json: call.switches.has('json'), id: call.args[0] ?? '' })
+  },
+  kill: async (call) => {
+    const { kill } = await import('./command/kill.ts')
+    return kill({ ...(await asked(call)), id: call.args[0] ?? '' })
+  },
+  completion: async ({ args: [shell = ''] }) => {
+    const { completionOf } = await import('./command/completion.ts')
+    const completion = completionOf(shell)
+    return completion.kind === 'known' ? say(completion.text) : refuseUsage(completion.message)
+  },
+  version: async () => say(`spliceway ${await version()} (Node ${process.version})\n`),
+  help: introduce,
 }
 
-async function runFile(args: readonly string[]): Promise<number> {
-  const parsed = options(args, { config: { type: 'string', short: 'c' } })
-  if (typeof parsed === 'string') return wrong(parsed)
-  if (parsed.positionals.length > 0) return wrong(`run takes no \`${parsed.positionals[0]}\`: run -c FILE`)
-  const file = text(parsed.values.config) ?? defaultFile()
-  const { load, text: current } = await loader(file, '\n = name another with -c FILE')
-  const loaded = load()
-  if (loaded.kind === 'invalid') return refuse(loaded.message)
-  const { run } = await import('./command/run.ts')
-  return run({ loaded, source: { name: file, load }, file: { path: file, text: current } })
+/** Where a command against a running process finds it. */
+async function asked({ values }: Call): Promise<CommandOptions> {
+  const { adminSocketPath, runningSocketPath } = await import('./admin/socket-path.ts')
+  const own = adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
+  const socket = values.get('socket') ?? runningSocketPath(own)
+  return { socket, out: process.stdout, err: process.stderr }
 }
 
-async function forward(args: readonly string[]): Promise<number> {
-  if (args.length === 0)
-    return wrong('forward needs at least one PORT=ENDPOINT, for example 80=127.0.0.1:9080')
-  const none = args.find((arg) => !arg.includes('=') && !arg.startsWith('-'))
-  if (none !== undefined)
-    return wrong(`\`${none}\` is no forward: PORT=ENDPOINT, for example 80=127.0.0.1:9080`)
-  if (args.some((arg) => arg.startsWith('-'))) return wrong('forward takes only PORT=ENDPOINT[,ENDPOINT...]')
-  const [{ parseForwards }, { renderProblem }, { run }] = await Promise.all([
-    import('./config/forward.ts'),
-    import('./config/problem.ts'),
-    import('./command/run.ts'),
-  ])
-  const loaded = rendered(parseForwards(args), renderProblem)
-  if (loaded.kind === 'invalid') return refuse(loaded.message)
-  const source: ConfigSource = { name: 'command line', load: null }
-  return run({ loaded, source, file: null })
+async function demo(): Promise<number> {
+  return (await import('./demo/demo.ts')).demo()
 }
 
-async function check(args: readonly string[]): Promise<number> {
-  const [file, ...others] = args
-  if (file === undefined || others.length > 0 || file.startsWith('-'))
-    return wrong('check takes one file: check FILE')
-  const loaded = (await loader(file)).load()
-  if (loaded.kind === 'invalid') return refuse(loaded.message)
-  const { listeners, pools } = loaded.config
-  const counts = `${listeners.length} listener${listeners.length === 1 ? '' : 's'}, ${pools.length} pool${pools.length === 1 ? '' : 's'}`
-  for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`)
-  process.stdout.write(`${file} is valid: ${counts}\n`)
-  return exitCode.ok
+async function introduce(): Promise<number> {
+  return say((await import('./command/help.ts')).introduction(await version()))
 }
 
-async function doctor(args: readonly string[]): Promise<number> {
-  const parsed = options(args, {
-    config: { type: 'string', short: 'c' },
-    socket: { type: 'string' },
-    json: { type: 'boolean' },
-    probe: { type: 'boolean' },
-  })
-  if (typeof parsed === 'string') return wrong(parsed)
-  if (parsed.positionals.length > 0)
-    return wrong(`doctor takes no \`${parsed.positionals[0]}\`: doctor -c FILE`)
-  const { config, socket, json, probe } = parsed.values
-  const named = text(config)
-  const name = named ?? defaultFile()
-  const loaded = named === undefined && !existsSync(name) ? null : (await loader(name)).load()
-  if (loaded?.kind === 'invalid') return refuse(loaded.message)
-  const file = loaded === null ? null : { name, config: loaded.config }
-  const about = { file, socket: text(socket) ?? null, json: json === true, probe: probe === true }
-  return (await import('./command/doctor.ts')).doctor({ ...about, out: process.stdout })
-}
-
-async function askRunning(
-  command: 'live' | 'ready' | 'status' | 'reload' | 'drain' | 'endpoint',
-  args: readonly string[],
-): Promise<number> {
-  const parsed = options(args, { socket: { type: 'string' }, json: { type: 'boolean' } })
-  if (typeof parsed === 'string') return wrong(parsed)
-  const asked = await terminal(text(parsed.values.socket))
-  if (command !== 'endpoint' && parsed.positionals.length > 0) {
-    return wrong(`${command} takes no \`${parsed.positionals[0]}\``)
-  }
-  switch (command) {
-    case 'live':
-      return (await import('./command/ready.ts')).live(asked)
-    case 'ready':
-      return (await import('./command/ready.ts')).ready(asked)
-    case 'status':
-      return (await import('./command/status.ts')).status({ ...asked, json: parsed.values.json === true })
-    case 'reload':
-      return (await import('./command/reload.ts')).reload(asked)
-    case 'drain':
-      return (await import('./command/drain.ts')).drain(asked)
-    case 'endpoint':
-      return (await import('./command/endpoint.ts')).endpoint({ ...asked, args: parsed.positionals })
-  }
+async function version(): Promise<string> {
+  return (await import('./version.ts')).version()
 }
 
 /** A listing is megabytes: what a pipe has not taken by process.exit() is lost. */
-function printed(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  process.stdout.once('error', () => resolve()) // nobody reads the rest
-  process.stdout.write('', () => resolve())
+function printed(code: number): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>()
+  process.stdout.once('error', () => resolve(code)) // nobody reads the rest
+  process.stdout.write('', () => resolve(code))
   return promise
 }
 
-async function askConnections(
-  command: 'connections' | 'explain' | 'kill',
-  args: readonly string[],
-): Promise<number> {
-  const filters = ['listener', 'pool', 'endpoint', 'client', 'older', 'idle', 'top'] as const
-  const own = command === 'connections' ? filters.map((name) => [name, { type: 'string' }] as const) : []
-  const json = command === 'kill' ? {} : ({ json: { type: 'boolean' } } as const)
-  const parsed = options(args, { socket: { type: 'string' }, ...json, ...Object.fromEntries(own) })
-  if (typeof parsed === 'string') return wrong(parsed)
-  const { values, positionals } = parsed
-  const [id, ...more] = positionals
-  const asked = { ...(await terminal(text(values.socket))), json: 'json' in values && values.json === true }
-  if (command === 'connections') {
-    if (id !== undefined) return wrong(`connections takes no \`${id}\``)
-    const words = Object.fromEntries(filters.map((name) => [name, text(Reflect.get(values, name))]))
-    return (await import('./command/connections.ts')).connections({ ...asked, ...words })
-  }
-  if (id === undefined || more.length > 0)
-    return wrong(`${command} takes one id, of "spliceway connections" or of the access log`)
-  if (command === 'explain') return (await import('./command/explain.ts')).explain({ ...asked, id })
-  return (await import('./command/kill.ts')).kill({ ...asked, id })
+function say(text: string): number {
+  process.stdout.write(text)
+  return exitCode.ok
 }
 
-/** Where a command's question goes, and its answer. `socket` was named, or is looked for. */
-async function terminal(socket: string | undefined) {
-  const { adminSocketPath, runningSocketPath } = await import('./admin/socket-path.ts')
-  const own = adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())
-  return { socket: socket ?? runningSocketPath(own), out: process.stdout, err: process.stderr }
-}
-
-/** $CONFIGURATION_DIRECTORY is systemd's ConfigurationDirectory=. */
-function defaultFile(): string {
-  return `${process.env.CONFIGURATION_DIRECTORY ?? '/etc/spliceway'}/spliceway.yaml`
-}
-
-/**
- * `load` reads and parses `file` at each call; `text` is what it read last. `hint`: what to do when it cannot
- * be read.
- */
-async function loader(file: string, hint = ''): Promise<{ load: () => Loaded; text: () => string }> {
-  const [{ parseConfig }, { renderProblem }] = await Promise.all([
-    import('./config/parse.ts'),
-    import('./config/problem.ts'),
-  ])
-  let text = ''
-  const load = (): Loaded => {
-    try {
-      text = readFileSync(file, 'utf8')
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return { kind: 'invalid', message: `error: cannot read ${file}: ${reason}${hint}` }
-    }
-    return rendered(parseConfig(text, { file, env: process.env }), renderProblem)
-  }
-  return { load, text: () => text }
-}
-
-function rendered(parsed: Parsed, render: typeof renderProblem): Loaded {
-  if (parsed.kind === 'ok') {
-    const { config, warnings } = parsed
-    return { kind: 'ok', config, warnings: warnings.map((warning) => render(warning, 'warning')) }
-  }
-  return { kind: 'invalid', message: parsed.problems.map((problem) => render(problem)).join('\n\n') }
-}
-
-type Flags = Record<string, { type: 'string'; short?: string } | { type: 'boolean' }>
-
-/** The parsed arguments, or what is wrong with them. */
-function options(args: readonly string[], flags: Flags) {
-  try {
-    return parseArgs({ args: [...args], options: flags, allowPositionals: true, strict: true })
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
-function wrong(message: string): number {
-  complain(`spliceway: ${message}\n\n${usage}`)
-  return exitCode.usage
-}
-
-function refuse(message: string): number {
-  complain(`${message}\n`)
-  return exitCode.config
-}
-
-function complain(text: string): void {
-  process.stderr.write(failureText(text, process.env.JOURNAL_STREAM))
+/** In a checkout, `npm start` alone shows what this is by doing it. */
+function isNpmStart({ npm_lifecycle_event: script, npm_package_name: name }: NodeJS.ProcessEnv): boolean {
+  return script === 'start' && name === 'spliceway'
 }

@@ -1,6 +1,7 @@
-import type { Answer } from './admin/source.ts'
+import type { Answer, ConfigInUse } from './admin/source.ts'
 import type { Config } from './config/config.ts'
 import type { ConfigSource } from './config/loaded.ts'
+import { differences, type Written } from './config/written.ts'
 import type { Endpoints } from './control/endpoints.ts'
 import type { ListenerRules } from './control/listener-rules.ts'
 import type { Publication } from './control/publication.ts'
@@ -40,21 +41,54 @@ export interface ReloadOptions {
   readonly publication: Publication
 }
 
+/** Nobody reads a list of more. */
+const mostChanges = 50
+
+/** What another configuration changes, in the lines of a message that begins with where it comes from. */
+function changesText(before: Written | null, after: Written | null): string {
+  if (before === null || after === null) return ''
+  const changes = differences(before, after)
+  if (changes.length === 0) return ': no key has changed'
+  const shown = changes.slice(0, mostChanges)
+  const more = changes.length - shown.length
+  if (more > 0) shown.push(`and ${more} more`)
+  return [':', ...shown].join('\n  ')
+}
+
 /** How a new configuration takes the place of the one in force: whole or not at all. */
 export class Reload {
   readonly #options: ReloadOptions
   #loadedMs: number
   #last = { successful: true, message: 'as started' }
+  /** What is in use, as it was written; null: nobody wrote it. */
+  #written: Written | null
+  #refused: { readonly message: string; readonly atMs: number } | null = null
   #reloading: Promise<unknown> = Promise.resolve()
 
   constructor(options: ReloadOptions) {
     this.#options = options
     this.#loadedMs = options.nowMs()
+    this.#written = options.source.begun ?? null
   }
 
   get status(): ConfigStatus {
     const { source, nowMs } = this.#options
     return { source: source.name, loadedMsAgo: nowMs() - this.#loadedMs, lastReload: this.#last }
+  }
+
+  /** What is in use, and what was refused since. */
+  get inUse(): ConfigInUse {
+    const { source, nowMs } = this.#options
+    const refused = this.#refused && {
+      message: this.#refused.message,
+      msAgo: nowMs() - this.#refused.atMs,
+    }
+    return {
+      source: source.name,
+      loadedMsAgo: nowMs() - this.#loadedMs,
+      text: this.#written?.text ?? null,
+      refused,
+    }
   }
 
   /** Applies the configuration as it is now. Never rejects; one at a time. */
@@ -78,13 +112,18 @@ export class Reload {
     const failure = loaded.kind === 'invalid' ? loaded.message : await this.#apply(loaded.config)
     this.#last = { successful: failure === null, message: failure ?? 'applied' }
     if (failure !== null) {
+      this.#refused = { message: failure, atMs: nowMs() }
       log.error({ source: source.name }, `configuration not reloaded, nothing has changed:\n${failure}`)
       return { ok: false, message: failure }
     }
     this.#loadedMs = nowMs()
+    this.#refused = null
+    const written = loaded.kind === 'ok' ? (loaded.written ?? null) : null
+    const news = changesText(this.#written, written)
+    this.#written = written
     if (loaded.kind === 'ok') for (const warning of loaded.warnings) log.warn({}, warning)
-    log.info({ source: source.name }, `configuration reloaded from ${source.name}`)
-    return { ok: true, message: `applied ${source.name}` }
+    log.info({ source: source.name }, `configuration reloaded from ${source.name}${news}`)
+    return { ok: true, message: `applied ${source.name}${news}` }
   }
 
   /** null: applied; otherwise why not, and nothing has changed. */

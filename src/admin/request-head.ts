@@ -5,7 +5,7 @@ export type RequestHead =
       readonly method: string
       /** Without a query. */
       readonly path: string
-      /** Behind the question mark. */
+      /** Behind the question mark, as it came; empty: there is none. */
       readonly query: string
       /** The host that is asked for; undefined: none is named, which no browser does. */
       readonly host: string | undefined
@@ -39,8 +39,6 @@ export function readRequestHead(text: string): RequestHead {
   if (hosts.length > 1) return { kind: 'bad', status: 400 } // section 3.2: must be rejected
   // Section 3.2.2: with a whole URI its authority counts, not the Host field.
   const [, authority, rest] = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target) ?? []
-  const asked = rest ?? target
-  const [path = ''] = asked.split('?', 1)
-  const query = asked.slice(path.length + 1)
+  const [, path = '', query = ''] = /^([^?]*)\??(.*)$/.exec(rest ?? target) ?? []
   return { kind: 'request', method, path: path === '' ? '/' : path, query, host: authority ?? hosts[0] }
 }

@@ -1,4 +1,6 @@
+import { logLevels } from '../core/log.ts'
 import { readConnectionQuery } from './connection-query.ts'
+
 import { isMeantForUs } from './host-header.ts'
 import type { AdminPages } from './pages.ts'
 import type { AdminActions, AdminSource, Answer, Verdict } from './source.ts'
@@ -20,7 +22,8 @@ export interface Asked {
   readonly method: string
   /** Without a query. */
   readonly path: string
-  readonly query: string
+  /** What follows the question mark. */
+  readonly query?: string
   /** The Host header. */
   readonly host: string | undefined
 }
@@ -37,8 +40,10 @@ Over the UNIX socket only:
 GET  /connections       ?listener= &pool= &endpoint= &client=CIDR &olderMs= &idleMs=
 GET  /connections/{id}
 POST /connections/{id}/kill
+GET  /config    JSON, what "spliceway config" shows
 POST /reload
 POST /drain
+POST /log?level=debug|info|warn|error
 POST /endpoints/{pool}/{endpoint}/drain
 POST /endpoints/{pool}/{endpoint}/ready
 `
@@ -51,12 +56,14 @@ interface Route {
 
 /** Balancers' checks ask these with whatever Host they are set to; they tell nobody anything. */
 const openToAll: readonly string[] = ['/livez', '/readyz']
+/** They tell more than every local user may know. */
+const onlyForOwner: readonly string[] = ['/config']
 
 /** Answers one admin request. `turn` is awaited before a large page is made. Rejects only when `app` does. */
 export async function answer(
   app: AdminSource & AdminActions,
   pages: AdminPages,
-  { via, method, path, query, host }: Asked,
+  { via, method, path, query = '', host }: Asked,
   turn: () => Promise<void>,
 ): Promise<Reply> {
   const reading = method === 'GET' || method === 'HEAD'
@@ -72,7 +79,10 @@ export async function answer(
     const body = 'single connections are shown over the UNIX socket only: "spliceway connections"\n'
     return { status: 403, contentType: text, body }
   }
-  const route = connectionRoute(app, path, query) ?? find(app, pages, turn, path)
+  if (via === 'tcp' && onlyForOwner.includes(path)) {
+    return { status: 403, contentType: text, body: 'this page is only there over the UNIX socket\n' }
+  }
+  const route = connectionRoute(app, path, query) ?? find(app, pages, turn, path, query)
   if (route === undefined) {
     return { status: 404, contentType: text, body: 'not found; / lists what is here\n' }
   }
@@ -86,6 +96,7 @@ function find(
   pages: AdminPages,
   turn: () => Promise<void>,
   path: string,
+  query: string,
 ): Route | undefined {
   const get = (handle: Handler): Route => ({ method: 'GET', handle })
   const post = (handle: Handler): Route => ({ method: 'POST', handle })
@@ -102,6 +113,10 @@ function find(
         await turn()
         return { status: 200, ...(await (path === '/metrics' ? pages.metrics() : pages.status())) }
       })
+    case '/config':
+      return get(() => ({ status: 200, contentType: json, body: `${JSON.stringify(app.config())}\n` }))
+    case '/log':
+      return post(() => logLevel(app, query))
     case '/reload':
       return post(async () => answered(await app.reload(), 422))
     case '/drain':
@@ -134,6 +149,14 @@ function connections(app: AdminSource, query: string): Reply {
   return { status: 200, contentType: json, body: app.connections(filter) }
 }
 
+function logLevel(app: AdminActions, query: string): Reply {
+  const asked = new URLSearchParams(query).get('level')
+  const level = logLevels.find((each) => each === asked)
+  if (level !== undefined) return answered(app.logLevel(level), 409)
+  const message = `no log level \`${asked ?? ''}\`; there are: ${logLevels.join(', ')}`
+  return answered({ ok: false, message }, 400)
+}
+
 function endpointTarget(path: string) {
   const parts = /^\/endpoints\/([^/]+)\/([^/]+)\/(drain|ready)$/.exec(path)
   if (parts === null) return undefined
@@ -160,8 +183,9 @@ function verdict({ ok, reasons }: Verdict): Reply {
 }
 
 function answered(result: Answer, failure: number): Reply {
-  const { ok, message } = result
-  return { status: ok ? 200 : failure, contentType: json, body: `${JSON.stringify({ ok, message })}\n` }
+  const { ok, message, warning } = result
+  const body = `${JSON.stringify({ ok, message, warning })}\n`
+  return { status: ok ? 200 : failure, contentType: json, body }
 }
 
 function notAllowed(allow: string): Reply {

@@ -1,4 +1,6 @@
 import type { ConnectionFilter } from '../core/connection.ts'
+import type { LogLevel } from '../core/log.ts'
+
 import type { Verdict } from '../core/readiness.ts'
 import type { Status } from '../core/status.ts'
 
@@ -11,6 +13,7 @@ export interface AdminSource {
   /** New connections are welcome: core/readiness.ts. */
   ready(): Verdict
   status(): Status
+  config(): ConfigInUse
   /** Names, in lower case, by which the page on TCP may be asked beside addresses and `localhost`. */
   hosts(): readonly string[]
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>
@@ -25,6 +28,8 @@ export interface AdminActions {
   /** The message of a failure is the rendered list of problems. */
   reload(): Promise<Answer>
   drain(): Answer
+  /** Until a reload, which brings back what the configuration says. */
+  logLevel(level: LogLevel): Answer
   /** Not ok: there is no such pool or endpoint. */
   endpoint(pool: string, endpoint: string, action: EndpointAction): Answer
   /** Ends one connection with RST. Not ok: there is none of this id. */
@@ -36,4 +41,17 @@ export type EndpointAction = 'drain' | 'ready'
 export interface Answer {
   readonly ok: boolean
   readonly message: string
+  /** What somebody should think about although it was done. */
+  readonly warning?: string
+}
+
+/** The configuration that the program works by. */
+export interface ConfigInUse {
+  /** `config/edge.yaml`, or `command line`. */
+  readonly source: string
+  readonly loadedMsAgo: number
+  /** As written, with `${NAME}` unexpanded; null: nobody wrote it. */
+  readonly text: string | null
+  /** What was found since and not taken, and why; null: nothing. */
+  readonly refused: { readonly message: string; readonly msAgo: number } | null
 }

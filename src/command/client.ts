@@ -51,9 +51,10 @@ export function ask(
 export async function change(options: CommandOptions, path: string, timeoutMs?: number): Promise<number> {
   const reply = await ask(options.socket, 'POST', path, timeoutMs)
   if (reply.kind === 'unreachable') return complain(options, reply.message)
-  const { ok, message } = parseAnswer(reply.body)
+  const { ok, message, warning } = parseAnswer(reply.body)
   const writer = ok ? options.out : options.err
   writer.write(message.endsWith('\n') ? message : `${message}\n`)
+  if (warning !== null) options.err.write(`warning: ${warning}\n`)
   return ok ? exitCode.ok : exitCode.failure
 }
 
@@ -63,16 +64,17 @@ export function complain(options: CommandOptions, message: string): number {
   return exitCode.failure
 }
 
-function parseAnswer(body: string): { ok: boolean; message: string } {
+function parseAnswer(body: string): { ok: boolean; message: string; warning: string | null } {
   try {
     const answer: unknown = JSON.parse(body)
     if (typeof answer === 'object' && answer !== null && 'ok' in answer && 'message' in answer) {
-      return { ok: answer.ok === true, message: String(answer.message) }
+      const warning = 'warning' in answer ? String(answer.warning) : null
+      return { ok: answer.ok === true, message: String(answer.message), warning }
     }
   } catch {
     // Not JSON: shown as it is.
   }
-  return { ok: false, message: body }
+  return { ok: false, message: body, warning: null }
 }
 
 function unreachable(socket: string, code: string | undefined): string {

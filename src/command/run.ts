@@ -20,6 +20,7 @@ import { loadLibc } from '../linux/libc.ts'
 import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
 import { writeAccess } from '../telemetry/access-log.ts'
+import { wantsColours } from '../telemetry/colours.ts'
 import { failureText } from '../telemetry/journal.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
@@ -60,7 +61,12 @@ export async function run(options: RunOptions): Promise<number> {
   const { loaded, source } = options
   const { config } = loaded
   const journalStream = process.env.JOURNAL_STREAM
-  const sink = openSink({ destination: 1, maxBufferedBytes: maxLogBytes, journalStream })
+  const sink = openSink({
+    destination: 1,
+    maxBufferedBytes: maxLogBytes,
+    journalStream,
+    colours: wantsColours(process.env),
+  })
   const log = createLog(config.log.level, sink)
   const running = { version: version(), node: process.version, pid: process.pid, config: source.name }
   log.info(running, `spliceway ${running.version} begins, configured by ${source.name}`)
@@ -313,5 +319,5 @@ async function showStart(app: App, sink: Sink): Promise<void> {
   const unknown = () =>
     app.status().pools.some(({ endpoints }) => endpoints.some(({ state }) => state === 'unknown'))
   while (unknown() && performance.now() < deadlineMs) await new Promise((resolve) => setTimeout(resolve, 20))
-  sink.write(`\n${renderStatus(app.status())}\n`)
+  sink.write(`\n${renderStatus(app.status(), { brief: true, columns: process.stdout.columns })}\n`)
 }

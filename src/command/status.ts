@@ -1,13 +1,25 @@
 import { hungMs } from '../core/readiness.ts'
+import { shownLines } from '../core/shown.ts'
 import type { DiscoveryStatus, Status } from '../core/status.ts'
 import { ask, type CommandOptions, complain } from './client.ts'
 import { shortDuration } from './duration.ts'
 import { exitCode } from './exit-code.ts'
-import { table } from './table.ts'
+import { type TableView, table } from './table.ts'
 
 export interface StatusOptions extends CommandOptions {
   /** The answer as it came, for programs. */
   readonly json: boolean
+  /** Every column, in full. */
+  readonly wide: boolean
+  /** Of the terminal; undefined: there is none, and lines may be longer. */
+  readonly columns: number | undefined
+}
+
+/** How the picture is drawn: without a word about it, every column is there and nothing is cut. */
+export interface StatusView {
+  /** Columns that say nothing are left out. */
+  readonly brief?: boolean
+  readonly columns?: number | undefined
 }
 
 /** `spliceway status`: the running process at a glance. */
@@ -20,14 +32,15 @@ export async function status(options: StatusOptions): Promise<number> {
     options.out.write(reply.body)
     return exitCode.ok
   }
-  const picture = parse(reply.body)
+  const picture = parseStatus(reply.body)
   if (picture === undefined) return complain(options, `what answers at ${options.socket} is not spliceway`)
-  options.out.write(renderStatus(picture))
+  const view = options.wide ? {} : { brief: true, columns: options.columns }
+  options.out.write(renderStatus(picture, view))
   return exitCode.ok
 }
 
 /** undefined: the text is not a status. */
-function parse(body: string): Status | undefined {
+export function parseStatus(body: string): Status | undefined {
   try {
     const value: Status | null = JSON.parse(body)
     return value?.listeners && value.pools && value.workers && value.config ? value : undefined
@@ -37,15 +50,23 @@ function parse(body: string): Status | undefined {
 }
 
 /** Tables, a blank line between them. */
-export function renderStatus(status: Status): string {
+export function renderStatus(status: Status, view: StatusView = {}): string {
   const sections = [program, listeners, endpoints, discovery, workers, config]
   return sections
-    .map((section) => section(status))
+    .map((section) =>
+      section(status, (dull) => ({
+        width: view.columns,
+        ...(view.brief && { dull, spare: ['weight', 'name', 'priority'] }),
+      })),
+    )
     .filter((text) => text !== '')
     .join('\n')
 }
 
-function program(status: Status): string {
+/** `dull`: what says nothing in a column. */
+type Look = (dull: TableView['dull'] & object) => TableView
+
+function program(status: Status, look: Look): string {
   const { version, state, uptimeMs, pid, connections, plane, node } = status
   return table(
     ['version', 'state', 'uptime', 'pid', 'connections', 'node', 'plane'],
@@ -60,10 +81,11 @@ function program(status: Status): string {
         plane.why === '' ? plane.name : `${plane.name} (${plane.why})`,
       ],
     ],
+    look({}),
   )
 }
 
-function listeners(status: Status): string {
+function listeners(status: Status, look: Look): string {
   const { limit, limitedBy } = status.connections
   const full = status.listeners.flatMap((each) => {
     if (each.full === 'listener-limit')
@@ -84,6 +106,7 @@ function listeners(status: Status): string {
       String(each.accepted),
       each.maxConnections === null ? '' : String(each.maxConnections),
     ]),
+    look({ limit: '' }),
   )
   const refused = status.listeners.flatMap((each) => {
     const counts = Object.entries(each.refused).map(([reason, count]) => `${reason} ${count}`)
@@ -98,7 +121,7 @@ function listenerPools({ pool, routes }: Status['listeners'][number]): string {
   return pool === null ? named : `${named}, ${pool}`
 }
 
-function endpoints(status: Status): string {
+function endpoints(status: Status, look: Look): string {
   const rows = status.pools.flatMap((pool) =>
     pool.endpoints.map((each) => [
       pool.name,
@@ -117,19 +140,22 @@ function endpoints(status: Status): string {
     return waiting ? `waiting: no endpoint of pool ${name} is up, and panic is off: clients wait\n` : []
   })
   return (
-    table(['pool', 'endpoint', 'name', 'state', 'for', 'priority', 'weight', 'active', 'reason'], rows) +
-    notes.join('')
+    table(
+      ['pool', 'endpoint', 'name', 'state', 'for', 'priority', 'weight', 'active', 'reason'],
+      rows,
+      look({ name: '', priority: '0', weight: '1', reason: '' }),
+    ) + notes.join('')
   )
 }
 
 /** Empty when every pool lists its endpoints. */
-function discovery({ pools }: Status): string {
+function discovery({ pools }: Status, look: Look): string {
   const rows = pools.flatMap(({ name, discovery }) => {
     if (discovery === null) return []
     const { source, ageMs, endpoints } = discovery
     return [[name, source, discoveryState(discovery), shortDuration(ageMs), String(endpoints)]]
   })
-  return rows.length === 0 ? '' : table(['pool', 'source', 'state', 'age', 'endpoints'], rows)
+  return rows.length === 0 ? '' : table(['pool', 'source', 'state', 'age', 'endpoints'], rows, look({}))
 }
 
 function discoveryState({ state, reason, failing }: DiscoveryStatus): string {
@@ -138,7 +164,7 @@ function discoveryState({ state, reason, failing }: DiscoveryStatus): string {
   return reason === '' ? 'answered' : `empty: ${reason}`
 }
 
-function workers(status: Status): string {
+function workers(status: Status, look: Look): string {
   return table(
     ['worker', 'state', 'last-seen', 'active', 'restarts'],
     status.workers.map((each) => [
@@ -148,13 +174,14 @@ function workers(status: Status): string {
       String(each.active),
       String(each.restarts),
     ]),
+    look({ restarts: '0' }),
   )
 }
 
-function config({ config }: Status): string {
+function config({ config }: Status, look: Look): string {
   const { source, loadedMsAgo, lastReload } = config
   const [first = '', ...more] = lastReload.message.trimEnd().split('\n')
   const row = [source, shortDuration(loadedMsAgo), lastReload.successful ? 'successful' : 'failed', first]
   const problems = more.map((line) => `${line}\n`).join('')
-  return table(['config', 'age', 'last-reload', 'message'], [row]) + problems
+  return table(['config', 'age', 'last-reload', 'message'], [row], look({})) + shownLines(problems)
 }

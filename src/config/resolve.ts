@@ -7,10 +7,16 @@ import { type Document, schema } from './schema.ts'
 import { problemAt, type Source, type Span } from './source.ts'
 import { standInFor } from './stand-in.ts'
 import { type Mapping, type Path, place, plain, prune, type Tree } from './tree.ts'
+import type { Written } from './written.ts'
 
 /** A configuration, or everything that is wrong with it, from top to bottom. */
 export type Parsed =
-  | { readonly kind: 'ok'; readonly config: Config; readonly warnings: readonly Problem[] }
+  | {
+      readonly kind: 'ok'
+      readonly config: Config
+      readonly warnings: readonly Problem[]
+      readonly written: Written
+    }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] }
 
 /** Turns a tree into a Config. `earlier`: what was wrong with the text that the tree was made from. */
@@ -22,7 +28,8 @@ export function resolve(source: Source, written: Mapping, earlier: readonly Prob
   const all = [...misread, ...findings.filter(({ span }) => !standIns.has(span))]
   const problems = sorted([...earlier, ...all.map(problemOf)])
   if (draft === undefined || problems.length > 0) return { kind: 'invalid', problems: firstOf(problems) }
-  return { kind: 'ok', config: draft.config, warnings: sorted(warn({ draft, tree, written }).map(problemOf)) }
+  const warnings = sorted(warn({ draft, tree, written }).map(problemOf))
+  return { kind: 'ok', config: draft.config, warnings, written: { text: source.text, tree: written } }
 }
 
 /** Each copies the mappings above it, and of more than a hundred problems the rest is not shown. */

@@ -2,7 +2,6 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { BoundSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { exitCode } from '../command/exit-code.ts'
 import { run } from '../command/run.ts'
 import { parseConfig } from '../config/parse.ts'
 import { renderProblem } from '../config/problem.ts'
@@ -18,11 +17,7 @@ interface Gateway {
  * Two gateways and a forwarder before them, to see a failover in one minute. Resolves to the exit code at
  * Ctrl-C.
  */
-export async function demo(args: readonly string[]): Promise<number> {
-  if (args.length > 0) {
-    process.stderr.write(`spliceway: demo takes no arguments\n`)
-    return exitCode.usage
-  }
+export async function demo(): Promise<number> {
   const gateways = await Promise.all([startGateway('gateway A'), startGateway('gateway B')])
   try {
     const ports = { http: freePort(8080), tls: freePort(8443) }

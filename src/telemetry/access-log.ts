@@ -14,7 +14,7 @@ const batchChars = 16 * 1024
  */
 export function writeAccess(sink: Sink, lines: string, count: number): void {
   if (sink.terminal) {
-    const texts = lines.split(/(?<=\n)/).map(readable)
+    const texts = lines.split(/(?<=\n)/).map((line) => readable(line, sink.colours))
     sink.write(texts.join(''), count)
   } else if (lines.length <= batchChars) sink.write(lines, count)
   else for (const part of parts(lines)) sink.write(part.text, part.count)

@@ -23,5 +23,5 @@ export function createLog(level: LogLevel, sink: Sink): Logger {
 }
 
 function readableLines(sink: Sink): DestinationStream {
-  return { write: (line) => sink.write(readable(line)) }
+  return { write: (line) => sink.write(readable(line, sink.colours)) }
 }

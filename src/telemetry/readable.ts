@@ -1,25 +1,36 @@
+import { shown, shownLines } from '../core/shown.ts'
 import { wireWord } from '../core/wire-word.ts'
+import { coloured } from './colours.ts'
+
 import type { ErrorFields } from './error.ts'
+import { readableAccess } from './readable-access.ts'
 
 /**
  * A JSON log line in the form that people read on a terminal: `14:03:07.120 info  listening listener=http
  * address=[::]:80`. Fields that the message already contains are left out; the stack of an error follows
  * below. Text that is not a JSON line is returned unchanged. Control characters never reach the terminal,
- * because names and messages may come from the network.
+ * because names and messages may come from the network. A connection's line is a sentence. `colours`: the
+ * level has one.
  */
-export function readable(line: string): string {
+export function readable(line: string, colours = false): string {
   const record = parse(line)
   if (record === undefined) return line
   const { level, time, msg, err, ...rest } = record
-  const words = [clock(time), String(level).padEnd(5), printable(String(msg ?? ''))]
-  for (const [key, value] of Object.entries(rest)) {
+  const access = msg === 'connection' ? readableAccess(rest) : null
+  const shownLevel = shown(String(level)).padEnd(5)
+  const words = [
+    shown(clock(time)),
+    colours ? coloured(shownLevel, String(level)) : shownLevel,
+    access === null ? shownLines(String(msg ?? '')) : shown(access.text),
+  ]
+  for (const [key, value] of Object.entries(access?.rest ?? rest)) {
     // What a client has sent as its server name are bytes, one character each.
     if (key === 'serverName' && typeof value === 'string') words.push(`${key}=${wireWord(value)}`)
-    else if (!said(value, msg)) words.push(`${key}=${word(value)}`)
+    else if (!said(value, msg)) words.push(`${shown(key)}=${word(value)}`)
   }
   const error = isError(err) ? err : undefined
   if (error !== undefined) words.push(`err=${word(chain(error))}`)
-  const stack = error?.stack === undefined ? '' : `\n${printable(error.stack)}`
+  const stack = error?.stack === undefined ? '' : `\n${shownLines(error.stack)}`
   return `${words.filter((each) => each !== '').join(' ')}${stack}\n`
 }
 
@@ -48,7 +59,7 @@ function clock(time: unknown): string {
 /** Quoted unless it is plain. */
 function word(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
-  return /^[\w.:/@[\]{}",*+%-]+$/.test(text) ? text : printable(JSON.stringify(text))
+  return /^[\w.:/@[\]{}",*+%-]+$/.test(text) ? text : shown(JSON.stringify(text))
 }
 
 function chain(error: ErrorFields): string {
@@ -58,9 +69,4 @@ function chain(error: ErrorFields): string {
 
 function isError(value: unknown): value is ErrorFields {
   return typeof value === 'object' && value !== null && 'message' in value
-}
-
-/** Newlines stay: a message may hold a rendered list of problems. */
-function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n]/gu, '·')
 }

@@ -8,6 +8,8 @@ import { readable } from './readable.ts'
 export interface Sink {
   /** Whether a person is reading. */
   readonly terminal: boolean
+  /** Whether that person's terminal gets colours. */
+  readonly colours?: boolean
   /**
    * Takes `lines` whole lines, newline included. They are written now; or kept while the reader is slow; or,
    * when the limit is reached, dropped and counted. From then on all lines are dropped until half of the
@@ -32,6 +34,8 @@ export interface SinkOptions {
   readonly maxBufferedBytes: number
   /** $JOURNAL_STREAM: where the destination is the journal, lines carry their priority. */
   readonly journalStream?: string | undefined
+  /** A terminal gets colours. */
+  readonly colours?: boolean
 }
 
 const shortestRetryMs = 1
@@ -45,9 +49,9 @@ const longestRetryMs = 250
  * never returns.
  */
 export function openSink(options: SinkOptions): Sink {
-  const { destination, maxBufferedBytes } = options
+  const { destination, maxBufferedBytes, colours = false } = options
   const { fd, owned } = nonBlocking(destination)
-  return new BoundedSink(fd, owned, maxBufferedBytes, isJournal(destination, options.journalStream))
+  return new BoundedSink(fd, owned, maxBufferedBytes, isJournal(destination, options.journalStream), colours)
 }
 
 interface Pending {
@@ -57,6 +61,7 @@ interface Pending {
 
 class BoundedSink implements Sink {
   readonly terminal: boolean
+  readonly colours: boolean
   readonly #fd: number
   readonly #owned: boolean
   readonly #maxBytes: number
@@ -71,8 +76,9 @@ class BoundedSink implements Sink {
   #timer: NodeJS.Timeout | null = null
   #closed = false
 
-  constructor(fd: number, owned: boolean, maxBytes: number, journal: boolean) {
+  constructor(fd: number, owned: boolean, maxBytes: number, journal: boolean, colours: boolean) {
     this.terminal = isatty(fd)
+    this.colours = this.terminal && colours
     this.#fd = fd
     this.#owned = owned
     this.#maxBytes = maxBytes
@@ -133,7 +139,7 @@ class BoundedSink implements Sink {
     this.#gap = 0
     const msg = `${count} log line${count === 1 ? '' : 's'} dropped here: the reader is too slow`
     const line = `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg, dropped: count })}\n`
-    const text = this.terminal ? readable(line) : line
+    const text = this.terminal ? readable(line, this.colours) : line
     const bytes = Buffer.from(this.#journal ? withPriorities(text) : text)
     this.#pending.push({ bytes, lines: 0 })
     this.#pendingBytes += bytes.length

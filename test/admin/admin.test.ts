@@ -77,11 +77,20 @@ for (const listener of ['tcp', 'socketPath'] as const) {
   })
 }
 
+test('the configuration is shown over the UNIX socket and not over TCP', async (t) => {
+  const { tcp, socketPath, app } = await start(t)
+  t.deepEqual(JSON.parse((await ask(socketPath, 'GET', '/config')).body), app.config())
+  const refused = await ask(tcp, 'GET', '/config')
+  t.is(refused.status, 403)
+  t.is(refused.body, 'this page is only there over the UNIX socket\n')
+})
+
 test('TCP changes nothing and says where changes go', async (t) => {
   const { tcp, app } = await start(t)
   for (const [method, path] of [
     ['POST', '/reload'],
     ['POST', '/drain'],
+    ['POST', '/log?level=debug'],
     ['POST', '/endpoints/web/10.0.0.5:80/drain'],
     ['DELETE', '/status'],
     ['PUT', '/nothing'],

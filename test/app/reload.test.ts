@@ -1,7 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Loaded } from '../../src/app.ts'
 import type { Config } from '../../src/config/config.ts'
+
+import { parseConfig } from '../../src/config/parse.ts'
 import { configOf, Forwarder, type ForwarderOptions, usualListener } from '../helpers/forwarder.ts'
+
 import { Backend, closedPort, dialPeer, echo, turnedAway } from '../helpers/peer.ts'
 
 /** A program whose configuration the test can change and reload. */
@@ -199,4 +202,43 @@ test('a socket that is on its way to a worker that dies is not left open', async
   t.is(await talk(port), 'hi')
   t.true((await reload({ listeners: [main] })).ok)
   await t.throwsAsync(dialPeer(port), { message: /ECONNREFUSED/ })
+})
+
+test('a reload says which keys have changed, in its answer and in the log', async (t) => {
+  const { forwarder, config, state } = await scene(t)
+  const written = (balance: string) => {
+    const text = `listeners: [{ name: main, listen: "127.0.0.1:1", pool: main }]
+pools: { main: { endpoints: ["127.0.0.1:2"], balance: ${balance} } }`
+    const parsed = parseConfig(text, { file: 'edge.yaml', env: {} })
+    if (parsed.kind === 'invalid') throw new Error('not valid')
+    return parsed.written
+  }
+  state.next = { kind: 'ok', config, warnings: [], written: written('p2c') }
+  t.deepEqual(await forwarder.app.reload(), { ok: true, message: 'applied edge.yaml' })
+  t.deepEqual(await forwarder.app.reload(), { ok: true, message: 'applied edge.yaml: no key has changed' })
+  state.next = { ...state.next, written: written('source-hash') }
+  const message = 'edge.yaml:\n  ~ pools.main.balance: p2c → source-hash'
+  t.deepEqual(await forwarder.app.reload(), { ok: true, message: `applied ${message}` })
+  t.true(forwarder.lines.some((line) => line.message === `configuration reloaded from ${message}`))
+  t.is(forwarder.app.config().text, written('source-hash').text)
+
+  state.next = { kind: 'invalid', message: 'error: unknown key' }
+  await forwarder.app.reload()
+  const { text, refused } = forwarder.app.config()
+  t.is(text, written('source-hash').text)
+  t.like(refused, { message: 'error: unknown key' })
+})
+
+test('whoever drains the last usable endpoint of a pool is warned', async (t) => {
+  const backends = await Promise.all([Backend.start(), Backend.start()])
+  const { forwarder } = await scene(t, { endpoints: backends.map(({ port }) => port) })
+  t.teardown(() => Promise.all(backends.map((backend) => backend.close())))
+  const [first = '', second = ''] = backends.map(({ port }) => `127.0.0.1:${port}`)
+  const [pool] = forwarder.app.status().pools
+  const name = pool?.name ?? ''
+  t.is(forwarder.app.endpoint(name, first, 'drain').warning, undefined)
+  const warning = `pool ${name} has no usable endpoint left`
+  t.is(forwarder.app.endpoint(name, second, 'drain').warning, warning)
+  t.true(forwarder.lines.some(({ level, message }) => level === 'warn' && message === warning))
+  t.is(forwarder.app.endpoint(name, second, 'ready').warning, undefined)
 })

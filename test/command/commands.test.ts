@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { startAdmin } from '../../src/admin/admin.ts'
 import { ask } from '../../src/command/client.ts'
+import { config } from '../../src/command/config.ts'
 import { drain } from '../../src/command/drain.ts'
 import { endpoint } from '../../src/command/endpoint.ts'
+import { logLevel } from '../../src/command/log-level.ts'
 import { live, ready } from '../../src/command/ready.ts'
 import { reload } from '../../src/command/reload.ts'
 import { status } from '../../src/command/status.ts'
@@ -22,6 +24,8 @@ function text() {
     toString: () => all,
   }
 }
+
+const wide = { json: false, wide: true, columns: undefined } as const
 
 function terminal(socket: string) {
   return { socket, out: text(), err: text() }
@@ -93,7 +97,7 @@ test('status names the limit that is reached, and a worker that is silent', asyn
     ],
     workers: [{ ...worker, heartbeatAgeMs: 6_000 }],
   })
-  t.is(await status({ ...at, json: false }), 0)
+  t.is(await status({ ...at, ...wide }), 0)
   t.regex(String(at.out), /^full: listener https is at its limit of 20000 connections \(maxConnections\)$/m)
   t.regex(String(at.out), /^full: the program is at its limit of 9872 connections \(half of the memory\)$/m)
   t.regex(String(at.out), /^1 +hung +6s /m)
@@ -101,7 +105,7 @@ test('status names the limit that is reached, and a worker that is silent', asyn
 
 test('status is a table', async (t) => {
   const { at } = await running(t)
-  t.is(await status({ ...at, json: false }), 0)
+  t.is(await status({ ...at, ...wide }), 0)
   t.is(
     String(at.out),
     `VERSION   STATE     UPTIME   PID    CONNECTIONS   NODE       PLANE
@@ -113,7 +117,7 @@ https      [::]:443   web-tls   9        4321       20000
 
 POOL      ENDPOINT         NAME              STATE   FOR     PRIORITY   WEIGHT   ACTIVE   REASON
 web       127.0.0.1:9080   -                 up      2h3m    0          1        3        tcp connect in 1 ms
-web-tls   10.0.0.5:9443    node-2.internal   down    250ms   1          2        0        said ·[31m
+web-tls   10.0.0.5:9443    node-2.internal   down    250ms   1          2        0        said \\x1b[31m
 panic: no endpoint of pool web-tls is up, so all are tried
 
 POOL      SOURCE                  STATE                                    AGE   ENDPOINTS
@@ -131,7 +135,7 @@ config/edge.yaml   1m30s   failed        error: unknown key
 
 test('status --json is the answer as it came', async (t) => {
   const { at } = await running(t)
-  t.is(await status({ ...at, json: true }), 0)
+  t.is(await status({ ...at, ...wide, json: true }), 0)
   t.deepEqual(JSON.parse(String(at.out)), exampleStatus)
 })
 
@@ -150,13 +154,50 @@ test('drain begins a drain', async (t) => {
   t.deepEqual(app.done, ['drain'])
 })
 
+test('endpoint does it in every pool that is named, and one that cannot makes the exit code 1', async (t) => {
+  const { app, at } = await running(t)
+  t.is(await endpoint({ ...at, args: ['web', 'web', '10.0.0.5:80', 'ready'] }), 0)
+  t.is(await endpoint({ ...at, args: ['other', 'web', '10.0.0.5:80', 'drain'] }), 1)
+  t.deepEqual(app.done.slice(2), ['drain other 10.0.0.5:80', 'drain web 10.0.0.5:80'])
+  t.is(String(at.err), 'no such pool\nwarning: none left\n')
+})
+
+test('config shows what is in use, and on standard error what was refused and why', async (t) => {
+  const { app, at } = await running(t)
+  t.is(await config({ ...at, json: false }), 0)
+  const text = '# config/edge.yaml, in use for 1m30s\nforward: { 80: 127.0.0.1:9080 }\n'
+  t.is(String(at.out), text)
+  t.is(String(at.err), '')
+  app.config = () => ({
+    source: 'command line',
+    loadedMsAgo: 0,
+    text: '80=127.0.0.1:9080',
+    refused: { message: 'error: unknown key\n', msAgo: 3_000 },
+  })
+  t.is(await config({ ...at, json: false }), 0)
+  t.is(String(at.out), `${text}# command line, in use for 0s\n# spliceway forward 80=127.0.0.1:9080\n`)
+  t.is(String(at.err), 'refused 3s ago, what is in use stayed:\nerror: unknown key\n')
+  const json = terminal(at.socket)
+  t.is(await config({ ...json, json: true }), 0)
+  t.deepEqual(JSON.parse(String(json.out)), app.config())
+})
+
+test('log sets the level, and names those that there are', async (t) => {
+  const { app, at } = await running(t)
+  t.is(await logLevel(at, 'warn'), 0)
+  t.deepEqual(app.done, ['log warn'])
+  t.is(await logLevel(at, 'loud&level=info'), 1)
+  t.is(String(at.err), 'no log level `loud&level=info`; there are: debug, info, warn, error\n')
+  t.deepEqual(app.done, ['log warn'])
+})
+
 test('endpoint drains an endpoint and takes it back', async (t) => {
   const { app, at } = await running(t)
   t.is(await endpoint({ ...at, args: ['web', '[2001:db8::5]:9443', 'drain'] }), 0)
   t.is(await endpoint({ ...at, args: ['web', '[2001:db8::5]:9443', 'ready'] }), 0)
   t.deepEqual(app.done, ['drain web [2001:db8::5]:9443', 'ready web [2001:db8::5]:9443'])
   t.is(await endpoint({ ...at, args: ['other', '10.0.0.5:80', 'drain'] }), 1)
-  t.is(String(at.err), 'no such pool\n')
+  t.is(String(at.err), 'warning: none left\nno such pool\n')
 })
 
 for (const args of [
@@ -164,11 +205,12 @@ for (const args of [
   ['web'],
   ['web', '10.0.0.5:80', 'explode'],
   ['web', '10.0.0.5:80', 'drain', 'more'],
+  ['10.0.0.5:80', 'drain'],
 ]) {
   test(`endpoint ${args.join(' ')}: wrong usage is exit code 2 and asks nobody`, async (t) => {
     const { app, at } = await running(t)
     t.is(await endpoint({ ...at, args }), 2)
-    t.regex(String(at.err), /^usage: spliceway endpoint POOL ENDPOINT drain\|ready/)
+    t.regex(String(at.err), /^usage: spliceway endpoint POOL\.\.\. ENDPOINT drain\|ready/)
     t.deepEqual(app.done, [])
   })
 }
@@ -177,7 +219,7 @@ for (const [name, command] of [
   ['ready', ready],
   ['reload', reload],
   ['drain', drain],
-  ['status', (at: ReturnType<typeof terminal>) => status({ ...at, json: false })],
+  ['status', (at: ReturnType<typeof terminal>) => status({ ...at, ...wide })],
 ] as const) {
   test(`${name}: without a process, the message names the socket and how to name another`, async (t) => {
     const at = terminal(join(folder(t), 'spliceway.sock'))
@@ -217,6 +259,6 @@ test('another program behind the socket is not taken for spliceway', async (t) =
   await once(server, 'listening')
   t.teardown(() => server.close())
   const at = terminal(path)
-  t.is(await status({ ...at, json: false }), 1)
+  t.is(await status({ ...at, ...wide }), 1)
   t.regex(String(at.err), /is not spliceway/)
 })

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { run, type Said } from '../helpers/program.ts'
+import { Program, run, type Said } from '../helpers/program.ts'
 import { cli } from './spliceway.ts'
 
 const good = `listeners:
@@ -78,13 +78,23 @@ for (const args of [
   ['forward', '80=127.0.0.1:9080', '8080'],
   ['status', 'all'],
 ]) {
-  test(`spliceway ${args.join(' ')}: wrong usage is exit code 2 and shows the usage`, async (t) => {
+  test(`spliceway ${args.join(' ')}: wrong usage is exit code 2 and says in three lines what would be right`, async (t) => {
     const said = await spliceway(...args)
     t.is(said.code, 2)
-    t.regex(said.err, /^spliceway: .*\n\nspliceway: carries TCP connections/)
+    t.regex(said.err, /^spliceway: .*\n( {2}.*\n){0,2}$/)
     t.is(said.out, '')
   })
 }
+
+test('the program alone says what it is and what to do; npm start shows it', async (t) => {
+  const alone = await run([process.execPath, cli], { env: { npm_lifecycle_event: 'test' } })
+  t.is(alone.code, 0)
+  t.regex(alone.out, /^spliceway \S+: .*\ncarries TCP connections .*\n\ntry it/)
+  const npm = { npm_lifecycle_event: 'start', npm_package_name: 'spliceway' }
+  const program = await Program.start([process.execPath, cli], { env: npm })
+  t.teardown(() => program.kill())
+  await program.line(/gateway A/)
+})
 
 test('forward with an endpoint that is none is exit code 78 and shows the argument', async (t) => {
   const said = await spliceway('forward', '80=gateway:none')

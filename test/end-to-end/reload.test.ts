@@ -64,7 +64,9 @@ for (const [how, ask] of [
     const mark = spliceway.mark
     writeFileSync(file, config(stage, [80, 82]))
     await ask(spliceway)
-    t.is(await spliceway.log(/configuration/, mark), `configuration reloaded from ${file}`)
+    const told = await spliceway.log(/configuration/, mark)
+    t.true(told.startsWith(`configuration reloaded from ${file}:\n`), told)
+    t.true(told.includes('\n  - listeners.port-81\n  + listeners.port-82: {'), told)
     await serves(t, 82)
     await serves(t, 80)
     await refused(edgeAddress.v4, 81)

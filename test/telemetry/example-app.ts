@@ -118,6 +118,12 @@ export function exampleApp() {
       return { ok: this.reasons.length === 0, reasons: this.reasons }
     },
     status: () => exampleStatus,
+    config: () => ({
+      source: 'config/edge.yaml',
+      loadedMsAgo: 90_000,
+      text: 'forward: { 80: 127.0.0.1:9080 }\n',
+      refused: null,
+    }),
     hosts: () => ['edge.example'],
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', text: 'metric 1\n' }),
     async *connections(filter) {
@@ -133,6 +139,10 @@ export function exampleApp() {
       done.push('reload')
       return this.problems === '' ? { ok: true, message: 'reloaded' } : { ok: false, message: this.problems }
     },
+    logLevel(level) {
+      done.push(`log ${level}`)
+      return { ok: true, message: `log level ${level}` }
+    },
     drain() {
       done.push('drain')
       return { ok: true, message: 'draining' }
@@ -140,7 +150,7 @@ export function exampleApp() {
     endpoint(pool, endpoint, action) {
       done.push(`${action} ${pool} ${endpoint}`)
       return pool === 'web'
-        ? { ok: true, message: `${endpoint} ${action}` }
+        ? { ok: true, message: `${endpoint} ${action}`, ...(action === 'drain' && { warning: 'none left' }) }
         : { ok: false, message: 'no such pool' }
     },
   }

@@ -1,5 +1,7 @@
 import test from 'ava'
+import { wantsColours } from '../../src/telemetry/colours.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { readable } from '../../src/telemetry/readable.ts'
 import type { Sink } from '../../src/telemetry/sink.ts'
 
 function collect(terminal: boolean): Sink & { readonly lines: string[] } {
@@ -81,5 +83,50 @@ test('control characters do not reach the terminal', (t) => {
   createLog('info', sink).info({ reason: '\x1b[2Jgone\x9b1m' }, 'bell \x07 here')
   const [line = ''] = sink.lines
   t.notRegex(line.trimEnd(), /\p{Cc}/u)
-  t.regex(line, /bell · here/)
+  t.regex(line, /bell \\x07 here/)
+})
+
+const ended = {
+  level: 'warn',
+  time: '2026-11-27T21:00:00.000Z',
+  msg: 'connection',
+  id: 'a-1',
+  listener: 'http',
+  client: '10.0.0.7:41000',
+  endpoint: '10.0.0.6:9080',
+  attempts: [
+    { endpoint: '10.0.0.5:9080', ms: 0.2, error: 'ECONNREFUSED' },
+    { endpoint: '10.0.0.6:9080', ms: 0.3, error: null },
+  ],
+  connectMs: 0.5,
+  durationMs: 1_234.5,
+  bytesUp: 120,
+  bytesDown: 3_500,
+  cause: 'server',
+  phase: 'data',
+  closed: { first: 'server', how: 'rst' },
+}
+
+test('a terminal gets a connection as a sentence, with what it does not know as fields', (t) => {
+  const line = readable(JSON.stringify({ ...ended, serverName: 'shop.example', slow: null }))
+  t.is(
+    line.slice('21:00:00.000 '.length),
+    'warn  http 10.0.0.7:41000 → 10.0.0.6:9080, after 10.0.0.5:9080 (ECONNREFUSED), 1.2 s, up 120 B, ' +
+      'down 3.4 KiB, server ended first (rst) in data: server serverName=shop.example\n',
+  )
+})
+
+test('the level has its colour, and nothing else has one', (t) => {
+  const line = (level: string) => readable(JSON.stringify({ ...ended, level }), true)
+  t.true(line('warn').includes(' \x1b[33mwarn \x1b[0m http'))
+  t.true(line('error').includes(' \x1b[31merror\x1b[0m http'))
+  t.false(line('info').includes('\x1b'))
+  t.false(line('constructor').includes('\x1b'))
+})
+
+test('NO_COLOR and a terminal without colours are respected', (t) => {
+  t.true(wantsColours({ TERM: 'xterm' }))
+  t.true(wantsColours({ TERM: 'xterm', NO_COLOR: '' }))
+  t.false(wantsColours({ TERM: 'xterm', NO_COLOR: '1' }))
+  t.false(wantsColours({ TERM: 'dumb' }))
 })
