@@ -51,7 +51,8 @@ export function renderProblem(problem: Problem, severity: 'error' | 'warning' = 
   if (sourceLine === null || column === null) {
     return [head, arrow, ...(hint === null ? [] : [`${margin} = ${printable(cut(hint))}`])].join('\n')
   }
-  // Tabs stay: they are as wide above the carets as below. Counted is what is printed: a replaced mark has a column.
+  // Tabs stay: they are as wide above the carets as below. Counted is what is printed: a replaced mark has a
+  // column.
   const before = printable(sourceLine.slice(0, at))
   const indent = before.replace(/[^\t]+/g, (text) => ' '.repeat(columnsOf(text)))
   const carets = '^'.repeat(Math.max(1, columnsOf(printable(sourceLine.slice(at, at + length)))))

@@ -125,7 +125,7 @@ withNginx(`README.ko.md, word for word: the demo, a file, and without a file${wh
     // Packages are those that this test runs with: there need not be a network.
     if (text === 'npm ci\n') return existsSync(join(there.folder, 'node_modules')) ? 'true\n' : text
     const [, pid] = running?.lines.join('\n').match(/kill (\d+); curl/) ?? []
-    return text.replace('kill 16313;', `kill ${pid ?? '16313'};`).replace('127.0.0.1:45631', '…')
+    return text.replace('kill 16313', `kill ${pid ?? '16313'}`).replace('127.0.0.1:45631', '…')
   }
   t.true((await usePage(t, 'README.ko.md', { ...there, translate })) >= 10)
 })

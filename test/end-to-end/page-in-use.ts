@@ -77,10 +77,11 @@ export async function usePage(t: ExecutionContext, page: string, place: Place): 
         const shell = where.command('bash', '-c', `exec 2>&1; cd "$0" || exit\n${text}`, place.folder)
         const { code, out } = await run(shell, { env: place.env })
         t.is(code, 0, `${page}: ${text}${out}`)
-        said = out
+        // Of a command that says nothing the block after it is what the running program logs.
+        said = out === '' ? null : out
       }
     } else if (before !== null) {
-      t.regex(said === null ? before : said, patternOf(text), `${page}: what it prints`)
+      t.regex(before, patternOf(text), `${page}: what it prints`)
     } else if (running !== null) {
       await running.line(patternOf(text))
     }
