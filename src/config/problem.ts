@@ -1,3 +1,5 @@
+import { columnsOf } from './columns.ts'
+
 /** One thing that is wrong with a configuration, and where. Never holds the value of an environment variable. */
 export interface Problem {
   /** Names the thing and the expectation. One line. */
@@ -49,9 +51,11 @@ export function renderProblem(problem: Problem, severity: 'error' | 'warning' = 
   if (sourceLine === null || column === null) {
     return [head, arrow, ...(hint === null ? [] : [`${margin} = ${printable(cut(hint))}`])].join('\n')
   }
-  // Tabs stay: they are as wide above the carets as below.
-  const indent = sourceLine.slice(0, at).replace(/[^\t]/g, ' ')
-  const carets = '^'.repeat(length)
+  // Tabs stay: they are as wide above the carets as below. Counted is what is printed: a replaced mark has a
+  // column.
+  const before = printable(sourceLine.slice(0, at))
+  const indent = before.replace(/[^\t]+/g, (text) => ' '.repeat(columnsOf(text)))
+  const carets = '^'.repeat(Math.max(1, columnsOf(printable(sourceLine.slice(at, at + length)))))
   const tail = hint === null ? '' : ` ${printable(cut(hint))}`
   return [
     head,

@@ -7,7 +7,7 @@ import { renderProblem } from '../../src/config/problem.ts'
 import { allKeys } from '../config/keys.ts'
 import { checkout } from './image.ts'
 
-const pages = globSync(['docs/*.md', 'config/**/*.md'], { cwd: checkout })
+const pages = globSync(['README.ko.md', 'docs/**/*.md', 'config/**/*.md'], { cwd: checkout })
 
 function text(page: string): string {
   return readFileSync(join(checkout, page), 'utf8')
@@ -29,7 +29,7 @@ test('every file that a page links to exists', (t) => {
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
-    .replace(/[^\w\- ]/g, '')
+    .replace(/[^\p{L}\p{N}_\- ]/gu, '')
     .replaceAll(' ', '-')
 }
 
@@ -55,7 +55,9 @@ test('every page is reached from the README or from a page that is', (t) => {
 })
 
 test('every configuration on a page is valid', (t) => {
-  const blocks = pages.flatMap((page) => [...text(page).matchAll(/^```yaml\n([\s\S]*?)^```$/gm)])
+  const blocks = pages.flatMap((page) => [
+    ...text(page).matchAll(/^```yaml\n(?!# wrong\.yaml\n)([\s\S]*?)^```$/gm),
+  ])
   const configs = blocks.map(([, block = '']) => block).filter((block) => !('kind' in parse(block)))
   t.true(configs.length >= 1)
   for (const block of configs) {

@@ -34,6 +34,13 @@ const found = (node: string, pool: string) =>
   `spliceway_discovery_endpoints{instance="${node}",pool="${pool}"}`
 const age = (node: string, pool: string) =>
   `spliceway_discovery_age_seconds{instance="${node}",pool="${pool}"}`
+const attempts = (node: string, endpoint: string) =>
+  `spliceway_upstream_connect_attempts_total{instance="${node}",${endpoint}}`
+const unanswered = (node: string, endpoint: string) =>
+  `spliceway_upstream_dials_unanswered_total{instance="${node}",${endpoint}}`
+const silent = (node: string, endpoint: string) => `spliceway_endpoint_silent{instance="${node}",${endpoint}}`
+const dials = (node: string, suffix: string, le = '') =>
+  `spliceway_upstream_connect_duration_seconds_${suffix}{instance="${node}"${le}}`
 const info = (node: string) => `spliceway_build_info{instance="${node}",version="0.1.0"}`
 const target = (node: string) => `up{job="spliceway-metrics",instance="${node}"}`
 
@@ -57,6 +64,13 @@ function healthy(node: string): Series {
       '3x400',
     [`spliceway_connections_rejected_total{instance="${node}",listener="https",reason="limit"}`]: '7x400',
     [`spliceway_local_ports_exhausted_total{instance="${node}",${a}}`]: '2x400',
+    [attempts(node, a)]: '0+40x400',
+    [attempts(node, b)]: '0+40x400',
+    [unanswered(node, a)]: '5x400',
+    [unanswered(node, b)]: '0+1x400',
+    [silent(node, a)]: '0x400',
+    [dials(node, 'bucket', ',le="0.25"')]: '0+78x400',
+    [dials(node, 'count')]: '0+80x400',
     [`spliceway_config_last_reload_successful{instance="${node}"}`]: '1x400',
     [`spliceway_worker_restarts_total{instance="${node}"}`]: '1x400',
     [`spliceway_log_lines_dropped_total{instance="${node}"}`]: '9x400',
@@ -203,6 +217,40 @@ const cases: readonly Case[] = [
     },
     at: '12m',
     firing: ['SplicewayClientsUnserved instance="n1",listener="https"'],
+  },
+  {
+    claim: 'SplicewayGatewaySlow: a quarter of the dials of one endpoint has no answer within hedgeAfter',
+    series: { [unanswered('n1', a)]: '5+10x400' },
+    at: '12m',
+    firing: [`SplicewayGatewaySlow instance="n1",${a}`],
+  },
+  {
+    claim: 'SplicewayGatewaySlow: it accepts and says nothing',
+    series: { [silent('n1', a)]: '0x8 1x390' },
+    at: '9m',
+    firing: [`SplicewayGatewaySlow instance="n1",${a}`],
+  },
+  {
+    claim: 'SplicewayGatewaySlow: not for two minutes of it, nor for an endpoint that nobody asks',
+    series: {
+      [unanswered('n1', a)]: '5+10x8 85x390',
+      [attempts('n2', b)]: '0x400',
+      [unanswered('n2', b)]: '0x400',
+    },
+    at: '7m',
+    firing: [],
+  },
+  {
+    claim: 'SplicewayDialsSlow: a quarter takes longer than 250 ms',
+    series: { [dials('n2', 'bucket', ',le="0.25"')]: '0+60x400' },
+    at: '12m',
+    firing: ['SplicewayDialsSlow instance="n2"'],
+  },
+  {
+    claim: 'SplicewayDialsSlow: not on a node without a dial',
+    series: { [dials('n2', 'bucket', ',le="0.25"')]: '7x400', [dials('n2', 'count')]: '9x400' },
+    at: '30m',
+    firing: [],
   },
   {
     claim: 'SplicewayFull: a listener is held again and again, on the default plane',
