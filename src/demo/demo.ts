@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { BoundSocket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { exitCode } from '../command/exit-code.ts'
 import { run } from '../command/run.ts'
 import { parseConfig } from '../config/parse.ts'
@@ -61,6 +63,15 @@ function freePort(preferred: number): number {
   }
 }
 
+/** What to type for another command: `bin/spliceway` in a checkout, else what is on PATH. */
+function launcher(): string {
+  const file = fileURLToPath(new URL('../../bin/spliceway', import.meta.url))
+  const installed = file.includes('/node_modules/') || !existsSync(file)
+  if (installed) return 'spliceway'
+  const near = relative(process.cwd(), file)
+  return near.startsWith('..') ? file : near
+}
+
 function configText(
   gateways: readonly Gateway[],
   ports: { readonly http: number; readonly tls: number },
@@ -97,7 +108,7 @@ spliceway forwards 127.0.0.1:${ports.http} (HTTP) and 127.0.0.1:${ports.tls} (TL
   3. stop ${first?.name ?? 'one gateway'} and ask again: the other one answers, and below you read why
        kill ${first?.child.pid ?? ''}; curl http://127.0.0.1:${ports.http}/
 
-status: npm start -- status --socket ${socket}
+status: ${launcher()} status --socket ${socket}
 Ctrl-C ends the demo.
 
 `
