@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ConfigSource, Loaded } from './app.ts'
 import { exitCode } from './command/exit-code.ts'
@@ -96,6 +97,7 @@ async function runFile(args: readonly string[]): Promise<number> {
   const { load, text: current } = await loader(file, '\n = name another with -c FILE')
   const loaded = load()
   if (loaded.kind === 'invalid') return refuse(loaded.message)
+  entitle(`run ${resolve(file)}`)
   const { run } = await import('./command/run.ts')
   return run({ loaded, source: { name: file, load }, file: { path: file, text: current } })
 }
@@ -114,8 +116,24 @@ async function forward(args: readonly string[]): Promise<number> {
   ])
   const loaded = rendered(parseForwards(args), renderProblem)
   if (loaded.kind === 'invalid') return refuse(loaded.message)
+  entitle(`forward ${args.join(' ')}`)
   const source: ConfigSource = { name: 'command line', load: null }
   return run({ loaded, source, file: null })
+}
+
+/**
+ * What `ps` shows: which spliceway this is. As much of it as the words that started it had room for. The short name, by
+ * which pgrep, ss and the doctor know the process, stays what cli.mjs made it; it is written by the path that the kernel
+ * opens to a process with a file capability too.
+ */
+function entitle(words: string): void {
+  const short = process.title
+  process.title = `${short} ${words}`
+  try {
+    writeFileSync(`/proc/self/task/${process.pid}/comm`, short)
+  } catch {
+    // No /proc, or one of another namespace: the short name is the beginning of the long one.
+  }
 }
 
 async function check(args: readonly string[]): Promise<number> {

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { BoundSocket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { extname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exitCode } from '../command/exit-code.ts'
 import { run } from '../command/run.ts'
@@ -44,7 +44,8 @@ export async function demo(args: readonly string[]): Promise<number> {
 
 function startGateway(name: string): Promise<Gateway> {
   const { promise, resolve, reject } = Promise.withResolvers<Gateway>()
-  const child = fork(new URL('./gateway.ts', import.meta.url), [name])
+  // `.js` in a package: an import is rewritten, a URL is not.
+  const child = fork(new URL(`./gateway${extname(import.meta.url)}`, import.meta.url), [name])
   child.once('exit', (code) => reject(new Error(`${name} did not start: exit code ${code}`)))
   child.once('message', (ports: { http: number; tls: number }) => resolve({ name, child, ...ports }))
   return promise
