@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import { extname } from 'node:path'
 import type { AdminActions, AdminSource, Answer, ConfigInUse } from './admin/source.ts'
 import { processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -103,7 +104,8 @@ export class App implements AdminSource, AdminActions {
       },
       openFiles: Math.min(this.#machine.openFiles, mostDescriptors),
       host,
-      entry: new URL('./worker.ts', import.meta.url),
+      // In a package this file is app.js, and the worker's worker.js: an import is rewritten, a URL is not.
+      entry: new URL(`./worker${extname(import.meta.url)}`, import.meta.url),
       log,
       after,
       nowMs: processMs,

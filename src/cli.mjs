@@ -9,7 +9,7 @@ const found = Number.parseInt(process.versions.node, 10)
 if (found < wanted) {
   process.stderr.write(
     `spliceway: needs Node.js ${wanted} or newer, this is ${process.version} (${process.execPath})\n` +
-      `  in a checkout: npm ci brings Node ${wanted}; then use "npm start -- ..." or ./node_modules/.bin/node src/cli.mjs\n`,
+      `  in a checkout: npm ci brings Node ${wanted}, and bin/spliceway starts with it\n`,
   )
   process.exit(78)
 }

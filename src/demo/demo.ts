@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { BoundSocket } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { extname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { run } from '../command/run.ts'
 import { parseConfig } from '../config/parse.ts'
 import { renderProblem } from '../config/problem.ts'
@@ -37,7 +39,8 @@ export async function demo(): Promise<number> {
 
 function startGateway(name: string): Promise<Gateway> {
   const { promise, resolve, reject } = Promise.withResolvers<Gateway>()
-  const child = fork(new URL('./gateway.ts', import.meta.url), [name])
+  // `.js` in a package: an import is rewritten, a URL is not.
+  const child = fork(new URL(`./gateway${extname(import.meta.url)}`, import.meta.url), [name])
   child.once('exit', (code) => reject(new Error(`${name} did not start: exit code ${code}`)))
   child.once('message', (ports: { http: number; tls: number }) => resolve({ name, child, ...ports }))
   return promise
@@ -54,6 +57,15 @@ function freePort(preferred: number): number {
     socket.close()
     return Number(port)
   }
+}
+
+/** What to type for another command: `bin/spliceway` in a checkout, else what is on PATH. */
+function launcher(): string {
+  const file = fileURLToPath(new URL('../../bin/spliceway', import.meta.url))
+  const installed = file.includes('/node_modules/') || !existsSync(file)
+  if (installed) return 'spliceway'
+  const near = relative(process.cwd(), file)
+  return near.startsWith('..') ? file : near
 }
 
 function configText(
@@ -92,7 +104,7 @@ spliceway forwards 127.0.0.1:${ports.http} (HTTP) and 127.0.0.1:${ports.tls} (TL
   3. stop ${first?.name ?? 'one gateway'} and ask again: the other one answers, and below you read why
        kill ${first?.child.pid ?? ''}; curl http://127.0.0.1:${ports.http}/
 
-status: npm start -- status --socket ${socket}
+status: ${launcher()} status --socket ${socket}
 Ctrl-C ends the demo.
 
 `

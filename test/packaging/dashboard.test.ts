@@ -46,6 +46,8 @@ const families = [
     ],
     unresolved: () => [],
     connectionsLimit: () => 1,
+    rangeFiles: () => [{ listener: 'http', list: 'deny', current: true }],
+    poolTimes: () => [],
     discovery: () => [{ pool: 'web', ageMs: 0, endpoints: 1, failures: { lookup: 0 } }],
     healthChecks: () => ({ success: 0, failure: 0 }),
     draining: () => false,

@@ -7,7 +7,10 @@ import { renderProblem } from '../../src/config/problem.ts'
 import { allKeys } from '../config/keys.ts'
 import { checkout } from './image.ts'
 
-const pages = globSync(['README.ko.md', 'docs/**/*.md', 'config/**/*.md'], { cwd: checkout })
+const pages = globSync(
+  ['README.ko.md', 'docs/**/*.md', 'config/**/*.md', '{CHANGELOG,CONTRIBUTING,SECURITY}.md'],
+  { cwd: checkout },
+)
 
 function text(page: string): string {
   return readFileSync(join(checkout, page), 'utf8')

@@ -129,3 +129,11 @@ test('every npm script that the README names exists', (t) => {
   t.true(named.length >= 2)
   for (const name of named) t.true(name in scripts, name)
 })
+
+test('the first screen of the README has the two commands of the quick start, and the picture before them', (t) => {
+  const screen = readme.split('\n').slice(0, 24).join('\n')
+  const commands = 'npm ci --ignore-scripts\nbin/spliceway demo\n'
+  t.deepEqual(blocks(screen, 'sh'), [commands])
+  t.true(screen.indexOf('client ────▶') > 0 && screen.indexOf('client ────▶') < screen.indexOf(commands))
+  t.is(blocks(readme.slice(readme.indexOf('## Quick start')), 'sh')[0], commands)
+})

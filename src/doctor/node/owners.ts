@@ -72,10 +72,12 @@ function ownerOf(pid: number, podOf: (uid: string) => string): Owner {
 
 /**
  * `node src/cli.mjs run`, `/usr/bin/spliceway run`: the script is among the first words, behind Node's own
- * options.
+ * options. Or the one word `spliceway run FILE`, its title.
  */
 export function isSpliceway(words: readonly string[]): boolean {
-  return words.slice(0, 8).some((word) => /(^|\/)(src\/cli\.mjs|spliceway)$/.test(word))
+  const [title = ''] = words
+  const started = words.slice(0, 8).some((word) => /(^|\/)((src|dist)\/cli\.mjs|spliceway)$/.test(word))
+  return started || /^spliceway (run|forward) /.test(title)
 }
 
 /**

@@ -44,6 +44,8 @@ test('what started a process, by its cgroup', (t) => {
 test('a spliceway is known by its script and not by a folder', (t) => {
   t.true(isSpliceway(['node', '--disable-sigusr1', '/app/src/cli.mjs', 'run']))
   t.true(isSpliceway(['/usr/bin/spliceway', 'run']))
+  t.true(isSpliceway(['/opt/node', '/usr/lib/node_modules/spliceway/dist/cli.mjs', 'run']))
+  t.true(isSpliceway(['spliceway run /etc/spliceway/spliceway.yaml', '', '']))
   t.false(isSpliceway(['nginx', '-c', '/etc/spliceway/nginx.conf']))
   t.false(isSpliceway(['node', '/opt/spliceway/node_modules/.bin/ava']))
 })
