@@ -195,9 +195,9 @@ export class App implements AdminSource, AdminActions {
   }
 
   /**
-   * Takes over what there is to take over, binds the rest, starts the workers, and resolves when all of them listen and the
-   * process before has let go, or at once when a drain begins. Throws BindError, ConfigError when the configuration does not
-   * fit this host, or WorkersFailed; nothing is left then.
+   * Takes over what there is to take over, binds the rest, starts the workers, and resolves when all of them
+   * listen and the process before has let go, or at once when a drain begins. Throws BindError, ConfigError
+   * when the configuration does not fit this host, or WorkersFailed; nothing is left then.
    */
   start(): Promise<void> {
     const started = this.#start().catch(async (error: unknown) => {
@@ -312,7 +312,9 @@ export class App implements AdminSource, AdminActions {
     return this.#reload.ask()
   }
 
-  /** Begins the stop of case 17 (docs/contract.md); `hurry` leaves out the time for load balancers to notice. */
+  /**
+   * Begins the stop of case 17 (docs/contract.md); `hurry` leaves out the time for load balancers to notice.
+   */
   drain(hurry = false): Answer {
     void this.#succession.withdraw()
     return this.#stop.ask(hurry)

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 
 /**
  * What `ps` shows: which spliceway this is. As much of it as the words that started it had room for. The
- * short name, by which pgrep, ss and the doctor know the process, stays what cli.mjs made it; it is written by
- * the path that the kernel opens to a process with a file capability too.
+ * short name, by which pgrep, ss and the doctor know the process, stays what cli.mjs made it; it is written
+ * by the path that the kernel opens to a process with a file capability too.
  */
 export function entitle(words: string): void {
   const short = process.title

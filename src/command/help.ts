@@ -49,8 +49,19 @@ export function helpOf(command: Command): string {
   )
   const shown = examples.map((example) => `  spliceway ${example}\n`).join('')
   const options = columns(flagsOf(command).map((flag) => [flagText(flag), flag.about]))
-  return `usage: spliceway ${usageOf(command)}\n\n${text.join('')}
+  return `${usageLines(usageOf(command))}\n${text.join('')}
 ${shown === '' ? '' : `for example:\n${shown}\n`}options:\n${options}`
+}
+
+/** What has no room in a line goes on in the next one; a flag is not torn from its value. */
+function usageLines(usage: string): string {
+  const lines = ['usage: spliceway']
+  for (const part of usage.split(/ (?=\[|[^\]]*$)/)) {
+    const line = `${lines.at(-1)} ${part}`
+    if (line.length <= widest) lines[lines.length - 1] = line
+    else lines.push(`${' '.repeat(15)} ${part}`)
+  }
+  return `${lines.join('\n')}\n`
 }
 
 /** `-c, --config FILE`. */

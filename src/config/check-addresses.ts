@@ -112,7 +112,9 @@ function checkCircles({ tree }: Subject, circles: Circles, pool: PoolDraft): Fin
   return findings
 }
 
-/** Where connections to this program's own listeners go. Each question is answered once: pools can be many. */
+/**
+ * Where connections to this program's own listeners go. Each question is answered once: pools can be many.
+ */
 class Circles {
   readonly #byPort = new Map<number, ListenerDraft[]>()
   readonly #pools: ReadonlyMap<string, PoolDraft>

@@ -6,7 +6,9 @@ import { memberKeys } from './pool-schema.ts'
 import { suggest } from './suggest.ts'
 import { find, type Path, pathText } from './tree.ts'
 
-/** Pools that do not say where their endpoints are, or say it twice, and what the sources of endpoints need. */
+/**
+ * Pools that do not say where their endpoints are, or say it twice, and what the sources of endpoints need.
+ */
 export function checkDiscovery(subject: Subject): Finding[] {
   return subject.draft.pools.flatMap((pool) => [
     ...checkMembers(subject, pool),

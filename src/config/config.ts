@@ -2,9 +2,9 @@ import type { Timeouts } from '../core/snapshot.ts'
 import type { Document } from './schema.ts'
 
 /**
- * The configuration after parsing: every field is present, durations are milliseconds, addresses are split, defaults are
- * applied. All of it follows from the schema, which says what each key means: `hedgeAfter: 250ms` is `hedgeAfterMs: 250`,
- * what was left out and has no default is null.
+ * The configuration after parsing: every field is present, durations are milliseconds, addresses are split,
+ * defaults are applied. All of it follows from the schema, which says what each key means: `hedgeAfter:
+ * 250ms` is `hedgeAfterMs: 250`, what was left out and has no default is null.
  */
 export type Config = Frozen<
   Omit<Document, 'forward' | 'listeners' | 'pools' | 'timeouts'> & {

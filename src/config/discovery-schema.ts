@@ -12,11 +12,14 @@ import {
 import { choice, duration, flag, integer } from './field.ts'
 import { mapping } from './shape.ts'
 
-/** The keys of a pool that say where its endpoints are found, and the key for what the Kubernetes ones share. */
+/**
+ * The keys of a pool that say where its endpoints are found, and the key for what the Kubernetes ones share.
+ */
 
 const allowSpecial = () =>
   flag()
-    // The program lives in the host's network: whoever writes a record must not reach what only this host may.
+    // The program lives in the host's network: whoever writes a record must not reach what only this host
+    // may.
     .prefault(false)
     .describe(
       'Accept found addresses that are special: loopback, link-local, multicast, reserved, unspecified, or of a metadata service.',

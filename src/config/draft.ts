@@ -27,7 +27,9 @@ export interface PoolDraft {
   readonly endpointsAt: Path
 }
 
-/** Flattens the file's forms: a forward becomes a listener and a pool. A forward with a bad key is left out. */
+/**
+ * Flattens the file's forms: a forward becomes a listener and a pool. A forward with a bad key is left out.
+ */
 export function draftOf(document: Document): Draft {
   const { forward, listeners: longListeners, pools: longPools, timeouts, ...rest } = document
   const listeners: ListenerDraft[] = []

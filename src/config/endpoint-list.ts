@@ -23,8 +23,9 @@ export type ParsedList =
 const list = z.array(listedEndpoint)
 
 /**
- * Reads the file of a pool with `file`: a YAML or JSON list of endpoints as in the configuration, whose hosts are
- * addresses; `[]` is a list without endpoints. No variable is set: whoever writes the file knows the values. Never throws.
+ * Reads the file of a pool with `file`: a YAML or JSON list of endpoints as in the configuration, whose hosts
+ * are addresses; `[]` is a list without endpoints. No variable is set: whoever writes the file knows the
+ * values. Never throws.
  */
 export function parseEndpointList(text: string, file: string): ParsedList {
   const { source, tree, problems } = parseTree(

@@ -19,7 +19,9 @@ const settings = {
 }
 const usual = mapping(settings).parse({})
 
-/** Its inner form has a literal IP address without brackets, or a name, as `host`; or a UNIX socket as `unix`. */
+/**
+ * Its inner form has a literal IP address without brackets, or a name, as `host`; or a UNIX socket as `unix`.
+ */
 export const endpoint = z.union([
   endpointPlace().transform((place) => ({ ...place, ...usual })),
   mapping({
@@ -31,8 +33,8 @@ export const endpoint = z.union([
 ])
 
 /**
- * An endpoint in the file of a pool with `file`; endpoint-list.ts refuses names. Never a UNIX socket: whoever may
- * write a list of gateways must not reach what only the host itself may, such as docker.sock.
+ * An endpoint in the file of a pool with `file`; endpoint-list.ts refuses names. Never a UNIX socket: whoever
+ * may write a list of gateways must not reach what only the host itself may, such as docker.sock.
  */
 export const listedEndpoint = z.union([
   endpointAddress().transform((address) => ({ ...address, ...usual })),

@@ -12,8 +12,8 @@ type Json = Readonly<Record<string, unknown>>
 const variable: Json = { type: 'string', pattern: '\\$\\{' }
 
 /**
- * A schema of one value. `read` accepts what was written, or says what was expected; zod carries both lines of that as
- * one message, which issue.ts takes apart.
+ * A schema of one value. `read` accepts what was written, or says what was expected; zod carries both lines
+ * of that as one message, which issue.ts takes apart.
  */
 export function field<T>(read: (given: unknown) => Accepted<T> | Refusal, ...forms: readonly Json[]) {
   const schema = z.unknown().transform((given, context): T => {
@@ -120,7 +120,10 @@ export function flag() {
   )
 }
 
-/** A mapping's place taken by `off`, which gives `off()`, or by `on`, which gives `on()` if it can stand there. */
+/**
+ * A mapping's place taken by `off`, which gives `off()`, or by `on`, which gives `on()` if it can stand
+ * there.
+ */
 export function offOrMapping<Off, On = never>(example: string, off: () => Off, on?: () => On) {
   return field<Off | On>(
     (given) => {

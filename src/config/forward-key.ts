@@ -21,7 +21,10 @@ export function parseForwardKey(text: string): Accepted<ForwardKey> | Refusal {
   return accept({ ...address.value, name: nameOf(address.value) })
 }
 
-/** `port-80`, with an address `port-80-127.0.0.1` or `port-80-0-0-0-0-0-0-0-1`: unique and valid, as `::1` is not. */
+/**
+ * `port-80`, with an address `port-80-127.0.0.1` or `port-80-0-0-0-0-0-0-0-1`: unique and valid, as `::1` is
+ * not.
+ */
 function nameOf({ host, port }: HostPort): string {
   const ip = parseIp(host)
   if (ip === undefined || host === '::') return `port-${port}`

@@ -4,8 +4,8 @@ import { lineSource, problemAt, type Span } from './source.ts'
 import type { Entry, Tree } from './tree.ts'
 
 /**
- * Reads the command line's form, `80=127.0.0.1:9080 443=10.0.0.5:9443,10.0.0.6:9443`: what is listened on, then its
- * endpoints. Everything else has its default. Never throws.
+ * Reads the command line's form, `80=127.0.0.1:9080 443=10.0.0.5:9443,10.0.0.6:9443`: what is listened on,
+ * then its endpoints. Everything else has its default. Never throws.
  */
 export function parseForwards(args: readonly string[]): Parsed {
   const source = lineSource('command line', args.join(' '))

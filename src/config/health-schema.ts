@@ -33,7 +33,8 @@ const tlsProbe = mapping({
 
 const tcpProbe = mapping({
   port: probePort(),
-  // The endpoint accepts the connection, so the whole of it is known to work, and nobody on the way takes it for an attack.
+  // The endpoint accepts the connection, so the whole of it is known to work, and nobody on the way takes it
+  // for an attack.
   close: choice(['fin', 'reset'])
     .prefault('fin')
     .describe(
@@ -50,7 +51,10 @@ const probes = {
 }
 export const probeKinds: readonly string[] = Object.keys(probes)
 
-/** With fall 3, a doubt is settled half a second after the first probe that failed; four probes a second are no load. */
+/**
+ * With fall 3, a doubt is settled half a second after the first probe that failed; four probes a second are
+ * no load.
+ */
 const usualFastIntervalMs = 250
 
 const probing = mapping({

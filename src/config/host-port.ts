@@ -13,7 +13,10 @@ export interface UnixPlace {
   readonly unix: string
 }
 
-/** sun_path of sockaddr_un has 108 bytes: with a path goes its final zero, before an abstract name a zero: unix(7). */
+/**
+ * sun_path of sockaddr_un has 108 bytes: with a path goes its final zero, before an abstract name a zero:
+ * unix(7).
+ */
 const maxUnixBytes = 107
 
 /** Reads what stands behind `unix:`. */
@@ -90,7 +93,8 @@ export function parseLiteral(text: string): Accepted<string> | Refusal {
 export function parseHost(text: string): Accepted<string> | Refusal {
   if (isIP(text) !== 0) return parseLiteral(text)
   const labels = text.replace(/\.$/, '').split('.')
-  // getaddrinfo() takes 10.0.5 for 10.0.0.5, and 0x7f.1 for 127.0.0.1; whoever writes that meant something else.
+  // getaddrinfo() takes 10.0.5 for 10.0.0.5, and 0x7f.1 for 127.0.0.1; whoever writes that meant something
+  // else.
   if (/^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1) ?? '')) {
     return refuse(
       'must be an IP address or a host name',

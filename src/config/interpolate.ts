@@ -19,8 +19,9 @@ const maxFailures = 10
 const maxAdded = 64 * 1024
 
 /**
- * Replaces `${NAME}` and `${NAME:-default}` by variables of `env` and `$$` by `$`, once: what a variable holds is not
- * looked at again. The default also stands in for an empty variable, as in a shell. Any other `$` stays.
+ * Replaces `${NAME}` and `${NAME:-default}` by variables of `env` and `$$` by `$`, once: what a variable
+ * holds is not looked at again. The default also stands in for an empty variable, as in a shell. Any other
+ * `$` stays.
  */
 export function expand(text: string, env: Readonly<Record<string, string | undefined>>): Expanded {
   const references: string[] = []

@@ -63,7 +63,10 @@ interface Placed {
   readonly path: Path
 }
 
-/** Every union of the schema is a scalar form and a mapping form, in this order: the written value says which was meant. */
+/**
+ * Every union of the schema is a scalar form and a mapping form, in this order: the written value says which
+ * was meant.
+ */
 function flatten(root: Tree, issue: z.core.$ZodIssue, base: Path): Placed[] {
   const path = [...base, ...issue.path.filter((step) => typeof step !== 'symbol')]
   if (issue.code !== 'invalid_union') return [{ issue, path }]

@@ -49,7 +49,10 @@ const route = mapping({
   pool: name().describe('Where connections go for which both fit.'),
 }).transform(({ sni, alpn, pool }) => ({ sni: sni ?? [], alpn: alpn ?? [], pool }))
 
-/** A listener in its long form. Its inner form has a literal IP address as `host`; port 0 lets the kernel choose one. */
+/**
+ * A listener in its long form. Its inner form has a literal IP address as `host`; port 0 lets the kernel
+ * choose one.
+ */
 export const listener = mapping({
   name: name().describe('Unique; in logs and metrics.'),
   listen: listenAddress().describe(

@@ -1,14 +1,17 @@
 import { parseIp } from '../core/address.ts'
 import type { HostPort } from './host-port.ts'
 
-/** Whether two listening addresses claim a common one, so that only one of them can be bound. Port 0 never collides. */
+/**
+ * Whether two listening addresses claim a common one, so that only one of them can be bound. Port 0 never
+ * collides.
+ */
 export function overlaps(a: HostPort, b: HostPort): boolean {
   return a.port === b.port && a.port !== 0 && (covers(a.host, b.host) || covers(b.host, a.host))
 }
 
 /**
- * Whether a connection to `endpoint` from this machine arrives at `listener`, as far as the text tells: the machine's
- * own addresses are not looked up, nor are names other than localhost.
+ * Whether a connection to `endpoint` from this machine arrives at `listener`, as far as the text tells: the
+ * machine's own addresses are not looked up, nor are names other than localhost.
  */
 export function arrivesAt(endpoint: HostPort, listener: HostPort): boolean {
   if (endpoint.port !== listener.port) return false

@@ -28,8 +28,9 @@ export interface ParseOptions {
 /** 4096 endpoints in their longest form take less than 1 MiB. */
 const maxTextLength = 4 * 1024 * 1024
 /**
- * Line ends and other characters that begin something, of which the YAML parser makes its tokens: 4096 endpoints in their
- * longest form have 60,000. It takes up to 9 µs for each, so 4 MiB of them would block the program for half a minute.
+ * Line ends and other characters that begin something, of which the YAML parser makes its tokens: 4096
+ * endpoints in their longest form have 60,000. It takes up to 9 µs for each, so 4 MiB of them would block the
+ * program for half a minute.
  */
 const maxMarks = 90_000
 const mark = /\n|[,{}[\]"'&*!%]|[:?-](?=\s)/g
@@ -42,7 +43,10 @@ const maxReported = 10_000
 /** Parts after aliases are followed: nested aliases can multiply a short file without end. */
 const maxParts = 100_000
 
-/** Reads a configuration file (YAML 1.2). Reports every problem at once, except behind a syntax error. Never throws. */
+/**
+ * Reads a configuration file (YAML 1.2). Reports every problem at once, except behind a syntax error. Never
+ * throws.
+ */
 export function parseConfig(text: string, options: ParseOptions): Parsed {
   const example = '`forward: { 80: 127.0.0.1:9080 }`'
   const { source, tree, problems } = parseTree(text, options, `write a line such as ${example}`)
@@ -59,7 +63,10 @@ export interface ParsedTree {
   readonly problems: readonly Problem[]
 }
 
-/** Reads any YAML 1.2, hence JSON, with the place of each part. `emptyHint`: what to write into an empty file. Never throws. */
+/**
+ * Reads any YAML 1.2, hence JSON, with the place of each part. `emptyHint`: what to write into an empty file.
+ * Never throws.
+ */
 export function parseTree(text: string, { file, env }: ParseOptions, emptyHint: string): ParsedTree {
   if (text.length > maxTextLength) return tooLarge(file)
   const source = fileSource(file, text.replace(/^\ufeff/, ''))
@@ -212,7 +219,10 @@ class Reader {
     return entries
   }
 
-  /** `<<: *anchor` or a list of them: keys to start from. The first mention wins, and the mapping's own keys over all. */
+  /**
+   * `<<: *anchor` or a list of them: keys to start from. The first mention wins, and the mapping's own keys
+   * over all.
+   */
   #merge(pair: Pair, span: Span, merged: Map<string, Entry>): void {
     const value = this.#child(pair.value, span)
     for (const base of value.kind === 'list' ? value.items : [value]) {

@@ -33,7 +33,8 @@ const connect = mapping({
     .describe('Time for all attempts of one connection; then the client is closed.'),
   // Two dead nodes of three are survived in one pass.
   attempts: integer(1, 100).prefault(3).describe('Distinct endpoints tried in a row before waiting.'),
-  // Twenty times what a dial takes across zones, and a fourth of the first SYN retransmission: a lost SYN is not waited for.
+  // Twenty times what a dial takes across zones, and a fourth of the first SYN retransmission: a lost SYN is
+  // not waited for.
   hedgeAfter: duration()
     .prefault('250ms')
     .describe(
@@ -58,11 +59,13 @@ const queue = mapping({
 })
 
 const warm = mapping({
-  // Off: within a site a dial costs less than a millisecond, and protocols in which the server speaks first have no use for it.
+  // Off: within a site a dial costs less than a millisecond, and protocols in which the server speaks first
+  // have no use for it.
   connections: integer(0, 1000)
     .prefault(0)
     .describe('Connections to each endpoint that wait for a client; 0 is off.'),
-  // Below the time that gateways give a client for its first bytes: nginx, APISIX and Kong 60 s, cautious settings 30 s.
+  // Below the time that gateways give a client for its first bytes: nginx, APISIX and Kong 60 s, cautious
+  // settings 30 s.
   maxAge: duration()
     .prefault('25s')
     .describe(

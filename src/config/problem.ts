@@ -1,6 +1,8 @@
 import { columnsOf } from './columns.ts'
 
-/** One thing that is wrong with a configuration, and where. Never holds the value of an environment variable. */
+/**
+ * One thing that is wrong with a configuration, and where. Never holds the value of an environment variable.
+ */
 export interface Problem {
   /** Names the thing and the expectation. One line. */
   readonly message: string
@@ -37,8 +39,8 @@ const columnsBefore = 60
 const maxWords = 500
 
 /**
- * The text a user sees, several lines without a newline at the end. Control characters of the source are replaced, so
- * that a file cannot drive the reader's terminal.
+ * The text a user sees, several lines without a newline at the end. Control characters of the source are
+ * replaced, so that a file cannot drive the reader's terminal.
  */
 export function renderProblem(problem: Problem, severity: 'error' | 'warning' = 'error'): string {
   const { line, column, hint } = problem

@@ -20,8 +20,8 @@ const maxShown = 20
 const maxRanges = 500_000
 
 /**
- * Reads a list of addresses and ranges, one a line. `#` begins a comment, blank lines are nothing. Never throws; takes
- * 100,000 lines in a fraction of a second (bench/preface.ts).
+ * Reads a list of addresses and ranges, one a line. `#` begins a comment, blank lines are nothing. Never
+ * throws; takes 100,000 lines in a fraction of a second (bench/preface.ts).
  */
 export function parseRangeList(text: string, file: string): ParsedRanges {
   const cidrs: Cidr[] = []

@@ -2,8 +2,8 @@
 export interface Refusal {
   readonly kind: 'refused'
   /**
-   * What is expected, as a phrase that follows the thing's name: `must be a duration`. Never quotes the value: it may
-   * come from a variable.
+   * What is expected, as a phrase that follows the thing's name: `must be a duration`. Never quotes the
+   * value: it may come from a variable.
    */
   readonly message: string
   /** What to write instead. May quote the value: it is not shown when that comes from a variable. */

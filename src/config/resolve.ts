@@ -46,8 +46,9 @@ interface Read {
 }
 
 /**
- * Reads fields one by one. Those with problems are left out, or replaced where their mapping needs them, and the rest is
- * read again, so that the checks that need a whole document report what is wrong there in the same run.
+ * Reads fields one by one. Those with problems are left out, or replaced where their mapping needs them, and
+ * the rest is read again, so that the checks that need a whole document report what is wrong there in the
+ * same run.
  */
 function read(written: Mapping): Read {
   let tree: Tree = written

@@ -12,9 +12,9 @@ import { mapping, oneOrMore } from './shape.ts'
 import { timeouts } from './timeouts-schema.ts'
 
 /**
- * The configuration file: every key, its default and what it means, here and in the files *-schema.ts beside. The types of
- * config.ts, config/schema.json and the tests of config/reference.yaml come from this. Rules that look at more than one
- * field are in check.ts.
+ * The configuration file: every key, its default and what it means, here and in the files *-schema.ts beside.
+ * The types of config.ts, config/schema.json and the tests of config/reference.yaml come from this. Rules
+ * that look at more than one field are in check.ts.
  */
 
 const drain = mapping({

@@ -18,9 +18,10 @@ export type Look =
 type Appearance = { readonly kind: 'there'; readonly text: string } | Extract<Look, { kind: 'unreadable' }>
 
 /**
- * A file that is looked at again and again, each look after the one before it is over. stat() follows every symlink on
- * the way, so the swap of a ConfigMap's `..data` is a change like any other; inotify would watch the link that stays. A
- * file that looks different is read only when it looks the same again at the next look: half a file is never read.
+ * A file that is looked at again and again, each look after the one before it is over. stat() follows every
+ * symlink on the way, so the swap of a ConfigMap's `..data` is a change like any other; inotify would watch
+ * the link that stays. A file that looks different is read only when it looks the same again at the next
+ * look: half a file is never read.
  */
 export class SettledFile {
   readonly #path: string

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * The forms that the schema's mappings and lists have, what a mapping becomes inside the program, and the marks by which
- * json-schema.ts knows them.
+ * The forms that the schema's mappings and lists have, what a mapping becomes inside the program, and the
+ * marks by which json-schema.ts knows them.
  */
 
 declare const ms: unique symbol
@@ -13,7 +13,8 @@ export type Ms = number & { readonly [ms]: true }
 export const timed = 'x-timed'
 
 /**
- * What the program has of a mapping. `idle: 1h` is `idleMs: 3600000`; what was left out, and has no default, is null.
+ * What the program has of a mapping. `idle: 1h` is `idleMs: 3600000`; what was left out, and has no default,
+ * is null.
  */
 type Inner<Shape extends Readonly<Record<string, z.ZodType>>> = {
   [Key in keyof Shape & string as IsTimed<Shape[Key]> extends true ? `${Key}Ms` : Key]:
@@ -22,7 +23,9 @@ type Inner<Shape extends Readonly<Record<string, z.ZodType>>> = {
 }
 type IsTimed<Field extends z.ZodType> = [NonNullable<z.output<Field>>] extends [Ms] ? true : false
 
-/** A mapping without other keys, in the program's form. The error carries the known keys, for "did you mean". */
+/**
+ * A mapping without other keys, in the program's form. The error carries the known keys, for "did you mean".
+ */
 export function mapping<Shape extends Readonly<Record<string, z.ZodType>>>(shape: Shape) {
   const known = Object.keys(shape).join(' ')
   const names = Object.entries(shape).map(([key, field]) => [key, isTimed(field) ? `${key}Ms` : key] as const)
@@ -49,5 +52,8 @@ export function oneOrMore<Item extends z.ZodType>(item: Item) {
   return z.preprocess(wrap, z.array(item).min(1)).meta({ [orItem]: true })
 }
 
-/** Marks a mapping in the JSON Schema of whose keys, named here, exactly one is given; check.ts says so to people. */
+/**
+ * Marks a mapping in the JSON Schema of whose keys, named here, exactly one is given; check.ts says so to
+ * people.
+ */
 export const oneKeyOf = 'x-one-key-of'

@@ -1,6 +1,9 @@
 import type { Path, Scalar } from './tree.ts'
 
-/** Values that pass, by the last two steps of the way to them; `*` is any. What they collide with is not reported. */
+/**
+ * Values that pass, by the last two steps of the way to them; `*` is any. What they collide with is not
+ * reported.
+ */
 const values: Readonly<Record<string, string>> = {
   'listeners name': 'stand-in',
   'listeners listen': '127.0.0.1:0', // port 0 collides with nobody
@@ -12,8 +15,9 @@ const values: Readonly<Record<string, string>> = {
 }
 
 /**
- * What stands for a required field that is missing or wrong while the checks look at the rest, so that a listener with a
- * slip in its address is told of its unknown pool in the same run. null: nothing can, and its mapping has to be left out.
+ * What stands for a required field that is missing or wrong while the checks look at the rest, so that a
+ * listener with a slip in its address is told of its unknown pool in the same run. null: nothing can, and its
+ * mapping has to be left out.
  */
 export function standInFor(path: Path): Scalar | null {
   const key = String(path.at(-1))

@@ -1,6 +1,6 @@
 /**
- * What `on` and `off` are written as. YAML 1.1 has them for true and false, so programs that write it turn one pair into the
- * other; what a program puts into a variable may be a `False`. undefined: something else.
+ * What `on` and `off` are written as. YAML 1.1 has them for true and false, so programs that write it turn
+ * one pair into the other; what a program puts into a variable may be a `False`. undefined: something else.
  */
 export function readSwitch(given: unknown): boolean | undefined {
   const word = wordOf(given)

@@ -83,7 +83,10 @@ export function advise(text: string, { code, message, at }: SyntaxFault): Syntax
   }
 }
 
-/** What a blank after `-` or `:` would make right, in the line of the fault or the one above, where YAML still reads on. */
+/**
+ * What a blank after `-` or `:` would make right, in the line of the fault or the one above, where YAML still
+ * reads on.
+ */
 function missingBlank(text: string, code: string, at: number): SyntaxAdvice | null {
   const start = text.lastIndexOf('\n', at - 1) + 1
   const above = text.lastIndexOf('\n', start - 2) + 1

@@ -3,7 +3,8 @@ import type { Timeouts } from '../core/snapshot.ts'
 import { duration, durationOrOff, integer } from './field.ts'
 import { mapping } from './shape.ts'
 
-// TCP_KEEPIDLE and TCP_KEEPINTVL are whole seconds up to 32767, TCP_KEEPCNT is at most 127: tcp(7), include/net/tcp.h.
+// TCP_KEEPIDLE and TCP_KEEPINTVL are whole seconds up to 32767, TCP_KEEPCNT is at most 127: tcp(7),
+// include/net/tcp.h.
 const keepaliveTime = () => duration(1000, 32_767_000, 1000)
 const keepalive = mapping({
   // Well below the 350 s after which cloud NAT gateways and load balancers forget a connection.

@@ -1,12 +1,16 @@
 import type { Log } from '../core/log.ts'
 import { lookMs, SettledFile } from './settled-file.ts'
 
-/** Writers that replace a file by hand have it away for a moment: said when it is still away at the next look but one. */
+/**
+ * Writers that replace a file by hand have it away for a moment: said when it is still away at the next look
+ * but one.
+ */
 const awayLooks = 3
 
 /**
- * Calls `changed` when the file says something else than `current()`, the text that was loaded last. A file that cannot
- * be read is no change; the log has one line when it is gone and one when it is back. Whoever starts it calls the result to stop.
+ * Calls `changed` when the file says something else than `current()`, the text that was loaded last. A file
+ * that cannot be read is no change; the log has one line when it is gone and one when it is back. Whoever
+ * starts it calls the result to stop.
  */
 export function watchConfig(path: string, current: () => string, changed: () => void, log: Log): () => void {
   const file = new SettledFile(path)

@@ -5,8 +5,9 @@ const spareDescriptors = 256
 /** What a connection may hold in user space: 128 KiB a direction. */
 const ownBytes = 256 * 1024
 /**
- * What the kernel holds on both sides of a connection whose reader does not read: at most 1 MiB (0.3 to 0.9 were measured,
- * bench -- memory; 4.5 without the bound of plane/unsent.ts). It is charged to the Pod. One in four is taken to be such.
+ * What the kernel holds on both sides of a connection whose reader does not read: at most 1 MiB (0.3 to 0.9
+ * were measured, bench -- memory; 4.5 without the bound of plane/unsent.ts). It is charged to the Pod. One in
+ * four is taken to be such.
  */
 const kernelBytes = (1024 * 1024) / 4
 const bytesPerConnection = ownBytes + kernelBytes
@@ -19,9 +20,10 @@ export interface Machine {
 }
 
 /**
- * How many connections the program takes. `auto`: the buffers of all, the kernel's included, may fill half of the memory; the
- * other half is for the program. Never more than the descriptors allow, two for each, whatever is configured: running out of them would
- * hit probes and logs too. At least 1. `warm`: sockets that wait for clients, as many as warmRoom() allows.
+ * How many connections the program takes. `auto`: the buffers of all, the kernel's included, may fill half of
+ * the memory; the other half is for the program. Never more than the descriptors allow, two for each,
+ * whatever is configured: running out of them would hit probes and logs too. At least 1. `warm`: sockets that
+ * wait for clients, as many as warmRoom() allows.
  */
 export function connectionLimit(
   connections: Config['limits']['connections'],

@@ -15,7 +15,10 @@ import type { HoldAck } from '../probe/tcp.ts'
 import type { LetGo } from './registry/parting.ts'
 import { Registry, type RegistryDeps } from './registry/registry.ts'
 
-/** A start waits this long for names and sources before it listens; what comes later is published when it comes. */
+/**
+ * A start waits this long for names and sources before it listens; what comes later is published when it
+ * comes.
+ */
 const firstMs = 1_000
 
 /**
@@ -73,7 +76,9 @@ export class Endpoints {
     this.#discovered = new Discovered(openSource, { log, after, nowMs, random, changed })
   }
 
-  /** Takes the first configuration; resolves when its names and sources have answered, or have had their time. */
+  /**
+   * Takes the first configuration; resolves when its names and sources have answered, or have had their time.
+   */
   async begin(config: PoolsConfig): Promise<void> {
     this.#listeners = config.listeners
     this.#names.update(config.pools)

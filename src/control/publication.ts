@@ -19,7 +19,10 @@ export interface PublicationDeps {
   readonly dataPlane: DataPlane
 }
 
-/** The configuration that is in force, and what workers know of it: snapshots go down, and this is the one place where they are made. */
+/**
+ * The configuration that is in force, and what workers know of it: snapshots go down, and this is the one
+ * place where they are made.
+ */
 export class Publication {
   readonly #deps: PublicationDeps
   #config: Config
@@ -55,7 +58,10 @@ export class Publication {
     if (this.#deps.dataPlane.snapshot !== null) this.#send()
   }
 
-  /** Connections that the program takes at most, and what that comes from, in the words of whoever would raise it. */
+  /**
+   * Connections that the program takes at most, and what that comes from, in the words of whoever would raise
+   * it.
+   */
   limit(): { readonly limit: number; readonly limitedBy: string } {
     const { connections } = this.#config.limits
     const { machine } = this.#deps

@@ -13,8 +13,8 @@ export interface RangeFileDeps {
 }
 
 /**
- * A list of ranges in a file, read again whenever it has changed. The last good list stays whatever happens to the file:
- * a deny list that vanished lets nobody in, an allow list that vanished shuts nobody out.
+ * A list of ranges in a file, read again whenever it has changed. The last good list stays whatever happens
+ * to the file: a deny list that vanished lets nobody in, an allow list that vanished shuts nobody out.
  */
 export class RangeFile {
   /** Resolves when the file was read, or was found to be no list. Never rejects. */
@@ -30,8 +30,8 @@ export class RangeFile {
   #stopped = false
 
   /**
-   * `what`: whose list it is, for the log: `listener edge: allow`. `mayBeEmpty`: an allow list without a range would turn
-   * everybody away, and is more often a file that somebody is about to fill.
+   * `what`: whose list it is, for the log: `listener edge: allow`. `mayBeEmpty`: an allow list without a
+   * range would turn everybody away, and is more often a file that somebody is about to fill.
    */
   constructor(what: string, path: string, mayBeEmpty: boolean, deps: RangeFileDeps) {
     this.#what = what

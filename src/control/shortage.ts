@@ -46,7 +46,10 @@ interface Watch {
   quietIn: number
 }
 
-/** What this machine ran out of, connections, local ports, descriptors: said once with what to change, and once when over. */
+/**
+ * What this machine ran out of, connections, local ports, descriptors: said once with what to change, and
+ * once when over.
+ */
 export function watchShortage(options: ShortageOptions): Shortage {
   const { log, after, limits, refused, nameOf } = options
   const watches = new Map<string, Watch>()

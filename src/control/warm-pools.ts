@@ -10,7 +10,10 @@ export interface WarmPoolsDeps {
   readonly machine: Machine
 }
 
-/** Which pools keep connections for clients: those that say so, whose servers wait, as far as descriptors suffice. */
+/**
+ * Which pools keep connections for clients: those that say so, whose servers wait, as far as descriptors
+ * suffice.
+ */
 export class WarmPools {
   readonly #deps: WarmPoolsDeps
   readonly #serverFirst = new ServerFirst()
@@ -43,8 +46,8 @@ export class WarmPools {
   }
 
   /**
-   * An endpoint of `pools`, as they were published, has sent something on a connection that nobody had used, `ageMs` after it
-   * was opened. True: its pool is to be published otherwise from now on.
+   * An endpoint of `pools`, as they were published, has sent something on a connection that nobody had used,
+   * `ageMs` after it was opened. True: its pool is to be published otherwise from now on.
    */
   spoke(pools: readonly PoolSnapshot[], slot: number, ageMs: number): boolean {
     const found = pools
@@ -61,8 +64,9 @@ export class WarmPools {
 }
 
 /**
- * Pools whose endpoints send something on a connection that nobody has used: a warm connection there would greet one client
- * with what was meant for another moment, and is useless at best. Such a pool is not kept warm until its `warm` changes.
+ * Pools whose endpoints send something on a connection that nobody has used: a warm connection there would
+ * greet one client with what was meant for another moment, and is useless at best. Such a pool is not kept
+ * warm until its `warm` changes.
  */
 class ServerFirst {
   /** By pool, with what `warm` was when it was found. */

@@ -1,4 +1,13 @@
 import {
+  connectBuckets,
+  count,
+  durationBuckets,
+  firstByteBuckets,
+  type HistogramCells,
+  histogramSize,
+  rttBuckets,
+} from './histogram.ts'
+import {
   type Cause,
   causes,
   type DialFailure,
@@ -27,22 +36,6 @@ import {
 export const maxListeners = 256
 /** Endpoints that can exist at once, those that left less than ten minutes ago included. */
 export const maxEndpoints = 4096
-
-/** Upper bounds in seconds; the last bucket, +Inf, is the count. */
-export const connectBuckets = [
-  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-] as const
-export const firstByteBuckets = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const
-export const rttBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5] as const
-export const durationBuckets = [0.005, 0.025, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3600, 14400] as const
-
-/** A histogram in a row: a cell a bucket (not cumulative), one more for +Inf, then the sum in seconds. */
-export interface HistogramCells {
-  readonly at: number
-  readonly bounds: readonly number[]
-}
-
-export const histogramSize = (bounds: readonly number[]) => bounds.length + 2
 
 /** Cells of the worker itself. */
 export const workerCell = {
@@ -196,13 +189,6 @@ export function addCells(tally: Tally, slot: number, { at }: HistogramCells, sum
 /** Adds one observation to a worker's own row. */
 export function observe(row: Float64Array, histogram: HistogramCells, seconds: number): void {
   count(row, histogram.at, histogram.bounds, seconds)
-}
-
-function count(row: Float64Array, at: number, bounds: readonly number[], seconds: number): void {
-  let bucket = 0
-  while (bucket < bounds.length && seconds > (bounds[bucket] ?? 0)) bucket++
-  add(row, at + bucket, 1)
-  add(row, at + bounds.length + 1, seconds)
 }
 
 /** Adds to a cell of one's own row. */

@@ -1,9 +1,15 @@
 import type { RelayEnd, RelayTimeouts } from './plane.ts'
 import type { Sight } from './sight.ts'
 
-/** Keepalive is set on connections that have lived this long: shorter ones need none and save eight system calls. */
+/**
+ * Keepalive is set on connections that have lived this long: shorter ones need none and save eight system
+ * calls.
+ */
 const keepaliveAfterMs = 5_000
-/** Deadlines may be late by a tenth, but are not looked at more often than every 10 ms or less often than every second. */
+/**
+ * Deadlines may be late by a tenth, but are not looked at more often than every 10 ms or less often than
+ * every second.
+ */
 const sweepShare = 10
 const sweepBoundsMs = { least: 10, most: 1_000 } as const
 /**
@@ -61,8 +67,9 @@ class Waits {
 }
 
 /**
- * A relay's deadlines, looked at by the sweeper. What the program did is remembered; what the kernel does with it, a queue that
- * empties, a peer that is slow or gone, is asked of the kernel, and only when a deadline would be over without it.
+ * A relay's deadlines, looked at by the sweeper. What the program did is remembered; what the kernel does
+ * with it, a queue that empties, a peer that is slow or gone, is asked of the kernel, and only when a
+ * deadline would be over without it.
  */
 export class Deadlines {
   readonly sweepMs: number
@@ -169,8 +176,8 @@ export class Deadlines {
   }
 
   /**
-   * TCP_USER_TIMEOUT would kill a live peer that does not read, and replace the keepalive count. One that answers probes of
-   * its closed window lives.
+   * TCP_USER_TIMEOUT would kill a live peer that does not read, and replace the keepalive count. One that
+   * answers probes of its closed window lives.
    */
   #isGone(relay: Timed, side: RelaySide, waits: Waits, nowMs: number): boolean {
     const sight = this.#sight

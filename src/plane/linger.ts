@@ -1,11 +1,17 @@
 import type { Cancel, RelayTimeouts } from './plane.ts'
 import type { Sight } from './sight.ts'
 
-/** The first look at the kernel's queue is at once, the next after this long, each later one after twice the time before. */
+/**
+ * The first look at the kernel's queue is at once, the next after this long, each later one after twice the
+ * time before.
+ */
 const firstLookMs = 4
 /** The longest pause between looks: how late a reset may be once nothing holds it back. */
 const longestLookMs = 250
-/** Where the kernel cannot be asked, the reset follows so long after it has taken everything: a guess, for a peer that reads. */
+/**
+ * Where the kernel cannot be asked, the reset follows so long after it has taken everything: a guess, for a
+ * peer that reads.
+ */
 const blindMs = 1_000
 
 export interface LingerContext {

@@ -7,29 +7,35 @@ import type { TcpPair } from '../core/tcp-view.ts'
 /** How bytes move. A plane never decides anything, and policy never looks behind this interface. */
 export interface Plane<W extends Wire> {
   /**
-   * Starts accepting from a socket that is already bound. Every accepted connection is handed over, never filtered;
-   * `refused` is told when one had to be cut off because this host had no descriptor or no memory for it, where the plane
-   * learns of that.
+   * Starts accepting from a socket that is already bound. Every accepted connection is handed over, never
+   * filtered; `refused` is told when one had to be cut off because this host had no descriptor or no memory
+   * for it, where the plane learns of that.
    */
   listen(listening: ListenSpec, accept: (downstream: W) => void, refused: () => void): Listening
   /**
-   * Connects. Sends nothing, so every failure may be retried on another endpoint. `done` is called exactly once, never
-   * before dial() returned. Cancelling closes the half-made socket, and `done` is not called any more. EAGAIN
-   * of a UNIX socket: its backlog is full.
+   * Connects. Sends nothing, so every failure may be retried on another endpoint. `done` is called exactly
+   * once, never before dial() returned. Cancelling closes the half-made socket, and `done` is not called any
+   * more. EAGAIN of a UNIX socket: its backlog is full.
    */
   dial(address: EndpointAddress, options: DialOptions, done: (result: Dialed<W>) => void): Cancel
   /**
-   * Sends `header` in one write with whatever the client has already sent (never waits for it), then copies both ways
-   * until both directions have ended, and closes both sockets. Takes both wires over.
+   * Sends `header` in one write with whatever the client has already sent (never waits for it), then copies
+   * both ways until both directions have ended, and closes both sockets. Takes both wires over.
    */
   relay(downstream: W, upstream: W, options: RelayOptions): Relay
   /** The only clock that session/ may use: a plane may block its thread where libuv's timers are late. */
   after(ms: number, fire: () => void): Cancel
   /** Monotonic milliseconds, the time base of idleMs(). */
   now(): number
-  /** `hasRoom` of a ListenSpec is asked before each accept; false: whoever has a limit finds more accepted than it has room for. */
+  /**
+   * `hasRoom` of a ListenSpec is asked before each accept; false: whoever has a limit finds more accepted
+   * than it has room for.
+   */
   readonly asksForRoom: boolean
-  /** What main writes to after it has sent a message to this plane's thread; null: a message wakes it by itself. */
+  /**
+   * What main writes to after it has sent a message to this plane's thread; null: a message wakes it by
+   * itself.
+   */
   readonly wakeDescriptor: number | null
   /** Lets the thread end: nothing moves any more. */
   close(): void
@@ -42,18 +48,24 @@ export interface ListenSpec {
   /** A bound TCP socket, as a descriptor or as Node's object; it belongs to the plane from now on. */
   readonly socket: number | BoundSocket
   readonly backlog: number
-  /** False: accept none now. Then pause() was called, and resume() will be when there is room. Only if `asksForRoom`. */
+  /**
+   * False: accept none now. Then pause() was called, and resume() will be when there is room. Only if
+   * `asksForRoom`.
+   */
   readonly hasRoom: () => boolean
 }
 
 export interface Listening {
   /**
-   * Stops accepting and closes this plane's descriptor; `closed` is called when it has. `empty` accepts what waits in the
-   * queue first, a backlog's worth at most, because what is left there is reset; `leave` leaves it to another process that
-   * holds the socket too. Connections live on.
+   * Stops accepting and closes this plane's descriptor; `closed` is called when it has. `empty` accepts what
+   * waits in the queue first, a backlog's worth at most, because what is left there is reset; `leave` leaves
+   * it to another process that holds the socket too. Connections live on.
    */
   close(queue: 'empty' | 'leave', closed?: () => void): void
-  /** Leaves connections in the kernel's backlog until resume(). Does nothing on a plane that does not ask for room. */
+  /**
+   * Leaves connections in the kernel's backlog until resume(). Does nothing on a plane that does not ask for
+   * room.
+   */
   pause(): void
   resume(): void
 }
@@ -82,7 +94,10 @@ export interface RelayOptions {
 /** Shared by many relays; milliseconds. */
 export type RelayTimeouts = Omit<Timeouts, 'sessionMs'>
 
-/** Whose relay it is. Told of every relayed chunk, which must be cheap. An object: a closure would live as long as the relay. */
+/**
+ * Whose relay it is. Told of every relayed chunk, which must be cheap. An object: a closure would live as
+ * long as the relay.
+ */
 export interface RelayOwner {
   /** `count` bytes from the client were handed to the kernel for the endpoint; the header does not count. */
   up(count: number, nowMs: number): void
@@ -92,8 +107,8 @@ export interface RelayOwner {
   /** The endpoint's FIN was read, at most once: all that it had to say is known. */
   upstreamEnded(): void
   /**
-   * At most once, while both sockets are there to be asked about, maybe before relay() has returned; `clean` when both sides
-   * have ended with FIN. What `relay` tells now is how it was at its end.
+   * At most once, while both sockets are there to be asked about, maybe before relay() has returned; `clean`
+   * when both sides have ended with FIN. What `relay` tells now is how it was at its end.
    */
   closing(relay: Relay, clean: boolean): void
   /** Exactly once, after both sockets are closed, never before relay() returned. */
@@ -107,8 +122,8 @@ export interface RelayEnd {
   /** What happened first; `timeout` names the side that was silent or did not read. */
   readonly closed: Closed
   /**
-   * clean: both sides ended with FIN. reset: a side sent RST. idle, half-close, stall: our timeouts. finished and
-   * killed: by our own hand. fault: a system call failed for a reason of our own.
+   * clean: both sides ended with FIN. reset: a side sent RST. idle, half-close, stall: our timeouts. finished
+   * and killed: by our own hand. fault: a system call failed for a reason of our own.
    */
   readonly kind: 'clean' | 'reset' | 'idle' | 'half-close' | 'stall' | 'finished' | 'killed' | 'fault'
   /** The side whose reset or silence ended it; null where there is none. */
@@ -150,7 +165,10 @@ export interface Wire {
 export interface Relay {
   /** Time since the last byte moved in either direction. */
   idleMs(nowMs: number): number
-  /** FIN to both; what was read already is still delivered. The end comes when both peers have closed, or by kill(). */
+  /**
+   * FIN to both; what was read already is still delivered. The end comes when both peers have closed, or by
+   * kill().
+   */
   finish(): void
   /** RST to both, at once. */
   kill(): void

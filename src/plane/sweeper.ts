@@ -15,8 +15,8 @@ export interface Sweeper {
 }
 
 /**
- * One timer a thread instead of one a connection: a timer that is refreshed with each chunk and made with each
- * connection costs more than looking at all of them once a second.
+ * One timer a thread instead of one a connection: a timer that is refreshed with each chunk and made with
+ * each connection costs more than looking at all of them once a second.
  */
 export function createSweeper(now: () => number, after: (ms: number, fire: () => void) => Cancel): Sweeper {
   const entries = new Roster<Sweepable>()

@@ -14,7 +14,10 @@ export type EndpointDialed<W> = Dialed<W> | { readonly kind: 'busy' }
 /** How soon a full backlog is asked again; the last one stays. The kernel has no event for a place in it. */
 const busyPausesMs = [5, 10, 20] as const
 
-/** Plane.dial to an endpoint as its pool has it: from the source address whose turn it is. Every dial of a worker is made here. */
+/**
+ * Plane.dial to an endpoint as its pool has it: from the source address whose turn it is. Every dial of a
+ * worker is made here.
+ */
 export function dialEndpoint<W extends Wire>(
   { plane, nextSource }: DialContext<W>,
   { name, connect }: PoolSnapshot,

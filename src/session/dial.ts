@@ -16,7 +16,10 @@ const lastRoundMs = 50
 /** Connected and exhausted are the end of it. */
 export type PoolDialed<W> =
   | Connected<W>
-  /** Endpoints are at their maxConnections, nobody was dialed, and nobody waits: resume() when there is a place. */
+  /**
+   * Endpoints are at their maxConnections, nobody was dialed, and nobody waits: resume() when there is a
+   * place.
+   */
   | { readonly kind: 'full' }
   | { readonly kind: 'exhausted'; readonly cause: Trouble }
 
@@ -43,8 +46,9 @@ const over = { kind: 'over' } as const
 const full = { kind: 'full' } as const
 
 /**
- * Connects to an endpoint of the route's pool: round after round, with a pause between them, until `connect.budget` is over. A
- * warm wire, and that the pool is full, may be told before begin() or resume() returns. Sends nothing.
+ * Connects to an endpoint of the route's pool: round after round, with a pause between them, until
+ * `connect.budget` is over. A warm wire, and that the pool is full, may be told before begin() or resume()
+ * returns. Sends nothing.
  */
 export class PoolDial<W extends Wire> implements RoundOwner<W> {
   asked: RoundOwner<W>['asked'] = 'nobody'
@@ -130,7 +134,9 @@ export class PoolDial<W extends Wire> implements RoundOwner<W> {
     round.begin()
   }
 
-  /** The last pause is shorter: what is left of the budget is used, for a gateway that is back just in time. */
+  /**
+   * The last pause is shorter: what is left of the budget is used, for a gateway that is back just in time.
+   */
   #pause(leftMs: number): void {
     const { pausing } = this.#route.state
     const again = (): void => this.begin()

@@ -6,7 +6,9 @@ import type { Entrance, SessionContext } from './context.ts'
 import { reachedLimit } from './limit.ts'
 import { serve } from './serve.ts'
 
-/** How soon a place that has become free is taken: connections of other workers end without telling this one. */
+/**
+ * How soon a place that has become free is taken: connections of other workers end without telling this one.
+ */
 const lookMs = 20
 
 /** A listener that leaves its connections in the kernel's backlog. */

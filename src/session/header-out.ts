@@ -1,4 +1,4 @@
-import type { SocketAddress } from '../core/address.ts'
+import { formatAddress, type SocketAddress } from '../core/address.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import type { Wire } from '../plane/plane.ts'
 import type { ProxyHeader } from '../protocol/proxy-found.ts'
@@ -22,4 +22,10 @@ export function headerOut(
   if (ends !== null) return proxyHeader(proxyProtocol, ends.source, ends.destination, id, tlvs)
   if (command === 'local') return proxyHeader(proxyProtocol, client, local, id, tlvs)
   return unknownHeader(proxyProtocol, id, tlvs)
+}
+
+/** Who the client is, in a line of the log; `unknown`: a header has said that there is one, and not who. */
+export function clientText(client: SocketAddress, header: ProxyHeader | null): string {
+  const isNobody = header !== null && header.ends === null && header.command === 'proxy'
+  return isNobody ? 'unknown' : formatAddress(client)
 }

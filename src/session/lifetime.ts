@@ -2,7 +2,10 @@ import type { Timeouts } from '../core/snapshot.ts'
 import type { Cancel, RelayEnd, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
 
-/** Lives end up to this share sooner, at random: connections that came together must not all come back together. */
+/**
+ * Lives end up to this share sooner, at random: connections that came together must not all come back
+ * together.
+ */
 const spread = 0.1
 
 /** Calls `over` when the life of a connection that begins now is over; with `timeouts.session` off, never. */

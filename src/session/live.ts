@@ -20,8 +20,9 @@ export interface LiveSessions {
   add(session: LiveSession): void
   remove(session: LiveSession): void
   /**
-   * Ends connections with FIN as they fall silent for `idleAfterMs`, spread evenly over `windowMs`; those that are dialing
-   * now, when they connect to one of `slots`. null: all, and those who come within the window too. Takes the place of what was begun for `slots` before.
+   * Ends connections with FIN as they fall silent for `idleAfterMs`, spread evenly over `windowMs`; those
+   * that are dialing now, when they connect to one of `slots`. null: all, and those who come within the
+   * window too. Takes the place of what was begun for `slots` before.
    */
   retire(slots: readonly number[] | null, windowMs: number, idleAfterMs: number, cause: EndedBy): void
   /** Ends what retire() does to these endpoints' connections; a retirement of all goes on. */

@@ -16,7 +16,10 @@ export interface PoolState {
   readonly pausing: Set<() => void>
 }
 
-/** The states of a worker's pools, by name. Each of `workers` has its share of a queue; `queued`: so many more wait. */
+/**
+ * The states of a worker's pools, by name. Each of `workers` has its share of a queue; `queued`: so many more
+ * wait.
+ */
 export function poolStates(
   after: (ms: number, fire: () => void) => Cancel,
   workers: number,

@@ -21,7 +21,10 @@ import { causeOf, wasCutOff } from './verdict.ts'
 import type { Waiter } from './waiting.ts'
 import { wasLost } from './warm.ts'
 
-/** What the endpoint has been told and has said: `asked`, a Waiter, has sent it something; `heard` has a byte from it. */
+/**
+ * What the endpoint has been told and has said: `asked`, a Waiter, has sent it something; `heard` has a byte
+ * from it.
+ */
 type Speech = { readonly kind: 'none' } | Waiter | { readonly kind: 'heard' }
 
 const none = { kind: 'none' } as const
@@ -37,7 +40,9 @@ export interface RelayingOwner {
   ended(end: RelayEnd): void
 }
 
-/** A connection from the hand-over to leave(): its relay, and what its listener and its endpoint see of it. */
+/**
+ * A connection from the hand-over to leave(): its relay, and what its listener and its endpoint see of it.
+ */
 export class Relaying<W extends Wire> implements RelayOwner {
   readonly kind = 'relaying'
   readonly endpoint: EndpointSnapshot

@@ -20,8 +20,9 @@ export interface Reports {
 export type SendReports = (attempts: readonly Attempt[], lines: string, count: number) => void
 
 /**
- * Collects what goes up to the main thread. Order is kept: earlier successes go with the failure that follows them. A
- * success counts as the end of a row of failures, so of successes in a row to one endpoint a batch tells the first.
+ * Collects what goes up to the main thread. Order is kept: earlier successes go with the failure that follows
+ * them. A success counts as the end of a row of failures, so of successes in a row to one endpoint a batch
+ * tells the first.
  */
 export function createReports(
   after: (ms: number, fire: () => void) => Cancel,

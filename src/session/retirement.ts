@@ -2,7 +2,10 @@ import type { EndedBy } from '../core/outcome.ts'
 import type { Member } from '../core/roster.ts'
 import type { Relay } from '../plane/plane.ts'
 
-/** How often a retirement looks for connections to end: fine enough to spread them evenly over a window of seconds. */
+/**
+ * How often a retirement looks for connections to end: fine enough to spread them evenly over a window of
+ * seconds.
+ */
 export const retireStepMs = 50
 
 /** A connection under way that may have to end. */
@@ -23,8 +26,8 @@ export interface RetirementPlan {
 }
 
 /**
- * Connections that are ended with FIN as they fall silent, spread evenly over a window: of those that are left, never more
- * than the share that the elapsed time allows. Has no timer of its own.
+ * Connections that are ended with FIN as they fall silent, spread evenly over a window: of those that are
+ * left, never more than the share that the elapsed time allows. Has no timer of its own.
  */
 export class Retirement {
   /** null: of all endpoints. */

@@ -37,7 +37,10 @@ export interface RoundOwner<W> {
   spent(): void
 }
 
-/** The pool's endpoints once, in the balancer's order: the next one at once when one fails, or beside one that does not answer. */
+/**
+ * The pool's endpoints once, in the balancer's order: the next one at once when one fails, or beside one that
+ * does not answer.
+ */
 export class Round<W extends Wire> implements AttemptOwner<W> {
   readonly kind = 'round'
   readonly pool: PoolSnapshot
@@ -126,7 +129,8 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
       return
     }
     const endpoint = this.#order.next()
-    // With nobody in doubt in the way, the first alternative costs nothing; whatever follows could be a storm.
+    // With nobody in doubt in the way, the first alternative costs nothing; whatever follows could be a
+    // storm.
     const free = this.#owner.asked === 'first' && endpoint !== undefined && !this.#inDoubt(endpoint)
     this.#owner.asked = 'others'
     if (endpoint === undefined || free || this.#state.retries.take(this.#context.plane.now())) {

@@ -1,4 +1,4 @@
-import { formatAddress, type SocketAddress } from '../core/address.ts'
+import type { SocketAddress } from '../core/address.ts'
 import {
   type Cause,
   type EndedBy,
@@ -8,36 +8,33 @@ import {
   type Refusal,
 } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import {
-  add,
-  closedCell,
-  durationHistogram,
-  listenerCell,
-  listenerField,
-  observe,
-  workerCell,
-} from '../core/tally.ts'
 import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
 import { noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
 import { judgeClient } from './admit.ts'
+import type { Arrival } from './arrival.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
+import { countIn, countOut } from './counted.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
-import { headerOut } from './header-out.ts'
+import { clientText, headerOut } from './header-out.ts'
 import { beginLife } from './lifetime.ts'
 import type { LiveSession } from './live.ts'
 import { Preface, type PrefaceOwner } from './preface.ts'
 import type { Waiter } from './queue.ts'
 import { Relaying, type RelayingOwner } from './relaying.ts'
 import type { Connected } from './round.ts'
-
-/** A connection as its listener has let it in. */
-export interface Arrival {
-  /** What has to be read of it before anything else; null: nothing, it goes to the listener's pool. */
-  readonly first: 'header' | 'hello' | null
-  /** Of the table of sources, which has counted it; null: it is not counted. */
-  readonly entry: number | null
-}
+import {
+  byAge,
+  byClient,
+  byClientsEnd,
+  byKill,
+  byReset,
+  type End,
+  fresh,
+  over,
+  phaseOf,
+  type State,
+} from './session-state.ts'
 
 /**
  * The story of a connection: counted, heard of who it is and where it wants to go if that has to be read,
@@ -54,42 +51,9 @@ export function serve<W extends Wire>(
   session.begin(arrival.first)
 }
 
-type State<W extends Wire> =
-  /** Not begun. */
-  { readonly kind: 'new' } | Preceding<W> | Reaching<W> | Relaying<W> | { readonly kind: 'over' }
-
-/** It is read who the client is, or where it wants to go. */
-interface Preceding<W extends Wire> {
-  readonly kind: 'preface'
-  readonly preface: Preface<W>
-  readonly unwatch: Cancel
-}
-
-/** No endpoint is reached. `queued`: it waits in the pool's queue, or there was no room in it. */
-interface Reaching<W extends Wire> {
-  readonly kind: 'queued' | 'dialing'
-  readonly route: Route
-  readonly dial: PoolDial<W>
-  /** Ends the watch for a client that resets. */
-  readonly unwatch: Cancel
-}
-
-const fresh = { kind: 'new' } as const
-const over = { kind: 'over' } as const
 const none: Outcome['attempts'] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
-
-const phaseOf = { preface: 'preface', queued: 'queue', dialing: 'connect', relaying: 'data' } as const
-
-/** What a RelayEnd says that an Outcome repeats. */
-type End = Pick<RelayEnd, 'bytesUp' | 'bytesDown' | 'closed'>
-
-const byReset: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'rst' } }
-const byKill: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'kill' } }
-const byAge: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'proxy', how: 'timeout' } }
-const byClient: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'rst' } }
-const byClientsEnd: End = { bytesUp: 0, bytesDown: 0, closed: { first: 'client', how: 'fin' } }
 
 class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>, Waiter, RelayingOwner {
   seat = -1
@@ -143,12 +107,8 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   }
 
   open(): void {
-    const { row, live } = this.#context
-    const cells = listenerCell(this.#entrance.listener.slot)
-    add(row, workerCell.active, 1)
-    add(row, cells + listenerField.accepted, 1)
-    add(row, cells + listenerField.active, 1)
-    live.add(this)
+    countIn(this.#context.row, this.#entrance.listener.slot)
+    this.#context.live.add(this)
   }
 
   begin(first: Arrival['first']): void {
@@ -223,8 +183,8 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   }
 
   /**
-   * A new array each time is one of the right size: growing one leaves room for seventeen. Where no line will be
-   * written, the one dial of a connection that had no trouble is a number.
+   * A new array each time is one of the right size: growing one leaves room for seventeen. Where no line will
+   * be written, the one dial of a connection that had no trouble is a number.
    */
   attempted({ id }: EndpointSnapshot, ms: number, error: string | null): void {
     if (error === null && this.#entrance.snapshot.access === 'none') this.#dialMs = ms
@@ -304,7 +264,9 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#close(cause, phase, { ...end, closed }, state)
   }
 
-  /** FIN to both, and RST to those who are left `halfClose` later; where no endpoint was reached, RST at once. */
+  /**
+   * FIN to both, and RST to those who are left `halfClose` later; where no endpoint was reached, RST at once.
+   */
   #outlived(): void {
     const state = this.#state
     if (state.kind !== 'relaying') {
@@ -383,7 +345,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#context.reports.connected({
       id: this.#id(),
       listener: this.#entrance.listener.name,
-      client: this.#clientText,
+      client: clientText(this.client, this.#header),
       pool: pool.name,
       endpoint: endpoint.id,
       attempts: this.#attempts,
@@ -426,7 +388,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#context.reports.outcome({
       id: this.#id(),
       listener: listener.name,
-      client: this.#clientText,
+      client: clientText(this.client, this.#header),
       serverName: this.#serverName,
       pool: this.#route?.pool.name ?? null,
       endpoint: reached === null ? null : reached.endpoint.id,
@@ -452,22 +414,10 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     const durationMs = plane.now() - this.#startMs
     live.remove(this)
     if (this.#entry !== null) sources.release(this.#entry)
-    add(row, workerCell.active, -1)
-    add(row, listenerCell(slot) + listenerField.active, -1)
-    add(row, closedCell(slot, cause, phase), 1)
-    observe(row, durationHistogram, durationMs / 1000)
+    countOut(row, slot, cause, phase, durationMs)
     const queue = this.#route?.state.queue
     if (queue !== undefined && queue.size > 0) queue.look()
     return durationMs
-  }
-
-  get #clientText(): string {
-    return this.#isNobody ? 'unknown' : formatAddress(this.client)
-  }
-
-  /** A PROXY header has said that there is a client, and not who. */
-  get #isNobody(): boolean {
-    return this.#header !== null && this.#header.ends === null && this.#header.command === 'proxy'
   }
 
   /** Made when someone asks: most connections are short, and the others many. */

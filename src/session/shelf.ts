@@ -19,17 +19,24 @@ import { reasonOf } from './dial-failure.ts'
 import type { Reports } from './reports.ts'
 
 /**
- * Dials a second that one worker makes for one shelf. Four workers together stay near what one source address can open to
- * one endpoint (28,232 ports, 60 s TIME_WAIT: 470), and clients that come faster are dialed for as without a shelf.
+ * Dials a second that one worker makes for one shelf. Four workers together stay near what one source address
+ * can open to one endpoint (28,232 ports, 60 s TIME_WAIT: 470), and clients that come faster are dialed for
+ * as without a shelf.
  */
 const refillsPerSecond = 250
-/** After a dial that failed, or a connection that the endpoint gave up: one that dies at once must not be dialed in a loop. */
+/**
+ * After a dial that failed, or a connection that the endpoint gave up: one that dies at once must not be
+ * dialed in a loop.
+ */
 const pauseMs = 1_000
 /** A place that was emptied is filled this much later: not in the middle of the client's own story. */
 export const refillMs = 4
 /** How soon a health word, which has no event, is noticed. */
 const lookMs = 250
-/** Ages end up to this share of maxAge sooner, at random: those that were opened together must not all go together. */
+/**
+ * Ages end up to this share of maxAge sooner, at random: those that were opened together must not all go
+ * together.
+ */
 const spread = 0.2
 
 /** What all shelves of a worker share. */
@@ -41,7 +48,9 @@ export interface ShelfContext<W extends Wire> {
   readonly nextSource: () => number
   /** Uniform in [0, 1). */
   readonly random: () => number
-  /** The endpoint in `slot` sent something on a connection that nobody had used, `ageMs` after it was opened. */
+  /**
+   * The endpoint in `slot` sent something on a connection that nobody had used, `ageMs` after it was opened.
+   */
   readonly spoke: (slot: number, ageMs: number) => void
 }
 
@@ -54,8 +63,9 @@ interface Waiting<W> {
 }
 
 /**
- * Connections to one endpoint that nobody has used yet. Invariants: the latest is last; each is watched, by the poller
- * alone, for anything that the endpoint does with it; a wire that is taken is no different from one just dialed.
+ * Connections to one endpoint that nobody has used yet. Invariants: the latest is last; each is watched, by
+ * the poller alone, for anything that the endpoint does with it; a wire that is taken is no different from
+ * one just dialed.
  */
 export class Shelf<W extends Wire> {
   readonly #context: ShelfContext<W>
@@ -86,7 +96,9 @@ export class Shelf<W extends Wire> {
     this.#allowance = new Allowance(refillsPerSecond, share, context.plane.now())
   }
 
-  /** The latest one: the endpoint has had the least time to give it up. null: none is fit. Counts hit or miss. */
+  /**
+   * The latest one: the endpoint has had the least time to give it up. null: none is fit. Counts hit or miss.
+   */
   take(): W | null {
     const { plane, row } = this.#context
     const nowMs = plane.now()
@@ -108,7 +120,10 @@ export class Shelf<W extends Wire> {
     return null
   }
 
-  /** Closes what is too old, and all when the endpoint is not in use; dials what is missing. Returns when to look again, in ms. */
+  /**
+   * Closes what is too old, and all when the endpoint is not in use; dials what is missing. Returns when to
+   * look again, in ms.
+   */
   look(): number {
     const nowMs = this.#context.plane.now()
     if (!this.#inUse()) {
@@ -140,8 +155,9 @@ export class Shelf<W extends Wire> {
   }
 
   /**
-   * By how much all connections to the endpoint, warm ones included, are more than it may have. Warm ones are no load: a
-   * socket that nobody uses is no work, and clients come first, so a full endpoint loses its warm ones.
+   * By how much all connections to the endpoint, warm ones included, are more than it may have. Warm ones are
+   * no load: a socket that nobody uses is no work, and clients come first, so a full endpoint loses its warm
+   * ones.
    */
   #surplus(): number {
     const { tally } = this.#context
@@ -210,7 +226,10 @@ export class Shelf<W extends Wire> {
     this.#pause()
   }
 
-  /** The endpoint did something. Bytes and the end together are a notice that it gives up; bytes alone are a greeting. */
+  /**
+   * The endpoint did something. Bytes and the end together are a notice that it gives up; bytes alone are a
+   * greeting.
+   */
   #touched(one: Waiting<W>, spoke: boolean): void {
     if (!this.#remove(one)) return
     one.wire.reset()

@@ -4,8 +4,8 @@ import { Attempt, type AttemptOwner } from './attempt.ts'
 import type { SessionContext, SuspectTrials } from './context.ts'
 
 /**
- * Dials that ask suspect endpoints whether they are back, beside a client's own dial and in nobody's way: at most one to an
- * endpoint at a time, over all workers. Their connections are closed unused.
+ * Dials that ask suspect endpoints whether they are back, beside a client's own dial and in nobody's way: at
+ * most one to an endpoint at a time, over all workers. Their connections are closed unused.
  */
 export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W> {
   readonly #underWay = new Set<Attempt<W>>()

@@ -2,8 +2,8 @@ import type { Cause, EndedBy } from '../core/outcome.ts'
 import type { RelayEnd } from '../plane/plane.ts'
 
 /**
- * The endpoint reset it before its first byte, and the client had not ended it: as a dead process behind a living load
- * balancer does.
+ * The endpoint reset it before its first byte, and the client had not ended it: as a dead process behind a
+ * living load balancer does.
  */
 export function wasCutOff({ kind, side, closed, bytesDown }: RelayEnd): boolean {
   return kind === 'reset' && side === 'upstream' && closed.first === 'server' && bytesDown === 0

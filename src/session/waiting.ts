@@ -43,8 +43,8 @@ interface Late {
 }
 
 /**
- * Who waits for a first byte in this worker, and how long that usually takes. One timer for all of them, while there are
- * any; what core/silence.ts has to know of other workers it reads from their rows.
+ * Who waits for a first byte in this worker, and how long that usually takes. One timer for all of them,
+ * while there are any; what core/silence.ts has to know of other workers it reads from their rows.
  */
 export class Waiting {
   readonly #context: WaitingContext
@@ -78,7 +78,9 @@ export class Waiting {
       for (const slot of known.keys()) if (!bySlot.has(slot)) known.delete(slot)
   }
 
-  /** A client's first bytes went to the endpoint. Whoever gets a Waiter gives it back, by heard() or left(). */
+  /**
+   * A client's first bytes went to the endpoint. Whoever gets a Waiter gives it back, by heard() or left().
+   */
   asked(slot: number): Waiter {
     const waiter = this.#spare.pop() ?? new Waiter()
     waiter.slot = slot
@@ -93,8 +95,8 @@ export class Waiting {
   }
 
   /**
-   * The endpoint's first byte on a connection came. `waiter`: who has waited for it; null: nobody, it spoke first. Returns
-   * how long it took; -1 when nobody has waited.
+   * The endpoint's first byte on a connection came. `waiter`: who has waited for it; null: nobody, it spoke
+   * first. Returns how long it took; -1 when nobody has waited.
    */
   heard(slot: number, waiter: Waiter | null): number {
     const { tally, row, nowMs, sign } = this.#context

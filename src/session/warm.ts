@@ -5,7 +5,9 @@ import { refillMs, Shelf, type ShelfContext } from './shelf.ts'
 
 /** Connections of a worker that wait for a client. */
 export interface Warm<W> {
-  /** A connected wire to `endpoint` that nothing was sent on; null: there is none, dial. The caller owns it. */
+  /**
+   * A connected wire to `endpoint` that nothing was sent on; null: there is none, dial. The caller owns it.
+   */
   take(endpoint: EndpointSnapshot): W | null
 }
 
@@ -85,8 +87,8 @@ export class WarmShelves<W extends Wire> implements Warm<W> {
 }
 
 /**
- * Did the client of a warm connection lose it because the endpoint had given it up? Seen from here: the endpoint ended it
- * first, without a byte, after the client had spoken or by a reset.
+ * Did the client of a warm connection lose it because the endpoint had given it up? Seen from here: the
+ * endpoint ended it first, without a byte, after the client had spoken or by a reset.
  */
 export function wasLost({ closed, bytesUp, bytesDown }: RelayEnd): boolean {
   return closed.first === 'server' && bytesDown === 0 && (bytesUp > 0 || closed.how === 'rst')

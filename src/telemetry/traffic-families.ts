@@ -1,3 +1,4 @@
+import type { HistogramCells } from '../core/histogram.ts'
 import {
   type Cause,
   causes,
@@ -16,7 +17,6 @@ import {
   endpointCell,
   endpointField,
   failureCell,
-  type HistogramCells,
   heldCell,
   listenerCell,
   listenerField,

@@ -1,16 +1,15 @@
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
+import { connectBuckets, type HistogramCells } from '../../src/core/histogram.ts'
 import { causes, dialFailures, limits, phases, rejections, staleWhens } from '../../src/core/outcome.ts'
 import {
   add,
   closedCell,
-  connectBuckets,
   connectHistogram,
   durationHistogram,
   endpointCell,
   endpointField,
   failureCell,
-  type HistogramCells,
   healthBit,
   heldCell,
   listenerCell,

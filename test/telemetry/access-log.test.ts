@@ -66,7 +66,7 @@ test('a line has the documented fields in the documented order', (t) => {
       '"serverName":"shop.example","pool":"web",' +
       '"endpoint":"10.0.0.6:9443","attempts":[{"endpoint":"10.0.0.5:9443","ms":0.5,"error":"ECONNREFUSED"},' +
       '{"endpoint":"10.0.0.6:9443","ms":1,"error":null}],"connectMs":1,"durationMs":12.346,"bytesUp":120,' +
-      '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"},"pool":"web","firstByteMs":3}\n',
+      '"bytesDown":5000,"cause":"none","phase":"half-closed","closed":{"first":"client","how":"fin"},"firstByteMs":3}\n',
   )
 })
 

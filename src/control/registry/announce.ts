@@ -5,8 +5,9 @@ import type { PoolRecord } from './pool-record.ts'
 import { nobodyLeft, remains, type Standing } from './standing.ts'
 
 /**
- * Logs one line about an endpoint the way HAProxy does it: what, why, what remains. `before`: how the pool stood when
- * the line before this one was written. The line that begins a panic, or a wait, is a warning whatever caused it.
+ * Logs one line about an endpoint the way HAProxy does it: what, why, what remains. `before`: how the pool
+ * stood when the line before this one was written. The line that begins a panic, or a wait, is a warning
+ * whatever caused it.
  */
 export function announce(
   log: Log,
@@ -30,8 +31,8 @@ export function announce(
 }
 
 /**
- * Logs who joined and left a pool since it had the `old` endpoints, in one line; nothing when nobody did. Nor when nobody
- * is left: only a source empties a pool, and its line says why.
+ * Logs who joined and left a pool since it had the `old` endpoints, in one line; nothing when nobody did. Nor
+ * when nobody is left: only a source empties a pool, and its line says why.
  */
 export function announceMembership(
   log: Log,

@@ -13,8 +13,8 @@ export interface EjectionsDeps extends JudgeDeps {
 }
 
 /**
- * Which endpoints are out of use for a while because connections to them fail. A pool is judged as a whole: at most half of
- * it is ejected, never the last one that is up.
+ * Which endpoints are out of use for a while because connections to them fail. A pool is judged as a whole:
+ * at most half of it is ejected, never the last one that is up.
  */
 export class Ejections {
   readonly #deps: EjectionsDeps
@@ -82,7 +82,8 @@ export class Ejections {
   ): void {
     const rule = pool.config.outlier
     if (rule === null) return
-    // What probes call down and what the admin drains gets dials only in panic or by a race: there is nothing to eject.
+    // What probes call down and what the admin drains gets dials only in panic or by a race: there is nothing
+    // to eject.
     if (record.health.kind === 'down' || record.draining || record.outlier.kind === 'ejected') return
     const { total, usable, ejected } = pool.standing
     // Never the last one that is up either: every connection would then first try endpoints that are known to

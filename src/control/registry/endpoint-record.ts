@@ -23,7 +23,10 @@ export interface EndpointRecord {
   doubtUntilMs: number
   /** Set by the admin; kept when the endpoint leaves and comes back. */
   draining: boolean
-  /** Per mille of the connections that it would get otherwise; below 1000 in slow start. Written by SlowStarts while it is present. */
+  /**
+   * Per mille of the connections that it would get otherwise; below 1000 in slow start. Written by SlowStarts
+   * while it is present.
+   */
   share: number
   /** Ejections since the record exists. */
   ejections: number
@@ -52,7 +55,10 @@ export type Presence =
 export interface Answers {
   /** When the latest probe with a good answer began. */
   readonly goodMs: number
-  /** When the first probe of the failed ones in a row was over; null: the latest one was good, or there was none. */
+  /**
+   * When the first probe of the failed ones in a row was over; null: the latest one was good, or there was
+   * none.
+   */
   readonly badSinceMs: number | null
 }
 

@@ -4,7 +4,10 @@ import type { Tally } from '../../core/tally.ts'
 import type { EndpointRecord } from './endpoint-record.ts'
 import type { PoolRecord } from './pool-record.ts'
 
-/** What those are given who judge endpoints: by their dials (Ejections), their first bytes (Silences), their probes (Verdicts). */
+/**
+ * What those are given who judge endpoints: by their dials (Ejections), their first bytes (Silences), their
+ * probes (Verdicts).
+ */
 export interface JudgeDeps {
   readonly tally: Tally
   readonly log: Log

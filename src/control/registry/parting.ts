@@ -11,12 +11,14 @@ export interface PartingDeps {
   readonly letGo: LetGo
 }
 
-/** What happens to the connections of these endpoints from now on; takes the place of what was begun before. */
+/**
+ * What happens to the connections of these endpoints from now on; takes the place of what was begun before.
+ */
 export type LetGo = (slots: readonly number[], parting: Parting) => void
 
 /**
- * Decides again what happens to the connections of a pool's endpoints, and of those that `left` it, and begins what is new.
- * A dial that connects too late sees it in the health word, which is written first.
+ * Decides again what happens to the connections of a pool's endpoints, and of those that `left` it, and
+ * begins what is new. A dial that connects too late sees it in the health word, which is written first.
  */
 export function part(deps: PartingDeps, pool: PoolRecord, left: readonly EndpointRecord[] = []): void {
   const changed: EndpointRecord[] = []
@@ -42,7 +44,8 @@ export function part(deps: PartingDeps, pool: PoolRecord, left: readonly Endpoin
 export function isCondemned(record: EndpointRecord, pool: PoolRecord): boolean {
   const { badSinceMs } = record.answers
   if (record.health.kind !== 'down' || badSinceMs === null) return false
-  // Between two failed probes of this endpoint another one has answered: probes work, and so does the network from here.
+  // Between two failed probes of this endpoint another one has answered: probes work, and so does the network
+  // from here.
   return pool.records.some(
     (other) => isUp(other) && other.answers.badSinceMs === null && other.answers.goodMs > badSinceMs,
   )

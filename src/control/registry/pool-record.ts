@@ -27,7 +27,9 @@ export function newPool(
   return { config, records, unresolved, snapshot, standing: standingOf(records, panic) }
 }
 
-/** Whether a good probe is a byte from the port that clients are sent to: a kernel alone passes a tcp probe. */
+/**
+ * Whether a good probe is a byte from the port that clients are sent to: a kernel alone passes a tcp probe.
+ */
 export function probeSpeaks({ config }: PoolRecord): boolean {
   const { probe } = config.health
   return (probe.kind === 'http' || probe.kind === 'tls') && probe.port === null

@@ -1,9 +1,10 @@
 import type { After } from '../../core/after.ts'
 import { heardSince } from '../../core/hearing.ts'
+import { histogramSize } from '../../core/histogram.ts'
 import type { Log } from '../../core/log.ts'
 import { blameless } from '../../core/outlier.ts'
 import { fullShare } from '../../core/slow-start.ts'
-import { addCells, histogramSize, maxEndpoints, poolHistograms, type Tally } from '../../core/tally.ts'
+import { addCells, maxEndpoints, poolHistograms, type Tally } from '../../core/tally.ts'
 import type { ResolvedEndpoint, ResolvedPool } from '../../discovery/resolved-pool.ts'
 import { type EndpointRecord, healthWord, noAnswers } from './endpoint-record.ts'
 import { fairShares } from './fair-share.ts'
@@ -26,15 +27,18 @@ interface LeftOut {
 /** How often a count that changes with every answer of a source is logged. */
 const tellAgainMs = 60_000
 
-/** How long the series of a departed endpoint stay: two scrapes of the slowest usual collector, several times over. */
+/**
+ * How long the series of a departed endpoint stay: two scrapes of the slowest usual collector, several times
+ * over.
+ */
 const keepMs = 600_000
 /** Nothing waits for a freed slot while there are others, so it may be late. */
 const sweepEveryMs = 10_000
 
 /**
- * The records of all endpoints and the slots they have in the shared rows. A slot is given to another endpoint only when
- * its own has been away for ten minutes, every worker has acknowledged a snapshot without it, and no connection or dial
- * is left; until then a returning endpoint finds its record as it was.
+ * The records of all endpoints and the slots they have in the shared rows. A slot is given to another
+ * endpoint only when its own has been away for ten minutes, every worker has acknowledged a snapshot without
+ * it, and no connection or dial is left; until then a returning endpoint finds its record as it was.
  */
 export class Records {
   readonly #deps: RecordsDeps
@@ -52,8 +56,8 @@ export class Records {
   }
 
   /**
-   * Makes exactly these endpoints present, as far as there is room: each pool has its share, so that a large one leaves
-   * something to the others. Returns their records by pool, sorted by priority, then by id.
+   * Makes exactly these endpoints present, as far as there is room: each pool has its share, so that a large
+   * one leaves something to the others. Returns their records by pool, sorted by priority, then by id.
    */
   replace(pools: readonly ResolvedPool[]): ReadonlyMap<string, readonly EndpointRecord[]> {
     const wanted = pools.map(({ endpoints }) => endpoints.length)
@@ -139,7 +143,9 @@ export class Records {
     }
   }
 
-  /** All of them, or as many as the pool's share has: those that are there already, then the first in order. */
+  /**
+   * All of them, or as many as the pool's share has: those that are there already, then the first in order.
+   */
   #choose(pool: string, endpoints: readonly ResolvedEndpoint[], share: number): readonly ResolvedEndpoint[] {
     if (endpoints.length <= share) return endpoints
     const ranked = endpoints.map((endpoint) => {
@@ -210,7 +216,10 @@ export class Records {
     return record
   }
 
-  /** What probes and the admin said of it is kept, in case it comes back; an ejection, a silence and a slow start are too short-lived for that. */
+  /**
+   * What probes and the admin said of it is kept, in case it comes back; an ejection, a silence and a slow
+   * start are too short-lived for that.
+   */
   #depart(record: EndpointRecord): void {
     if (record.presence.kind === 'departed') return
     const nowMs = this.#deps.nowMs()

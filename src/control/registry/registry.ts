@@ -28,7 +28,9 @@ import { lookAtSuspects } from './suspicion.ts'
 import { Verdicts } from './verdicts.ts'
 
 export interface RegistryDeps extends RecordsDeps, PartingDeps {
-  /** A pool that had no usable endpoint has one. Not told of one that joins: workers see it in the snapshot. */
+  /**
+   * A pool that had no usable endpoint has one. Not told of one that joins: workers see it in the snapshot.
+   */
   readonly revived: (pool: string) => void
   /** 0 to 1. */
   readonly random: () => number
@@ -69,9 +71,9 @@ export type AdminResult =
 const outBits = healthBit.down | healthBit.ejected
 
 /**
- * Owns the state of every endpoint: what probes, dials and the admin say of it. Keyed by pool and address, so a reload
- * or a new answer of the name server changes who is there, not what is known of those who stay. It writes the health
- * words itself: workers see a change before the line about it is logged.
+ * Owns the state of every endpoint: what probes, dials and the admin say of it. Keyed by pool and address, so
+ * a reload or a new answer of the name server changes who is there, not what is known of those who stay. It
+ * writes the health words itself: workers see a change before the line about it is logged.
  */
 export class Registry {
   readonly #deps: RegistryDeps
@@ -137,7 +139,10 @@ export class Registry {
     this.#records.acknowledged(version)
   }
 
-  /** What a worker reports of a dial. What is late (the endpoint left) and what is this machine's fault is ignored. */
+  /**
+   * What a worker reports of a dial. What is late (the endpoint left) and what is this machine's fault is
+   * ignored.
+   */
   attempt({ slot, error }: Attempt): void {
     const record = this.#records.at(slot)
     const pool = record && this.#pools.get(record.pool)
@@ -174,8 +179,8 @@ export class Registry {
   }
 
   /**
-   * Whether probes of an endpoint follow each other quickly: one answer less may change what is said of it. Not on the way
-   * back: a node that comes and goes would be up in each of its good moments.
+   * Whether probes of an endpoint follow each other quickly: one answer less may change what is said of it.
+   * Not on the way back: a node that comes and goes would be up in each of its good moments.
    */
   inDoubt(poolName: string, endpoint: EndpointId): boolean {
     const pool = this.#pools.get(poolName)
@@ -197,8 +202,8 @@ export class Registry {
   }
 
   /**
-   * No new connections to an endpoint until ready(); existing ones go on, or are let go as `onRemoval` says. It survives
-   * a reload, not a restart.
+   * No new connections to an endpoint until ready(); existing ones go on, or are let go as `onRemoval` says.
+   * It survives a reload, not a restart.
    */
   drain(pool: string, endpoint: string): AdminResult {
     return this.#setDraining(pool, endpoint, true)

@@ -7,8 +7,9 @@ import type { JudgeDeps } from './judge.ts'
 import { type PoolRecord, probeSpeaks } from './pool-record.ts'
 
 /**
- * Which endpoints are silent: the only writer of a present record's hearing. Workers find a silence and hear its end; here it is
- * decided, because a pool is judged as a whole: at most half of it is silent, and somebody else must be left.
+ * Which endpoints are silent: the only writer of a present record's hearing. Workers find a silence and hear
+ * its end; here it is decided, because a pool is judged as a whole: at most half of it is silent, and
+ * somebody else must be left.
  */
 export class Silences {
   readonly #deps: JudgeDeps

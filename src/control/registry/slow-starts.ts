@@ -16,7 +16,10 @@ export interface SlowStartsDeps {
 /** Steps of 0.3 % of a slow start of 30 s: nobody sees stairs. */
 const stepMs = 100
 
-/** The slow starts under way: the only writer of a present record's share. There is a timer only while there is one of them. */
+/**
+ * The slow starts under way: the only writer of a present record's share. There is a timer only while there
+ * is one of them.
+ */
 export class SlowStarts {
   readonly #deps: SlowStartsDeps
   readonly #beganMs = new Map<EndpointRecord, number>()

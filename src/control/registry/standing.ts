@@ -9,13 +9,17 @@ export interface Standing {
   /** The best priority that has an endpoint with its full share; null: none has. */
   readonly inCharge: number | null
   /**
-   * What is done while none is usable, unless all are draining. panic: those that are not up are tried. waiting: `panic: off`,
-   * and probes call down whatever could be tried. null: there is a usable one, or there is nothing to be done.
+   * What is done while none is usable, unless all are draining. panic: those that are not up are tried.
+   * waiting: `panic: off`, and probes call down whatever could be tried. null: there is a usable one, or
+   * there is nothing to be done.
    */
   readonly nobody: 'panic' | 'waiting' | null
 }
 
-/** Counts the endpoints of a pool, which are sorted by priority. The same rule as in core/candidates.ts decides on panic. */
+/**
+ * Counts the endpoints of a pool, which are sorted by priority. The same rule as in core/candidates.ts
+ * decides on panic.
+ */
 export function standingOf(records: readonly EndpointRecord[], panic: boolean): Standing {
   let usable = 0
   let ejected = 0
@@ -34,7 +38,10 @@ export function standingOf(records: readonly EndpointRecord[], panic: boolean): 
   return { total, usable, ejected, inCharge, nobody }
 }
 
-/** The end of a log line about a change: what remains. Names panic and waiting when they begin and when they are over. */
+/**
+ * The end of a log line about a change: what remains. Names panic and waiting when they begin and when they
+ * are over.
+ */
 export function remains(before: Standing, after: Standing): string {
   if (after.nobody !== null) {
     if (after.nobody === before.nobody) return 'still no endpoint up'

@@ -5,8 +5,8 @@ import { isSuspect, isUp } from './endpoint-record.ts'
 import type { PoolRecord } from './pool-record.ts'
 
 /**
- * Workers mark endpoints in shared memory and tell nobody: this looks at the marks, keeps in the records since when they are
- * there, and logs what has changed since the last look.
+ * Workers mark endpoints in shared memory and tell nobody: this looks at the marks, keeps in the records
+ * since when they are there, and logs what has changed since the last look.
  */
 export function lookAtSuspects(pool: PoolRecord, tally: Tally, log: Log, nowMs: number): void {
   for (const record of pool.records) {

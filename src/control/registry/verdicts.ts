@@ -7,7 +7,9 @@ import { isCondemned, type PartingDeps, part } from './parting.ts'
 import type { PoolRecord } from './pool-record.ts'
 import type { Silences } from './silences.ts'
 
-/** What probes say of endpoints: who is up and down, and what that ends of what dials and clients have said. */
+/**
+ * What probes say of endpoints: who is up and down, and what that ends of what dials and clients have said.
+ */
 export class Verdicts {
   readonly #deps: JudgeDeps & PartingDeps
   readonly #ejections: Ejections
@@ -65,7 +67,9 @@ export class Verdicts {
     }
   }
 
-  /** At most once a minute: it concerns all endpoints at once, and each of them is probed every few seconds. */
+  /**
+   * At most once a minute: it concerns all endpoints at once, and each of them is probed every few seconds.
+   */
   #tellLocal(reason: string): void {
     const nowMs = this.#deps.nowMs()
     if (nowMs - this.#localToldMs < 60_000) return

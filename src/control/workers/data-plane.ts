@@ -23,7 +23,10 @@ import type { Host, Threads } from './threads.ts'
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
 const backlog = 4096
 
-/** What the main thread holds of the data plane: the workers, their listening sockets, and what they were told. */
+/**
+ * What the main thread holds of the data plane: the workers, their listening sockets, and what they were
+ * told.
+ */
 export class DataPlane {
   readonly slots: ListenerSlots
   readonly #tally: Tally
@@ -65,8 +68,8 @@ export class DataPlane {
   }
 
   /**
-   * Binds what is missing and starts the workers. Throws BindError, with nothing bound that was not before. `beside`: ports
-   * of the process that this one takes over from.
+   * Binds what is missing and starts the workers. Throws BindError, with nothing bound that was not before.
+   * `beside`: ports of the process that this one takes over from.
    */
   start(listeners: readonly ListenerConfig[], beside: ReadonlySet<number> = new Set()): void {
     this.#listeners.bind(listeners, beside).release()
@@ -109,8 +112,8 @@ export class DataPlane {
   }
 
   /**
-   * Binds what is new in `listeners`. Throws BindError with everything as it was. Call the result after publish(): it
-   * opens the new addresses and closes those that are gone, and resolves when all workers have.
+   * Binds what is new in `listeners`. Throws BindError with everything as it was. Call the result after
+   * publish(): it opens the new addresses and closes those that are gone, and resolves when all workers have.
    */
   rebind(listeners: readonly ListenerConfig[]): () => Promise<void> {
     const { added, removed, release } = this.#listeners.bind(listeners)
@@ -129,7 +132,9 @@ export class DataPlane {
     this.#threads.broadcast({ kind: 'retire', slots, windowMs, idleAfterMs, cause })
   }
 
-  /** Begins what a parting says of the connections to these endpoints, in the place of what was begun before. */
+  /**
+   * Begins what a parting says of the connections to these endpoints, in the place of what was begun before.
+   */
   letGo(slots: readonly number[], parting: Parting, { windowMs, idleAfterMs }: DrainConfig): void {
     switch (parting.kind) {
       case 'keep':
@@ -157,7 +162,10 @@ export class DataPlane {
     this.#threads.broadcast({ kind: 'revived', pool })
   }
 
-  /** No worker accepts on these addresses any more, but the sockets stay, and with them what waits in their queues. */
+  /**
+   * No worker accepts on these addresses any more, but the sockets stay, and with them what waits in their
+   * queues.
+   */
   pauseAccepting(addresses: readonly string[]): void {
     this.#paused = new Set(addresses)
     for (const address of addresses) this.#threads.broadcast({ kind: 'unlisten', address, queue: 'leave' })
@@ -173,7 +181,10 @@ export class DataPlane {
     return this.settled()
   }
 
-  /** Resolves when no worker accepts any more, and what waited in queues that nobody else serves has been accepted. */
+  /**
+   * Resolves when no worker accepts any more, and what waited in queues that nobody else serves has been
+   * accepted.
+   */
   stopAccepting(): Promise<void> {
     for (const address of this.#listeners.keys()) {
       if (!this.#paused.has(address)) this.#unlisten(address)

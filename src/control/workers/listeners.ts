@@ -4,8 +4,9 @@ import type { HeldSockets, InheritedSockets } from '../../core/inherited.ts'
 import { bindListener, type Duplicate, type ListenerSockets, lendDuplicates } from './sockets.ts'
 
 /**
- * What a listening socket is known by: its address, so that a listener may be renamed without closing its port. A socket
- * option that a listener can choose belongs in here too: a successor takes over what has the same key.
+ * What a listening socket is known by: its address, so that a listener may be renamed without closing its
+ * port. A socket option that a listener can choose belongs in here too: a successor takes over what has the
+ * same key.
  */
 export function listenerKey({ name, host, port }: ListenerConfig): string {
   const address = joinHostPort(host, port)
@@ -63,8 +64,9 @@ export class Listeners {
   }
 
   /**
-   * Binds what is new, all or nothing: throws BindError with everything as it was. What is not in `configs` stays bound
-   * until `release()` of the result is called. `beside`: ports of the process that this one takes over from.
+   * Binds what is new, all or nothing: throws BindError with everything as it was. What is not in `configs`
+   * stays bound until `release()` of the result is called. `beside`: ports of the process that this one takes
+   * over from.
    */
   bind(
     configs: readonly ListenerConfig[],

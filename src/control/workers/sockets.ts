@@ -8,9 +8,9 @@ export interface ListenAddress {
 }
 
 /**
- * The listening sockets of one listener. Main keeps each and lends duplicates to workers, so that a dead worker's accept
- * queue waits for its successor. A fresh start has one SO_REUSEPORT socket for each worker; of inherited ones there may be
- * any number: the port is never bound a second time.
+ * The listening sockets of one listener. Main keeps each and lends duplicates to workers, so that a dead
+ * worker's accept queue waits for its successor. A fresh start has one SO_REUSEPORT socket for each worker;
+ * of inherited ones there may be any number: the port is never bound a second time.
  */
 export interface ListenerSockets {
   /** As bound: port 0 is resolved, `::` has become `0.0.0.0` on a host without IPv6. */
@@ -19,7 +19,9 @@ export interface ListenerSockets {
   readonly descriptors: readonly number[]
   /** As HeldSockets.shared. */
   readonly shared: boolean
-  /** Sockets for worker `index` (1 to workers), which belong to the worker from then on; a BoundSocket moves. */
+  /**
+   * Sockets for worker `index` (1 to workers), which belong to the worker from then on; a BoundSocket moves.
+   */
   lend(index: number): readonly (number | BoundSocket)[]
   /** Closes main's descriptors. Connections that wait in a queue that nobody else holds either are reset. */
   close(): void
@@ -39,9 +41,10 @@ export class BindError extends CodedError {
 }
 
 /**
- * Binds `workers` sockets to one address. First it binds once without SO_REUSEPORT: who joins a port without asking
- * shares its connections with a stranger. `beside`: the process that this one takes over from has the port and has agreed.
- * `duplicate` null: there are none, each socket is lent once and its queue is lost with its worker. Throws BindError.
+ * Binds `workers` sockets to one address. First it binds once without SO_REUSEPORT: who joins a port without
+ * asking shares its connections with a stranger. `beside`: the process that this one takes over from has the
+ * port and has agreed. `duplicate` null: there are none, each socket is lent once and its queue is lost with
+ * its worker. Throws BindError.
  */
 export function bindListener(
   wanted: ListenAddress,
@@ -88,8 +91,8 @@ export function lendDuplicates(
 }
 
 /**
- * The sockets that worker `index` of `workers` serves. Every socket is somebody's, because its queue is its own, and every
- * worker has one: fewer workers than sockets serve several, more workers share them.
+ * The sockets that worker `index` of `workers` serves. Every socket is somebody's, because its queue is its
+ * own, and every worker has one: fewer workers than sockets serve several, more workers share them.
  */
 export function share(descriptors: readonly number[], workers: number, index: number): readonly number[] {
   const shared = descriptors[(index - 1) % descriptors.length]

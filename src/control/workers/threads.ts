@@ -119,7 +119,10 @@ export class Threads extends EventEmitter<WorkerNews> {
     for (const thread of this.#threads) this.#spawn(thread)
   }
 
-  /** Never resolves; rejects with WorkersFailed when each worker dies so often from now on. The last call counts. */
+  /**
+   * Never resolves; rejects with WorkersFailed when each worker dies so often from now on. The last call
+   * counts.
+   */
   failed(): Promise<never> {
     const { promise, reject } = Promise.withResolvers<never>()
     const deaths = Math.max(...this.#threads.map(({ restarts }) => restarts)) + mostStarts
@@ -188,8 +191,8 @@ export class Threads extends EventEmitter<WorkerNews> {
   }
 
   /**
-   * Descriptors that are on their way are the worker's already: when it dies before it has read the message, they are closed
-   * with its own. Not on the net plane, where libuv closes them and does not say so.
+   * Descriptors that are on their way are the worker's already: when it dies before it has read the message,
+   * they are closed with its own. Not on the net plane, where libuv closes them and does not say so.
    */
   #count({ openDescriptors }: Thread, sockets: readonly unknown[]): void {
     if (this.#plane === 'net') return

@@ -11,7 +11,9 @@ export interface Buffers {
   give(buffer: Buffer): void
 }
 
-/** 64 KiB: what libuv itself would allocate for a read, and half of what a direction may hold in user space. */
+/**
+ * 64 KiB: what libuv itself would allocate for a read, and half of what a direction may hold in user space.
+ */
 export const readSize = 64 * 1024
 
 /** Kept for reuse: 4 MiB a thread; more than that is left to the garbage collector. */

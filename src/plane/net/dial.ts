@@ -57,7 +57,8 @@ class Attempt {
   data(chunk: Buffer): boolean {
     const { socket } = this.#wire
     socket.consumer = this.#wire
-    queueMicrotask(() => this.#connected()) // not from inside a read: the relay begins with what the wire holds
+    // Not from inside a read: the relay begins with what the wire holds.
+    queueMicrotask(() => this.#connected())
     return this.#wire.data(chunk)
   }
 

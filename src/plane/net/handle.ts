@@ -1,6 +1,9 @@
 import type { Server, Socket } from 'node:net'
 
-/** The part of Node's TCP handle that this plane uses. Not a public interface of Node: takeConnections() checks it. */
+/**
+ * The part of Node's TCP handle that this plane uses. Not a public interface of Node: takeConnections()
+ * checks it.
+ */
 export interface TcpHandle {
   readonly fd: number
   /** Bytes that libuv still holds. */
@@ -15,15 +18,15 @@ export interface TcpHandle {
 export type Tune = (descriptor: number) => void
 
 /**
- * Takes a socket's error (SO_ERROR), as its errno name; null: it has none. After a short read beside POLLHUP libuv says EOF
- * without looking (uv__stream_io()), and a reset is POLLHUP too.
+ * Takes a socket's error (SO_ERROR), as its errno name; null: it has none. After a short read beside POLLHUP
+ * libuv says EOF without looking (uv__stream_io()), and a reset is POLLHUP too.
  */
 export type TakeError = (descriptor: number) => string | null
 
 /**
- * Hands over each accepted handle instead of letting net.Server build its own socket around it: only a socket that is
- * built with `onread` reads into our buffers, and net.Server offers no such option. Throws when this Node's server
- * looks different, so that a new release fails its first test and not a connection.
+ * Hands over each accepted handle instead of letting net.Server build its own socket around it: only a socket
+ * that is built with `onread` reads into our buffers, and net.Server offers no such option. Throws when this
+ * Node's server looks different, so that a new release fails its first test and not a connection.
  */
 export function takeConnections(server: Server, accept: (error: number, handle: TcpHandle) => void): void {
   const listening: unknown = Reflect.get(server, '_handle')

@@ -8,14 +8,18 @@ import { listen } from './listen.ts'
 import { NetRelay } from './relay.ts'
 import type { NetWire } from './wire.ts'
 
-/** What only system calls can do; null where there are none: the plane then does without, as README.md says. */
+/**
+ * What only system calls can do; null where there are none: the plane then does without, as README.md says.
+ */
 export interface NetPlaneOptions {
   readonly sight: Sight | null
   readonly tune: Tune | null
   readonly takeError: TakeError | null
 }
 
-/** The plane over node:net: runs everywhere, the reference for correctness and the fallback. One per thread. */
+/**
+ * The plane over node:net: runs everywhere, the reference for correctness and the fallback. One per thread.
+ */
 export function createNetPlane({ sight, tune, takeError }: NetPlaneOptions): Plane<NetWire> {
   const now = (): number => performance.now()
   const buffers = createBuffers()
@@ -33,8 +37,8 @@ export function createNetPlane({ sight, tune, takeError }: NetPlaneOptions): Pla
 }
 
 /**
- * libuv fires timers before it polls: a process that was stopped for longer than a timeout would judge a peer whose bytes
- * are here. An immediate comes after the poll, and what the poll found may still cancel it.
+ * libuv fires timers before it polls: a process that was stopped for longer than a timeout would judge a peer
+ * whose bytes are here. An immediate comes after the poll, and what the poll found may still cancel it.
  */
 function after(ms: number, fire: () => void): Cancel {
   let polled: NodeJS.Immediate | undefined

@@ -1,9 +1,14 @@
 import type { Buffers } from './buffers.ts'
 
-/** Reads up to this size are copied out of the scratch buffer; larger ones earn the direction a buffer of its own. */
+/**
+ * Reads up to this size are copied out of the scratch buffer; larger ones earn the direction a buffer of its
+ * own.
+ */
 const smallRead = 8 * 1024
 
-/** Takes chunks. `chunk` is untouched until data() returns true or reading is resumed. false: stop reading. */
+/**
+ * Takes chunks. `chunk` is untouched until data() returns true or reading is resumed. false: stop reading.
+ */
 export interface ChunkConsumer {
   data(chunk: Buffer): boolean
 }

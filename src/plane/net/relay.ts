@@ -15,7 +15,10 @@ export interface RelayContext extends LingerContext {
 
 type Ending = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'halfClosed'>
 
-/** Bytes or FINs are still to come, from both sides or from one. `finishing`: FIN went to both by our own hand. */
+/**
+ * Bytes or FINs are still to come, from both sides or from one. `finishing`: FIN went to both by our own
+ * hand.
+ */
 type Open = { readonly kind: 'copying' } | { readonly kind: 'finishing' }
 
 type State =
@@ -60,7 +63,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     this.#downstream.peer = this.#upstream
     this.#upstream.peer = this.#downstream
     context.sweeper.add(this)
-    // With a header: bytes that the client has sent are in this turn's reads at the latest, and join it in one write.
+    // With a header: bytes that the client has sent are in this turn's reads at the latest, and join it in
+    // one write.
     const { header } = options
     if (header === null) this.#begin(downstream, upstream, header)
     else setImmediate(() => this.#begin(downstream, upstream, header))

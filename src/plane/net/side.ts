@@ -14,8 +14,8 @@ export interface SideOwner {
   /** A side's FIN was read. */
   finRead(side: Side): void
   /**
-   * A side's peer has reset, or vanished: once, as soon as it is known. What it sent before may still have to be read. EPIPE:
-   * it had ended cleanly before (tcp_reset() in CLOSE_WAIT).
+   * A side's peer has reset, or vanished: once, as soon as it is known. What it sent before may still have to
+   * be read. EPIPE: it had ended cleanly before (tcp_reset() in CLOSE_WAIT).
    */
   lost(side: Side, error: NodeJS.ErrnoException): void
   /** A descriptor was closed. */
@@ -39,9 +39,10 @@ const sealed: Writing = { kind: 'sealed' }
 /**
  * One socket of a relay. What it reads goes to its peer; what the peer reads is written here.
  *
- * Invariants: at most one write is pending, and while it is, the peer does not read. FIN is sent only after every byte
- * was taken by the kernel. Once it is not `open` nothing is written here any more, and what the peer reads is dropped. Of a side that
- * is lost everything that its peer sent is read before the descriptor is closed.
+ * Invariants: at most one write is pending, and while it is, the peer does not read. FIN is sent only after
+ * every byte was taken by the kernel. Once it is not `open` nothing is written here any more, and what the
+ * peer reads is dropped. Of a side that is lost everything that its peer sent is read before the descriptor
+ * is closed.
  */
 export class Side implements Consumer {
   readonly name: 'downstream' | 'upstream'
@@ -80,7 +81,10 @@ export class Side implements Consumer {
     this.socket.consumer = this
   }
 
-  /** Passes on what was read before the relay, after `header`, and goes on reading. A reset of before is told now. */
+  /**
+   * Passes on what was read before the relay, after `header`, and goes on reading. A reset of before is told
+   * now.
+   */
   begin(held: Buffer | null, ended: boolean, header: Uint8Array | null): void {
     const { peer } = this
     if (header !== null) peer.#headerBytes = header.length
@@ -92,8 +96,8 @@ export class Side implements Consumer {
   }
 
   /**
-   * Finds out whether a peer that nobody reads from has reset: a write of nothing takes the socket's error and sends no
-   * segment. Whoever reads, or has a write pending, is told by libuv.
+   * Finds out whether a peer that nobody reads from has reset: a write of nothing takes the socket's error
+   * and sends no segment. Whoever reads, or has a write pending, is told by libuv.
    */
   probe(): void {
     const unwatched = this.#paused || this.readEnded
@@ -111,7 +115,8 @@ export class Side implements Consumer {
     const hidden = this.#writing.kind === 'lost' ? null : this.#relay.hiddenError(this)
     if (hidden !== null) this.#lose(Object.assign(new Error('hidden behind an end'), { code: hidden }))
     const writing = this.#writing
-    // The write that failed has taken the error out of the socket: what read() calls the end now is the reset.
+    // The write that failed has taken the error out of the socket: what read() calls the end now is the
+    // reset.
     if (writing.kind === 'lost' && writing.error.code !== 'EPIPE') {
       this.socket.destroy()
       return

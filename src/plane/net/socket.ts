@@ -7,7 +7,9 @@ import { type ChunkConsumer, Reader } from './reader.ts'
 export interface Consumer extends ChunkConsumer {
   /** The peer's FIN, after all its data. */
   ended(): void
-  /** A write that send() left pending is done (null) or has failed. A failed write does not end the reading. */
+  /**
+   * A write that send() left pending is done (null) or has failed. A failed write does not end the reading.
+   */
   written(error: NodeJS.ErrnoException | null): void
   /** The descriptor is closed; `error` is why, unless it was asked for. Called once. */
   destroyed(error: NodeJS.ErrnoException | null): void
@@ -16,24 +18,30 @@ export interface Consumer extends ChunkConsumer {
 type WriteDone = (error?: Error | null) => void
 
 /**
- * A net.Socket whose reads go to a Consumer without passing the stream's own buffer, and whose failed writes do not
- * destroy it: bytes that the peer sent ahead of its reset can still be read (case 9 of docs/contract.md).
+ * A net.Socket whose reads go to a Consumer without passing the stream's own buffer, and whose failed writes
+ * do not destroy it: bytes that the peer sent ahead of its reset can still be read (case 9 of
+ * docs/contract.md).
  */
 export class NetSocket extends Socket {
   readonly #reader: Reader<Consumer>
   #writeDone: WriteDone | null = null
   #writeError: NodeJS.ErrnoException | null = null
   #sending = false
-  /** The connect was answered and then reset, before libuv looked: what came in between is still to be read. */
+  /**
+   * The connect was answered and then reset, before libuv looked: what came in between is still to be read.
+   */
   #resetEarly: NodeJS.ErrnoException | null = null
   readonly #settled = (error?: NodeJS.ErrnoException | null): void => this.#settle(error ?? null)
 
-  /** `handle`: an accepted connection, whose reading begins at once; without it the socket is for connect(). */
+  /**
+   * `handle`: an accepted connection, whose reading begins at once; without it the socket is for connect().
+   */
   constructor(buffers: Buffers, consumer: Consumer, handle?: TcpHandle) {
     const reader = new Reader(buffers, consumer)
     // Node's own type of `handle` is net.BoundSocket; net.Server passes a TCP handle here, as we do.
     const accepted: object = handle === undefined ? { noDelay: true } : { handle }
-    // One pending write is at most one read buffer and a header; above the mark, write() would wait for a drain event.
+    // One pending write is at most one read buffer and a header; above the mark, write() would wait for a
+    // drain event.
     const stream = { allowHalfOpen: true, writableHighWaterMark: 4 * readSize }
     super({ ...accepted, ...stream, onread: reader.onread })
     this.#reader = reader
@@ -49,7 +57,10 @@ export class NetSocket extends Socket {
     this.#reader.consumer = consumer
   }
 
-  /** Writes `chunk`, which must stay untouched while pending. False: it is pending, and written() will be called. */
+  /**
+   * Writes `chunk`, which must stay untouched while pending. False: it is pending, and written() will be
+   * called.
+   */
   send(chunk: Uint8Array): boolean {
     this.#sending = true
     this.write(chunk)
@@ -94,8 +105,9 @@ export class NetSocket extends Socket {
   }
 
   /**
-   * libuv asks a connecting socket for SO_ERROR first, and Node destroys it when there is one. But ECONNRESET, or EPIPE after
-   * a FIN, says that the peer had answered: what it sent before its reset is in the kernel, and the handle still reads.
+   * libuv asks a connecting socket for SO_ERROR first, and Node destroys it when there is one. But
+   * ECONNRESET, or EPIPE after a FIN, says that the peer had answered: what it sent before its reset is in
+   * the kernel, and the handle still reads.
    */
   override destroy(error?: NodeJS.ErrnoException): this {
     const answered = error?.syscall === 'connect' && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
@@ -109,8 +121,9 @@ export class NetSocket extends Socket {
     super._destroy(error, () => done(null)) // destroyed() tells the error; an 'error' event could be missed
     this.#reader.close()
     const { consumer } = this.#reader
-    // A closed socket may stay in memory until the next full collection: V8 puts `state.onwrite = (er) => ...` of Node's
-    // WritableState into the old generation until that constructor is optimized. The relay must not stay with it.
+    // A closed socket may stay in memory until the next full collection: V8 puts `state.onwrite = (er) =>
+    // ...` of Node's WritableState into the old generation until that constructor is optimized. The relay
+    // must not stay with it.
     this.#reader.consumer = nobody
     consumer.destroyed(error)
   }

@@ -2,12 +2,17 @@ import { type SocketAddress, socketAddress } from '../../core/address.ts'
 import type { Cancel, Wire } from '../plane.ts'
 import type { Consumer, NetSocket } from './socket.ts'
 
-/** What a wire holds before its relay begins; reading stops there. The client's kernel buffer holds the rest. */
+/**
+ * What a wire holds before its relay begins; reading stops there. The client's kernel buffer holds the rest.
+ */
 const maxHeldBytes = 64 * 1024
 
 type Peeker = { readonly least: number; readonly done: (bytes: Uint8Array, ended: boolean) => void }
 
-/** A socket before its relay: it reads ahead into a bounded hold, so that a reset or an early request is noticed. */
+/**
+ * A socket before its relay: it reads ahead into a bounded hold, so that a reset or an early request is
+ * noticed.
+ */
 export class NetWire implements Wire, Consumer {
   #socket: NetSocket | null = null
   /**

@@ -5,14 +5,17 @@ import type { Cancel } from '../plane.ts'
 import type { Poller } from './poller.ts'
 
 /**
- * Values of TCP_QUICKACK, as the kernel reads them (tcp_sock_set_quickack() in net/ipv4/tcp.c). Delayed: ACKs wait for data
- * to ride on, set before connect() the handshake's too (tcp_rcv_synsent_state_process()). Once: an even number above zero
- * sends the ACK that is pending and stays delayed. Normal: an odd one sends it, and from then on the kernel acknowledges as
- * it does for any socket: at once in the beginning and after a pause, later as the traffic tells (tcp_event_data_recv()).
+ * Values of TCP_QUICKACK, as the kernel reads them (tcp_sock_set_quickack() in net/ipv4/tcp.c). Delayed: ACKs
+ * wait for data to ride on, set before connect() the handshake's too (tcp_rcv_synsent_state_process()). Once:
+ * an even number above zero sends the ACK that is pending and stays delayed. Normal: an odd one sends it, and
+ * from then on the kernel acknowledges as it does for any socket: at once in the beginning and after a pause,
+ * later as the traffic tells (tcp_event_data_recv()).
  */
 const quickAck = { delayed: 0, once: 2, normal: 1 } as const
 
-/** How long the handshake's ACK waits for the client's first bytes: a server that speaks first waits for it. */
+/**
+ * How long the handshake's ACK waits for the client's first bytes: a server that speaks first waits for it.
+ */
 const rideMs = 4
 /** Bytes that come later are a reaction to a client that says nothing (a timeout), not a greeting. */
 const greetingMs = 1_000
@@ -40,10 +43,11 @@ export interface Acknowledging {
 }
 
 /**
- * When endpoints get our ACKs. The one of the handshake rides on the client's first bytes, one segment less (1.2 to 2 µs);
- * where none come within `rideMs` it goes alone, and where servers are known to greet it never waits. Delayed ACKs are
- * wrong as soon as the endpoint answers in more than one small write: its Nagle's algorithm waits for our ACK, and that for
- * its timer of 40 ms. So an answer that has not ended with the batch in which it began brings the normal way back.
+ * When endpoints get our ACKs. The one of the handshake rides on the client's first bytes, one segment less
+ * (1.2 to 2 µs); where none come within `rideMs` it goes alone, and where servers are known to greet it never
+ * waits. Delayed ACKs are wrong as soon as the endpoint answers in more than one small write: its Nagle's
+ * algorithm waits for our ACK, and that for its timer of 40 ms. So an answer that has not ended with the
+ * batch in which it began brings the normal way back.
  */
 export class Acks {
   readonly #libc: Libc
@@ -69,8 +73,8 @@ export class Acks {
   }
 
   /**
-   * Call before connect(). Only for a connection that a client waits for: until its ACK has come the endpoint has not
-   * accepted it, and does not see it at all if it stops listening meanwhile.
+   * Call before connect(). Only for a connection that a client waits for: until its ACK has come the endpoint
+   * has not accepted it, and does not see it at all if it stops listening meanwhile.
    */
   dials(wire: Acknowledging, group: string): void {
     let habits = this.#habits.get(group)

@@ -4,14 +4,17 @@ import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 
 /**
- * What one read fills: 48 KiB. With 64 KiB the kernel's loopback needs twice the CPU (nginx's too), with 16 KiB the
- * system calls show.
+ * What one read fills: 48 KiB. With 64 KiB the kernel's loopback needs twice the CPU (nginx's too), with 16
+ * KiB the system calls show.
  */
 export const blockSize = 48 * 1024
 /** Kept for reuse: 3 MiB a thread; more than that is left to the garbage collector. */
 const keepAtMost = 64
 
-/** Bytes in user space, by recv and send. Of pull() and push() as of Pipe's: one call each, bytes, 0 or a negative errno. */
+/**
+ * Bytes in user space, by recv and send. Of pull() and push() as of Pipe's: one call each, bytes, 0 or a
+ * negative errno.
+ */
 export class Memory {
   readonly kind = 'memory'
   readonly #libc: Libc

@@ -13,8 +13,9 @@ interface Timer {
 }
 
 /**
- * The plane's time: read once a batch, and one wheel of timers. While the thread is blocked in epoll_wait nothing of
- * libuv's fires, so every deadline of a session and of a relay is here, and the next one is the wait's timeout.
+ * The plane's time: read once a batch, and one wheel of timers. While the thread is blocked in epoll_wait
+ * nothing of libuv's fires, so every deadline of a session and of a relay is here, and the next one is the
+ * wait's timeout.
  */
 export class Clock {
   nowMs: number

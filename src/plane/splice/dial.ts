@@ -120,7 +120,8 @@ class Attempt implements Owner {
   }
 
   ready(wire: SpliceWire, events: number): void {
-    // A UNIX socket is connected when connect() returns, and EPOLLHUP is then its peer's end, which TCP tells as FIN.
+    // A UNIX socket is connected when connect() returns, and EPOLLHUP is then its peer's end, which TCP tells
+    // as FIN.
     const lost = wire.isUnix ? EPOLLERR : EPOLLERR | EPOLLHUP
     if ((events & lost) !== 0) {
       // An endpoint that sent bytes did answer: they are delivered before the reset that followed them.

@@ -20,7 +20,10 @@ const pauseMs = 100
 /** Not the connection's fault: the next one would fare no better. */
 const shortages: ReadonlySet<number> = new Set([EMFILE, ENFILE, ENOBUFS, ENOMEM])
 
-/** A listener that somebody else made may be MPTCP, which has no urgent data and, before Linux 5.16, fewer options. */
+/**
+ * A listener that somebody else made may be MPTCP, which has no urgent data and, before Linux 5.16, fewer
+ * options.
+ */
 const unknownOptions: ReadonlySet<number> = new Set([EOPNOTSUPP, ENOPROTOOPT])
 
 function inheritable(what: string, result: number): void {
@@ -44,8 +47,8 @@ export class Listener implements Listening, Watcher {
   readonly #hasRoom: () => boolean
   readonly #after: (ms: number, fire: () => void) => () => void
   /**
-   * How many are expected to wait: as long as there are not more, nobody has to be told EAGAIN, which costs as much as any
-   * accept4(). Doubles when that many were taken and the next batch brings more.
+   * How many are expected to wait: as long as there are not more, nobody has to be told EAGAIN, which costs
+   * as much as any accept4(). Doubles when that many were taken and the next batch brings more.
    */
   #expected = 1
   /** The poller's batch in which as many as expected were taken. */
@@ -123,7 +126,8 @@ export class Listener implements Listening, Watcher {
   close(queue: 'empty' | 'leave', closed?: () => void): void {
     if (queue === 'empty') this.#take(this.#backlog)
     this.#paused?.()
-    // Not left to close(): the socket lives on in main's descriptor, maybe in another process, and so would its events.
+    // Not left to close(): the socket lives on in main's descriptor, maybe in another process, and so would
+    // its events.
     this.#shared.poller.mute(this.#fd, this)
     this.#shared.libc.close(this.#fd)
     closed?.()

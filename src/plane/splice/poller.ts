@@ -10,31 +10,41 @@ import type { Clock } from './clock.ts'
 export interface Watcher {
   /** Where it is in the poller's table; -1: nowhere. Only the poller writes it. */
   place: number
-  /** `events` are bits of EPOLLIN and so on. Each edge is told once: what it allows must be done, or remembered. */
+  /**
+   * `events` are bits of EPOLLIN and so on. Each edge is told once: what it allows must be done, or
+   * remembered.
+   */
   ready(events: number): void
 }
 
 /** Edges that every socket is registered for, once and for all: one epoll_ctl a connection. */
 const socketEvents = (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET) >>> 0
 /**
- * Level: a listener that stops accepting for a moment is told again. Not EPOLLEXCLUSIVE: of several threads or processes
- * that wait for one socket it wakes only one, and a connection would wait if that one was just about to stop accepting. It
- * was measured to save nothing (42,600 instead of 40,700 connections/s, 10.8 instead of 10.6 µs each).
+ * Level: a listener that stops accepting for a moment is told again. Not EPOLLEXCLUSIVE: of several threads
+ * or processes that wait for one socket it wakes only one, and a connection would wait if that one was just
+ * about to stop accepting. It was measured to save nothing (42,600 instead of 40,700 connections/s, 10.8
+ * instead of 10.6 µs each).
  */
 const listenerEvents = EPOLLIN
 /** What a batch may hold: 60 events a turn were the most under full load. */
 const batchEvents = 256
 /**
- * A turn returns to the event loop after so many batches or so long. Each return costs about 3 µs, and 20 where caches are
- * cold, as they are with one connection at a time; nobody waits for it, because main's messages end a turn by themselves.
+ * A turn returns to the event loop after so many batches or so long. Each return costs about 3 µs, and 20
+ * where caches are cold, as they are with one connection at a time; nobody waits for it, because main's
+ * messages end a turn by themselves.
  */
 const batchesATurn = 256
 const turnMs = 10
 /** Never blocked longer: a wake-up that was lost costs no more than this. */
 const longestWaitMs = 1_000
-/** So many full batches may come before a timer fires that is due: 80,000 events, a pause of many seconds under full load. */
+/**
+ * So many full batches may come before a timer fires that is due: 80,000 events, a pause of many seconds
+ * under full load.
+ */
 const fullBatches = 256
-/** A wait longer than asked for by more than this was followed by a pause, in which came what it did not see. */
+/**
+ * A wait longer than asked for by more than this was followed by a pause, in which came what it did not see.
+ */
 const pauseMs = 10
 /** The index of the eventfd; sockets begin above it. */
 const wakePlace = 0
@@ -43,7 +53,8 @@ const nothing = (): void => {}
 
 /**
  * Edge-triggered epoll, one turn a macrotask, so that messages go on between turns. A descriptor may be
- * closed, and its number used again, within one batch: an event is for a place in a generation, not for a number.
+ * closed, and its number used again, within one batch: an event is for a place in a generation, not for a
+ * number.
  */
 export class Poller {
   readonly wakeFd: Fd
@@ -85,7 +96,10 @@ export class Poller {
     this.#running = false
   }
 
-  /** Tells `watcher` of a socket's edges, beginning with what is there now. A negative errno when the kernel refuses. */
+  /**
+   * Tells `watcher` of a socket's edges, beginning with what is there now. A negative errno when the kernel
+   * refuses.
+   */
   watch(fd: Fd, watcher: Watcher): number {
     return this.#add(fd, watcher, socketEvents)
   }
@@ -115,7 +129,10 @@ export class Poller {
     this.#libc.epollDelete(this.#epoll, fd)
   }
 
-  /** Calls `work` when all events of this batch have been told, or those of the next: never before this returns. */
+  /**
+   * Calls `work` when all events of this batch have been told, or those of the next: never before this
+   * returns.
+   */
   later(work: () => void): void {
     this.#later[this.#waiting++] = work
   }
@@ -135,7 +152,8 @@ export class Poller {
     if (!this.#running) return
     setImmediate(this.#turn) // first, so that a throw below does not end the turning
     const untilMs = this.#clock.read() + turnMs
-    // Every batch may block: nothing of a connection waits for libuv or for a promise, and main's messages wake us.
+    // Every batch may block: nothing of a connection waits for libuv or for a promise, and main's messages
+    // wake us.
     for (let batch = 0; batch < batchesATurn; batch++) {
       const woken = this.#batch()
       if (woken || this.#clock.nowMs >= untilMs) return

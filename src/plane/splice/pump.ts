@@ -20,7 +20,9 @@ export interface PumpOwner {
   held(delta: number): void
   /** The source's FIN was read, or is known to follow what was read. */
   sourceEnded(pump: Pump): void
-  /** A call on `wire` failed with this negative errno. Of the source: all that it sent before has been read. */
+  /**
+   * A call on `wire` failed with this negative errno. Of the source: all that it sent before has been read.
+   */
   failed(wire: SpliceWire, errno: number): void
   /** FIN was sent, or nothing can be sent any more, and the source has ended. */
   over(pump: Pump): void
@@ -40,17 +42,18 @@ export interface PumpShared extends Shared {
 }
 
 /**
- * Where bytes are between pull and push. A call on memory that moves less than it could has met the end of what there is, or
- * of the room for it; a pipe counts in segments, and only EAGAIN tells.
+ * Where bytes are between pull and push. A call on memory that moves less than it could has met the end of
+ * what there is, or of the room for it; a pipe counts in segments, and only EAGAIN tells.
  */
 type Store = Memory | Pipe
 
 /**
  * One direction, pull from `from`, push to `to`.
  *
- * Invariants: pull() begins only when nothing is held, neither in the block nor in the pipe. FIN is sent only when nothing
- * is held. After `discard` nothing is pushed any more, and what is pulled is dropped. A source that is cut has no FIN: what
- * it sent before is pushed, and then nothing more happens. No allocation per chunk.
+ * Invariants: pull() begins only when nothing is held, neither in the block nor in the pipe. FIN is sent only
+ * when nothing is held. After `discard` nothing is pushed any more, and what is pulled is dropped. A source
+ * that is cut has no FIN: what it sent before is pushed, and then nothing more happens. No allocation per
+ * chunk.
  */
 export class Pump {
   readonly from: SpliceWire
@@ -167,8 +170,8 @@ export class Pump {
     }
     if (count <= 0) return this.#nothing(count)
     const short = store.kind === 'memory' && count < room
-    // FIN is here and the read was short: these were the last bytes, and the FIN goes out with them. Only a FIN that came
-    // without an error is one: a reset makes the same edge.
+    // FIN is here and the read was short: these were the last bytes, and the FIN goes out with them. Only a
+    // FIN that came without an error is one: a reset makes the same edge.
     const last = short && from.finSeen && !from.urgent
     this.#measure(count >= bulkRead)
     if (from.acks === 'delayed') acks.answered(from)
@@ -235,7 +238,9 @@ export class Pump {
     this.#owner.failed(this.from, errno)
   }
 
-  /** Until nothing is left in `store` or the target takes no more. A failure is the owner's, who breaks off. */
+  /**
+   * Until nothing is left in `store` or the target takes no more. A failure is the owner's, who breaks off.
+   */
   #push(store: Store, flags: number): 'empty' | 'full' | 'failed' {
     const { to } = this
     while (store.size > 0) {

@@ -66,7 +66,10 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     if (this.#lost !== null) this.#settle()
   }
 
-  /** What a wire has sent goes one way, what it can take comes the other: mostly only one of them has anything to do. */
+  /**
+   * What a wire has sent goes one way, what it can take comes the other: mostly only one of them has anything
+   * to do.
+   */
   #runBoth(): void {
     if (this.#up.hasWork) this.#up.run()
     if (!this.#over && this.#down.hasWork) this.#down.run()
@@ -138,9 +141,9 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   }
 
   /**
-   * This peer is gone: it takes nothing more. What it sent before, its FIN included if there was one (EPIPE: it came before
-   * the reset), goes on to the other one, and when that has acknowledged all of it, it is told by RST. Both gone: nobody is
-   * left to tell. Our own trouble ends everything at once.
+   * This peer is gone: it takes nothing more. What it sent before, its FIN included if there was one (EPIPE:
+   * it came before the reset), goes on to the other one, and when that has acknowledged all of it, it is told
+   * by RST. Both gone: nobody is left to tell. Our own trouble ends everything at once.
    */
   failed(wire: SpliceWire, errno: number): void {
     if (this.#over) return
@@ -218,7 +221,10 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     return side === 'upstream' ? this.#up : this.#down
   }
 
-  /** Reads first: what came before the error is there, and read to its end it tells of the error, or of the FIN before it. */
+  /**
+   * Reads first: what came before the error is there, and read to its end it tells of the error, or of the
+   * FIN before it.
+   */
   #broken(wire: SpliceWire): void {
     const from = wire === this.#up.from ? this.#up : this.#down
     from.run()
@@ -264,8 +270,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   }
 
   /**
-   * Ends the relay, once. The sockets are closed when the batch is over, if they are not before: two close() with their
-   * FIN take some 30 µs, in which others of the batch would wait for their first bytes.
+   * Ends the relay, once. The sockets are closed when the batch is over, if they are not before: two close()
+   * with their FIN take some 30 µs, in which others of the batch would wait for their first bytes.
    */
   #close(verdict: Verdict): void {
     if (this.#over) return

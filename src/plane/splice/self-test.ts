@@ -9,8 +9,9 @@ const looks = 1_000
 const loopback = { family: 4, bytes: Uint8Array.of(127, 0, 0, 1), port: 0 } as const
 
 /**
- * Sends bytes through every call that this plane lives on, over a loopback pair: sockets, a pipe and splice(2). Null when
- * they arrive; otherwise what did not work (a seccomp filter, a sandboxed kernel). Blocks for less than a millisecond.
+ * Sends bytes through every call that this plane lives on, over a loopback pair: sockets, a pipe and
+ * splice(2). Null when they arrive; otherwise what did not work (a seccomp filter, a sandboxed kernel).
+ * Blocks for less than a millisecond.
  */
 export function selfTest(libc: Libc): string | null {
   const open: Fd[] = []

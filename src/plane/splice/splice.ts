@@ -24,7 +24,10 @@ export interface SplicePlaneOptions {
   readonly pipesChanged: (used: number, idle: number) => void
 }
 
-/** The plane over epoll, recv/send and splice(2): Linux only. One per thread, which it blocks while nothing happens. */
+/**
+ * The plane over epoll, recv/send and splice(2): Linux only. One per thread, which it blocks while nothing
+ * happens.
+ */
 export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire> {
   const { libc, now: source, pipeBudgetBytes, pipesOnLoopback, pipesChanged } = options
   const clock = new Clock(source)

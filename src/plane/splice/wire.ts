@@ -42,7 +42,9 @@ export interface Owner {
   ready(wire: SpliceWire, events: number): void
 }
 
-/** Fits one segment of any network: of a longer message the last segment would wait for the first one's ACK. */
+/**
+ * Fits one segment of any network: of a longer message the last segment would wait for the first one's ACK.
+ */
 const firstMessage = 512
 
 interface Peeker {
@@ -51,8 +53,8 @@ interface Peeker {
 }
 
 /**
- * One socket. Edges are remembered in flags until what they allow is done. Owns no buffer: what it has not been asked
- * for stays in the kernel.
+ * One socket. Edges are remembered in flags until what they allow is done. Owns no buffer: what it has not
+ * been asked for stays in the kernel.
  */
 export class SpliceWire implements Wire, Watcher, Acknowledging {
   place = -1
@@ -63,13 +65,18 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   readable = false
   /** The kernel may take bytes. */
   writable = false
-  /** The peer has ended or is gone: what is in the kernel now is all there is, and no edge will tell of more. */
+  /**
+   * The peer has ended or is gone: what is in the kernel now is all there is, and no edge will tell of more.
+   */
   finArrived = false
-  /** FIN was told of before any error: a reset after it is not how this peer ended (in LAST_ACK it is ECONNRESET). */
+  /**
+   * FIN was told of before any error: a reset after it is not how this peer ended (in LAST_ACK it is
+   * ECONNRESET).
+   */
   finSeen = false
   /**
-   * A positive errno: the peer is gone, and a call has taken the socket's error. What the peer sent before can still be read,
-   * and recv() says 0 behind it, which is no FIN then.
+   * A positive errno: the peer is gone, and a call has taken the socket's error. What the peer sent before
+   * can still be read, and recv() says 0 behind it, which is no FIN then.
    */
   error = 0
   /** Urgent data splits reads: a short one does not mean that there is no more. */
@@ -140,9 +147,9 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   }
 
   /**
-   * A dial to a dead port of this host whose number the kernel happens to choose as the local one meets itself (TCP's
-   * simultaneous open): nobody is there, and the port would be taken from the gateway that comes back. Most ports it never
-   * chooses, which saves a system call.
+   * A dial to a dead port of this host whose number the kernel happens to choose as the local one meets
+   * itself (TCP's simultaneous open): nobody is there, and the port would be taken from the gateway that
+   * comes back. Most ports it never chooses, which saves a system call.
    */
   isItself(): boolean {
     if (!this.loopback || !this.#shared.chosenPorts.has(this.remote.port)) return false
@@ -202,8 +209,9 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   }
 
   /**
-   * `count` bytes are about to be sent. TCP_NODELAY waits until it matters: Nagle's algorithm holds nothing back while all
-   * before is acknowledged, so a small first message goes at once, and most connections send one.
+   * `count` bytes are about to be sent. TCP_NODELAY waits until it matters: Nagle's algorithm holds nothing
+   * back while all before is acknowledged, so a small first message goes at once, and most connections send
+   * one.
    */
   sends(count: number): void {
     if (!this.#noDelay && (this.sent || count > firstMessage)) {
@@ -237,7 +245,10 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     return this.error === 0 || this.error === -EPIPE || this.finSeen
   }
 
-  /** Bytes wait to be read, whatever has become of the peer since. Takes no error unless there are none: then a negative errno. */
+  /**
+   * Bytes wait to be read, whatever has become of the peer since. Takes no error unless there are none: then
+   * a negative errno.
+   */
   waiting(): number {
     const { libc, scratch } = this.#shared
     return libc.recv(this.fd, scratch, 0, 1, MSG_PEEK)
@@ -266,7 +277,8 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     if (this.#peeker !== peeker || this.fd.n === -1) return
     const { libc, scratch } = this.#shared
     const count = Math.max(0, libc.recv(this.fd, scratch, 0, maxPeekBytes, MSG_PEEK))
-    // MSG_PEEK does not tell the end while there are bytes; with FIN here and the buffer not full, these are the last.
+    // MSG_PEEK does not tell the end while there are bytes; with FIN here and the buffer not full, these are
+    // the last.
     const ended = this.finArrived && count < maxPeekBytes
     if (count < peeker.least && !ended) {
       this.#expect(peeker.least)
