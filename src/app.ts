@@ -18,7 +18,7 @@ import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
 import { PerSourceTable } from './core/per-source.ts'
 
-import { type Bearing, liveness, readiness, type Verdict } from './core/readiness.ts'
+import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
 import { durationText } from './core/wording.ts'
@@ -126,7 +126,7 @@ export class App implements AdminSource, AdminActions {
       after,
       nowMs,
       changed: () => this.#publication.publish(),
-      letGo: (slots, parting) => this.#dataPlane.letGo(slots, parting, this.#config.drain),
+      applyParting: (slots, parting) => this.#dataPlane.applyParting(slots, parting, this.#config.drain),
       revived: (pool) => this.#dataPlane.revived(pool),
       hostAddresses,
       holdAck: holdAckBy(this.#libc),
@@ -293,11 +293,11 @@ export class App implements AdminSource, AdminActions {
     return this.#config.admin.hosts
   }
 
-  live(): Verdict {
+  live(): Readiness {
     return liveness(this.#threads.status())
   }
 
-  ready(): Verdict {
+  ready(): Readiness {
     const { readyRequires } = this.#config.admin
     return readiness(this.#bearing(), readyRequires, (pool) => this.#endpoints.registry.usable(pool))
   }

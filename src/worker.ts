@@ -3,7 +3,7 @@ import { BoundSocket } from 'node:net'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
-import type { FromWorker, ToWorker, WorkerBirth } from './core/message.ts'
+import type { FromWorker, ToWorker, WorkerStart } from './core/message.ts'
 import { PerSourceTable } from './core/per-source.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
 import { IPPROTO_TCP, SO_ERROR, SO_OOBINLINE, SOL_SOCKET, TCP_NOTSENT_LOWAT } from './linux/constants.ts'
@@ -34,7 +34,7 @@ const settledMs = 500
 const lastReportsMs = 10
 
 /** A data-plane thread: owns accept, serve and relay of its share of the connections. */
-async function start(port: MessagePort, birth: WorkerBirth): Promise<void> {
+async function start(port: MessagePort, birth: WorkerStart): Promise<void> {
   const loaded = loadLibc(new Uint8Array(birth.openDescriptors))
   if (birth.plane === 'net') {
     const { createNetPlane } = await import('./plane/net/net.ts')
@@ -73,7 +73,7 @@ function netCalls(libc: Libc): NetPlaneOptions {
   }
 }
 
-function run<W extends Wire>(port: MessagePort, birth: WorkerBirth, plane: Plane<W>): void {
+function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane<W>): void {
   const tell = (message: FromWorker): void => port.postMessage(message)
   const tally = new Tally(birth.workers, birth.rows)
   const row = tally.row(birth.index)

@@ -4,7 +4,7 @@ import { type AdminListener, TcpListener, UnixListener } from './listener.ts'
 import { AdminServer } from './server.ts'
 import type { AdminActions, AdminSource } from './source.ts'
 
-export type { AdminActions, AdminSource, Answer, EndpointAction, Verdict } from './source.ts'
+export type { AdminActions, AdminSource, Answer, EndpointAction, Readiness } from './source.ts'
 
 /** Between two attempts to reopen a listener. */
 const reopenMs = 1_000

@@ -3,7 +3,7 @@ import { readConnectionQuery } from './connection-query.ts'
 
 import { isMeantForUs } from './host-header.ts'
 import type { AdminPages } from './pages.ts'
-import type { AdminActions, AdminSource, Answer, Verdict } from './source.ts'
+import type { AdminActions, AdminSource, Answer, Readiness } from './source.ts'
 
 export interface Reply {
   readonly status: number
@@ -174,7 +174,7 @@ function decoded(part: string | undefined): string | undefined {
   }
 }
 
-function verdict({ ok, reasons }: Verdict): Reply {
+function verdict({ ok, reasons }: Readiness): Reply {
   return {
     status: ok ? 200 : 503,
     contentType: text,

@@ -1,17 +1,17 @@
 import type { ConnectionFilter } from '../core/connection.ts'
 import type { LogLevel } from '../core/log.ts'
 
-import type { Verdict } from '../core/readiness.ts'
+import type { Readiness } from '../core/readiness.ts'
 import type { Status } from '../core/status.ts'
 
-export type { Verdict } from '../core/readiness.ts'
+export type { Readiness } from '../core/readiness.ts'
 
 /** What the admin pages show. */
 export interface AdminSource {
   /** The main loop runs (or nobody would ask) and every worker shows signs of life. */
-  live(): Verdict
+  live(): Readiness
   /** New connections are welcome: core/readiness.ts. */
-  ready(): Verdict
+  ready(): Readiness
   status(): Status
   config(): ConfigInUse
   /** Names, in lower case, by which the page on TCP may be asked beside addresses and `localhost`. */

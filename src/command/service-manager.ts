@@ -1,11 +1,11 @@
-import type { Verdict } from '../admin/source.ts'
+import type { Readiness } from '../admin/source.ts'
 import type { Status } from '../core/status.ts'
 import type { Notify } from '../linux/notify.ts'
 
 /** What of an App a service manager hears of. */
 export interface Supervised {
   status(): Status
-  live(): Verdict
+  live(): Readiness
 }
 
 export interface ServiceManagerOptions {

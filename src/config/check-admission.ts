@@ -4,7 +4,7 @@ import type { ListenerConfig } from './config.ts'
 import { type Subject, shown, shownName } from './findings.ts'
 import { type Finding, findingAt } from './issue.ts'
 import { suggest } from './suggest.ts'
-import { type Found, find, type Path, pathText } from './tree.ts'
+import { find, type Path, type Place, pathText } from './tree.ts'
 
 /** Rules of who may connect and where by name, that look at more than one field. */
 export function checkAdmission({ draft, tree, written }: Subject): Finding[] {
@@ -95,11 +95,11 @@ function unreachableFinding(
 }
 
 /** A list of one may be written as its item. */
-function nameAt(list: Found, tree: Subject['tree'], path: Path): Found {
+function nameAt(list: Place, tree: Subject['tree'], path: Path): Place {
   return list.tree.kind === 'scalar' ? list : find(tree, path)
 }
 
-function withoutRoutes({ routes }: ListenerConfig, found: Found, at: Path): Finding[] {
+function withoutRoutes({ routes }: ListenerConfig, found: Place, at: Path): Finding[] {
   if (routes.length > 0 || found.path.length < at.length + 1) return []
   const hint = 'it is the time for what routes look at'
   return [findingAt(found, `${pathText(found.path)} has no effect: there are no \`routes\``, hint)]

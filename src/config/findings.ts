@@ -1,7 +1,7 @@
 import type { Draft, ListenerDraft } from './draft.ts'
 import type { Finding } from './issue.ts'
 import { findingAt } from './issue.ts'
-import { type Found, find, type Path, type Tree } from './tree.ts'
+import { find, type Path, type Place, type Tree } from './tree.ts'
 
 /** What checks look at. */
 export interface Subject {
@@ -21,7 +21,7 @@ export function listenerFinding(tree: Tree, { at }: ListenerDraft, message: stri
 }
 
 /** The text of a value for a message: as configured, or `${NAME}` where it comes from a variable. */
-export function shown({ tree }: Found): string {
+export function shown({ tree }: Place): string {
   if (tree.kind !== 'scalar') return ''
   return tree.references.length === 0 ? String(tree.value) : tree.references.join('')
 }

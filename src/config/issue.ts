@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Span } from './source.ts'
 import { suggest } from './suggest.ts'
-import { type Found, find, type Path, pathText, type Tree } from './tree.ts'
+import { find, type Path, type Place, pathText, type Tree } from './tree.ts'
 
 /** What is wrong with a part of the configuration. */
 export interface Finding {
@@ -51,7 +51,7 @@ export function explain(root: Tree, issues: readonly z.core.$ZodIssue[]): Explai
  * A finding at a list item or value. Where the value came from a variable the hint is replaced, because it
  * might quote the value.
  */
-export function findingAt(found: Found, message: string, hint: string | null): Finding {
+export function findingAt(found: Place, message: string, hint: string | null): Finding {
   const { tree } = found
   if (tree.kind !== 'scalar' || tree.references.length === 0) return { span: tree.span, message, hint }
   const references = tree.references.map((reference) => `\`${reference}\``).join(' and ')
@@ -132,7 +132,7 @@ function phrase(issue: z.core.$ZodIssue): { message: string; hint: string | null
 }
 
 /** To YAML `{80:127.0.0.1:9080}` is a key without a value. */
-function missingSpace(found: Found, key: string): string | null {
+function missingSpace(found: Place, key: string): string | null {
   const match = /^([^:]+):(.+)$/.exec(key)
   const empty = found.tree.kind === 'scalar' && found.tree.value === null
   return match !== null && empty ? `write a space after the colon: ${match[1]}: ${match[2]}` : null

@@ -56,7 +56,7 @@ export function plain(tree: Tree): unknown {
 }
 
 /** The part at `path`, or the last one on the way to it. */
-export interface Found {
+export interface Place {
   readonly tree: Tree
   readonly path: Path
   /** Of the part's key; null: it has none (list items, the top). */
@@ -64,8 +64,8 @@ export interface Found {
 }
 
 /** Follows `path` as far as it leads. */
-export function find(root: Tree, path: Path): Found {
-  let found: Found = { tree: root, path: [], key: null }
+export function find(root: Tree, path: Path): Place {
+  let found: Place = { tree: root, path: [], key: null }
   for (const [depth, step] of path.entries()) {
     const next = child(found.tree, step)
     if (next === undefined) return found
@@ -132,7 +132,7 @@ function without(tree: Tree, gone: ReadonlySet<string>, at: Path): Tree {
   }
 }
 
-function child(tree: Tree, step: string | number): Pick<Found, 'tree' | 'key'> | undefined {
+function child(tree: Tree, step: string | number): Pick<Place, 'tree' | 'key'> | undefined {
   if (tree.kind === 'list' && typeof step === 'number') {
     const item = tree.items[step]
     return item && { tree: item, key: null }

@@ -12,7 +12,7 @@ import { Rest } from '../discovery/rest.ts'
 import { LoopGuard } from '../discovery/self-forward.ts'
 import type { Prober } from '../probe/prober.ts'
 import type { HoldAck } from '../probe/tcp.ts'
-import type { LetGo } from './registry/parting.ts'
+import type { ApplyParting } from './registry/parting.ts'
 import { Registry, type RegistryDeps } from './registry/registry.ts'
 
 /**
@@ -37,7 +37,7 @@ export interface EndpointsDeps {
   readonly nowMs: () => number
   /** The endpoints of a pool have changed without a new configuration. */
   readonly changed: () => void
-  readonly letGo: LetGo
+  readonly applyParting: ApplyParting
   /** A pool that had no usable endpoint has one. */
   readonly revived: (pool: string) => void
   /** Addresses that this host has now. */
@@ -60,7 +60,7 @@ export class Endpoints {
   #prober: { readonly prober: Prober; readonly retarget: () => void } | null = null
 
   constructor(deps: EndpointsDeps) {
-    const { tally, log, after, nowMs, letGo, revived } = deps
+    const { tally, log, after, nowMs, applyParting, revived } = deps
     this.#news = new Rest(() => {
       this.#refresh()
       deps.changed()
@@ -70,7 +70,17 @@ export class Endpoints {
     this.#deps = deps
     this.#loops = new LoopGuard(deps.hostAddresses, log)
     const doubt: RegistryDeps['doubt'] = (pool, endpoint) => this.#prober?.prober.hurry(pool, endpoint)
-    this.registry = new Registry({ tally, log, nowMs, random, after, letGo, revived, doubt, room: changed })
+    this.registry = new Registry({
+      tally,
+      log,
+      nowMs,
+      random,
+      after,
+      applyParting,
+      revived,
+      doubt,
+      room: changed,
+    })
     const lookup = systemLookup({ after, nowMs })
     this.#names = new Names({ lookup, log, after, nowMs, random, changed })
     this.#discovered = new Discovered(openSource, { log, after, nowMs, random, changed })

@@ -86,7 +86,7 @@ export const planeNames = ['net', 'splice'] as const
 export type PlaneName = (typeof planeNames)[number]
 
 /** What a worker is started with. */
-export interface WorkerBirth {
+export interface WorkerStart {
   /** 1 to `workers`: its row. */
   readonly index: number
   readonly workers: number

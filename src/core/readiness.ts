@@ -1,6 +1,6 @@
 import type { Status, WorkerStatus } from './status.ts'
 
-export interface Verdict {
+export interface Readiness {
   readonly ok: boolean
   /** One line each: why not; or, when ok, what is worth knowing nevertheless. */
   readonly reasons: readonly string[]
@@ -20,7 +20,7 @@ export const hungMs = 5_000
 const deadMs = 10_000
 
 /** Whether every worker shows signs of life. The main loop needs no check: it is running this code. */
-export function liveness(workers: readonly WorkerStatus[]): Verdict {
+export function liveness(workers: readonly WorkerStatus[]): Readiness {
   const reasons = workers.filter(({ heartbeatAgeMs }) => heartbeatAgeMs >= deadMs).map(silence)
   return { ok: reasons.length === 0, reasons }
 }
@@ -34,7 +34,7 @@ export function readiness(
   status: Bearing,
   required: readonly string[],
   usable: (pool: string) => number,
-): Verdict {
+): Readiness {
   const { state, workers, listeners, connections } = status
   const full = listeners.filter((listener) => listener.full === 'listener-limit')
   const atLimit = listeners.some((listener) => listener.full === 'limit')

@@ -1,5 +1,5 @@
-/** The share of a second's connections that may be dialed once more, as in Envoy's retry budget. */
-const share = 0.2
+/** The part of a second's connections that may be dialed once more, as in Envoy's retry budget. */
+const retryFraction = 0.2
 /** The minimum where there is little traffic, also as in Envoy. */
 const least = 3
 
@@ -21,7 +21,7 @@ export class RetryBudget {
 
   /** True: one more dial may begin; end() it. */
   take(nowMs: number): boolean {
-    const most = Math.max(least, share * this.#connections.count(nowMs))
+    const most = Math.max(least, retryFraction * this.#connections.count(nowMs))
     if (Math.max(this.#underWay, this.#retries.count(nowMs)) + 1 > most) return false
     this.#retries.add(nowMs)
     this.#underWay++

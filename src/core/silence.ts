@@ -8,7 +8,7 @@
  */
 
 /** How endpoints answer, over all workers. Times are of one clock, in milliseconds. */
-export interface Answers {
+export interface FirstBytes {
   /** First bytes whose wait was measured. */
   readonly count: number
   /** The usual wait for a first byte; 0: not known. */
@@ -66,7 +66,12 @@ export function smoothedOvertaken(before: number, count: number, answers: number
 }
 
 /** Whether an endpoint is silent. `others`: of the same pool, this one not among them. */
-export function isSilent(own: Answers, overdue: Overdue, others: Iterable<Answers>, nowMs: number): boolean {
+export function isSilent(
+  own: FirstBytes,
+  overdue: Overdue,
+  others: Iterable<FirstBytes>,
+  nowMs: number,
+): boolean {
   if (own.count < leastAnswers || overdue.count < leastOverdue + usualMultiple * own.overtaken) return false
   // It has answered since they began to wait, if only a connection that had asked before them.
   if (own.answeredMs >= overdue.sinceMs) return false

@@ -5,7 +5,7 @@ import { durationText, someOf } from '../core/wording.ts'
 import type { LookedUp, Lookup } from './dns/name-lookup.ts'
 
 /** What is known of a name. */
-export type Answer =
+export type HostAnswer =
   /** Never had an address. `reason` completes "the name …". */
   | { readonly kind: 'none'; readonly sinceMs: number; readonly reason: string }
   /**
@@ -40,7 +40,7 @@ export class HostLookup {
   readonly #host: string
   readonly #deps: HostLookupDeps
   #use: Use
-  #answer: Answer
+  #answer: HostAnswer
   /** The reason that was logged last; null while the name resolves. */
   #failing: string | null = null
   #cancel: () => void = () => {}
@@ -56,7 +56,7 @@ export class HostLookup {
     this.first = this.#round()
   }
 
-  get answer(): Answer {
+  get answer(): HostAnswer {
     return this.#answer
   }
 

@@ -39,12 +39,12 @@ export interface Timed {
 }
 
 /** How a relay ends that does not end by itself. */
-export type Verdict = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'closed'>
+export type RelayFailure = Pick<RelayEnd, 'kind' | 'side' | 'code' | 'closed'>
 
 /** What its deadlines do to a relay. */
 export interface Swept extends Timed {
   /** Ends both sides with RST. */
-  fail(verdict: Verdict): void
+  fail(verdict: RelayFailure): void
   /** It has lived for so long that it gets keepalive. */
   keepAlive(options: RelayTimeouts['keepalive']): void
 }
@@ -200,7 +200,7 @@ function culprit(relay: Timed): RelaySide {
   return upstream ? 'upstream' : 'downstream'
 }
 
-function verdictOf({ kind, side, vanished }: Expiry): Verdict {
+function verdictOf({ kind, side, vanished }: Expiry): RelayFailure {
   return {
     kind,
     side,

@@ -1,6 +1,6 @@
 import { type Member, Roster } from '../core/roster.ts'
 import type { Sign } from '../core/sign.ts'
-import { type Answers, isSilent, patienceMs, smoothed, smoothedOvertaken } from '../core/silence.ts'
+import { type FirstBytes, isSilent, patienceMs, smoothed, smoothedOvertaken } from '../core/silence.ts'
 import type { PoolSnapshot } from '../core/snapshot.ts'
 import { add, endpointCell, endpointField, type Tally } from '../core/tally.ts'
 import type { Cancel } from '../plane/plane.ts'
@@ -142,7 +142,7 @@ export class Waiting {
 
   #look(nowMs: number): void {
     const late = new Map<number, Late>()
-    const answers = new Map<number, Answers>()
+    const answers = new Map<number, FirstBytes>()
     this.#waiters.visit((waiter) => {
       const { slot, sinceMs } = waiter
       const waitedMs = nowMs - sinceMs
@@ -201,7 +201,7 @@ export class Waiting {
     this.#overdue = overdue
   }
 
-  #judge(slot: number, own: Answers, { latestMs, oldestMs }: Late, nowMs: number): void {
+  #judge(slot: number, own: FirstBytes, { latestMs, oldestMs }: Late, nowMs: number): void {
     const { tally, sign } = this.#context
     const pool = this.#pools.get(slot)
     if (pool === undefined || tally.silent(slot)) return
@@ -218,7 +218,7 @@ export class Waiting {
 }
 
 /** Over all workers: what is counted is added up, of the rest the largest or the latest. */
-function answersOf(tally: Tally, slot: number): Answers {
+function answersOf(tally: Tally, slot: number): FirstBytes {
   const cells = endpointCell(slot)
   const all = { count: 0, usualMs: 0, askedMs: 0, tookMs: 0, answeredMs: 0, overtaken: 0 }
   for (let index = 0; index <= tally.workers; index++) {

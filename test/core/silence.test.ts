@@ -1,6 +1,6 @@
 import test from 'ava'
 import {
-  type Answers,
+  type FirstBytes,
   isSilent,
   type Overdue,
   patienceMs,
@@ -11,7 +11,7 @@ import {
 const nowMs = 10_000
 
 /** An endpoint that used to answer after 4 ms, and has not since 9,000. */
-const frozen: Answers = {
+const frozen: FirstBytes = {
   count: 500,
   usualMs: 4,
   askedMs: 8_996,
@@ -20,15 +20,15 @@ const frozen: Answers = {
   overtaken: 0,
 }
 /** One that answers now, in 4 ms. */
-const well: Answers = { ...frozen, askedMs: 9_994, answeredMs: 9_998 }
+const well: FirstBytes = { ...frozen, askedMs: 9_994, answeredMs: 9_998 }
 const three: Overdue = { count: 3, sinceMs: 9_890 }
 
 const cases: readonly {
   readonly claim: string
   readonly silent: boolean
-  readonly own?: Partial<Answers>
+  readonly own?: Partial<FirstBytes>
   readonly overdue?: Partial<Overdue>
-  readonly others?: readonly Partial<Answers>[]
+  readonly others?: readonly Partial<FirstBytes>[]
 }[] = [
   { claim: 'three who wait, while another endpoint answers who came later', silent: true },
   { claim: 'one or two are slow questions', silent: false, overdue: { count: 2 } },

@@ -301,7 +301,7 @@ test.serial(
       ...common,
       tally,
       log: new RecordedLog(),
-      letGo() {},
+      applyParting() {},
       revived() {},
       doubt() {},
     })

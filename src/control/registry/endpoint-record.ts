@@ -33,7 +33,7 @@ export interface EndpointRecord {
   /** stateOf() at the last change, and the time of that change. */
   state: ReturnType<typeof stateOf>
   sinceMs: number
-  answers: Answers
+  answers: ProbeTimes
   /** It is down, and not for a fault of the probe: `onDown` may act. */
   condemned: boolean
   parting: Parting
@@ -52,7 +52,7 @@ export type Presence =
   | { readonly kind: 'departed'; readonly sinceMs: number; readonly goneIn: number | null }
 
 /** Times of its probes' answers. */
-export interface Answers {
+export interface ProbeTimes {
   /** When the latest probe with a good answer began. */
   readonly goodMs: number
   /**
@@ -62,7 +62,7 @@ export interface Answers {
   readonly badSinceMs: number | null
 }
 
-export const noAnswers: Answers = { goodMs: Number.NEGATIVE_INFINITY, badSinceMs: null }
+export const noAnswers: ProbeTimes = { goodMs: Number.NEGATIVE_INFINITY, badSinceMs: null }
 
 /** What happens to the established connections of an endpoint. */
 export type Parting =

@@ -8,13 +8,13 @@ import type { Standing } from './standing.ts'
 export interface PartingDeps {
   readonly tally: Tally
   readonly log: Log
-  readonly letGo: LetGo
+  readonly applyParting: ApplyParting
 }
 
 /**
  * What happens to the connections of these endpoints from now on; takes the place of what was begun before.
  */
-export type LetGo = (slots: readonly number[], parting: Parting) => void
+export type ApplyParting = (slots: readonly number[], parting: Parting) => void
 
 /**
  * Decides again what happens to the connections of a pool's endpoints, and of those that `left` it, and
@@ -33,7 +33,7 @@ export function part(deps: PartingDeps, pool: PoolRecord, left: readonly Endpoin
     if (first === undefined) continue
     const records = [first, ...more]
     tell(deps, pool, records, first.parting)
-    deps.letGo(
+    deps.applyParting(
       records.map(({ slot }) => slot),
       first.parting,
     )

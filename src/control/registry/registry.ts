@@ -118,7 +118,7 @@ export class Registry {
       // Told last, so that what the next step mends is not announced as a panic first.
       if (old !== undefined) {
         pool.standing = old.standing
-        this.#welcome(pool, old)
+        this.#beginSlowStarts(pool, old)
       }
       this.#adapt(pool)
       const told = stand(pool)
@@ -331,7 +331,7 @@ export class Registry {
   }
 
   /** Begins the slow start of endpoints that joined a pool that was there before. */
-  #welcome(pool: PoolRecord, old: PoolRecord): void {
+  #beginSlowStarts(pool: PoolRecord, old: PoolRecord): void {
     const there = new Set(old.records)
     for (const record of pool.records) {
       if (there.has(record) || (healthWord(record) & outBits) !== 0) continue

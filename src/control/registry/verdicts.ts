@@ -1,7 +1,7 @@
 import { probed, type Verdict } from '../../core/health.ts'
 import { probedOutlier } from '../../core/outlier.ts'
 import type { Ejections } from './ejections.ts'
-import type { Answers, EndpointRecord } from './endpoint-record.ts'
+import type { EndpointRecord, ProbeTimes } from './endpoint-record.ts'
 import type { JudgeDeps } from './judge.ts'
 import { isCondemned, type PartingDeps, part } from './parting.ts'
 import type { PoolRecord } from './pool-record.ts'
@@ -23,7 +23,7 @@ export class Verdicts {
     this.#silences = silences
   }
 
-  /** Answers so far. Those of probes that this machine could not even begin are in neither number. */
+  /** ProbeTimes so far. Those of probes that this machine could not even begin are in neither number. */
   get counts(): { readonly success: number; readonly failure: number } {
     return { ...this.#counts }
   }
@@ -79,7 +79,7 @@ export class Verdicts {
   }
 }
 
-function answered(before: Answers, verdict: Verdict, nowMs: number): Answers {
+function answered(before: ProbeTimes, verdict: Verdict, nowMs: number): ProbeTimes {
   if (verdict.ok) return { goodMs: nowMs - verdict.ms, badSinceMs: null }
   return { ...before, badSinceMs: before.badSinceMs ?? nowMs }
 }

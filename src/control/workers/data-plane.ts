@@ -135,7 +135,7 @@ export class DataPlane {
   /**
    * Begins what a parting says of the connections to these endpoints, in the place of what was begun before.
    */
-  letGo(slots: readonly number[], parting: Parting, { windowMs, idleAfterMs }: DrainConfig): void {
+  applyParting(slots: readonly number[], parting: Parting, { windowMs, idleAfterMs }: DrainConfig): void {
     switch (parting.kind) {
       case 'keep':
         this.#threads.broadcast({ kind: 'keep', slots })

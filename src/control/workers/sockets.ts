@@ -85,7 +85,7 @@ export function lendDuplicates(
     address,
     descriptors,
     shared,
-    lend: (index) => share(descriptors, workers, index).map(duplicate),
+    lend: (index) => socketsOf(descriptors, workers, index).map(duplicate),
     close,
   }
 }
@@ -94,7 +94,7 @@ export function lendDuplicates(
  * The sockets that worker `index` of `workers` serves. Every socket is somebody's, because its queue is its
  * own, and every worker has one: fewer workers than sockets serve several, more workers share them.
  */
-export function share(descriptors: readonly number[], workers: number, index: number): readonly number[] {
+export function socketsOf(descriptors: readonly number[], workers: number, index: number): readonly number[] {
   const shared = descriptors[(index - 1) % descriptors.length]
   if (shared === undefined) throw new RangeError('a listener without a socket')
   return descriptors.length <= workers ? [shared] : descriptors.filter((_, i) => i % workers === index - 1)

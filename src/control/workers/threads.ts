@@ -4,7 +4,7 @@ import type { After } from '../../core/after.ts'
 import { CodedError } from '../../core/coded-error.ts'
 import type { ConnectionAnswer } from '../../core/connection.ts'
 import type { Log } from '../../core/log.ts'
-import type { FromWorker, PlaneName, RefusalSample, ToWorker, WorkerBirth } from '../../core/message.ts'
+import type { FromWorker, PlaneName, RefusalSample, ToWorker, WorkerStart } from '../../core/message.ts'
 import type { Attempt } from '../../core/outcome.ts'
 import type { Sign } from '../../core/sign.ts'
 import type { WorkerStatus } from '../../core/status.ts'
@@ -55,7 +55,7 @@ export interface WorkerNews {
 
 export interface ThreadsOptions {
   readonly tally: Tally
-  readonly birth: Omit<WorkerBirth, 'index' | 'workers' | 'rows' | 'openDescriptors'>
+  readonly birth: Omit<WorkerStart, 'index' | 'workers' | 'rows' | 'openDescriptors'>
   /** Descriptor numbers are below this. */
   readonly openFiles: number
   readonly host: Pick<Host, 'wake' | 'closeAbandoned'>
@@ -206,7 +206,7 @@ export class Threads extends EventEmitter<WorkerNews> {
 
   #spawn(thread: Thread): void {
     const { birth, tally, entry, nowMs } = this.#options
-    const workerData: WorkerBirth = {
+    const workerData: WorkerStart = {
       ...birth,
       workers: tally.workers,
       rows: tally.buffer,

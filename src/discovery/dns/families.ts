@@ -1,17 +1,17 @@
 import type { After } from '../../core/after.ts'
-import type { AddressRecord, Found, Query } from './query.ts'
+import type { AddressRecord, Queried, Query } from './query.ts'
 
 /** The records that hold addresses: IPv4 and IPv6. */
 export type Family = 'A' | 'AAAA'
 
 /** What was said of each family; null: it has not answered in time. */
-export type Told = Readonly<Record<Family, Found<AddressRecord> | null>>
+export type Told = Readonly<Record<Family, Queried<AddressRecord> | null>>
 
 /** When one family has answered, the other one has this long: some name servers never answer for AAAA. */
 export const graceMs = 500
 
 /** The answer of a name without records of a family. */
-const notAsked: Promise<Found<never>> = Promise.resolve({ kind: 'failed', code: 'ENODATA', reason: '' })
+const notAsked: Promise<Queried<never>> = Promise.resolve({ kind: 'failed', code: 'ENODATA', reason: '' })
 
 /**
  * Asks for the addresses of a name. A family that is not in `families` counts as one without records. Never
@@ -23,7 +23,7 @@ export async function askFamilies(
   families: readonly Family[],
   after: After,
 ): Promise<Told> {
-  const ask = (family: Family): Promise<Found<AddressRecord>> =>
+  const ask = (family: Family): Promise<Queried<AddressRecord>> =>
     families.includes(family) ? query.addresses(name, family) : notAsked
   const [a, aaaa] = [ask('A'), ask('AAAA')]
   const first = await Promise.race([a, aaaa])
@@ -41,7 +41,7 @@ export function isAbsent(code: string): boolean {
 }
 
 /** Why no family has addresses: a failure before an absence. null: one has some. */
-export function failureOf({ A, AAAA }: Told): Extract<Found<never>, { kind: 'failed' }> | null {
+export function failureOf({ A, AAAA }: Told): Extract<Queried<never>, { kind: 'failed' }> | null {
   const failed = [A, AAAA].flatMap((found) =>
     found?.kind === 'failed' && found.reason !== '' ? [found] : [],
   )

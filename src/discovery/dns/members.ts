@@ -3,7 +3,7 @@ import { formatAddress, socketAddress } from '../../core/address.ts'
 import type { After } from '../../core/after.ts'
 import type { FoundEndpoint } from '../source.ts'
 import { askFamilies, type Family, failureOf } from './families.ts'
-import type { AddressRecord, Found, Query, ServiceRecord } from './query.ts'
+import type { AddressRecord, Queried, Query, ServiceRecord } from './query.ts'
 import { type Share, sharesOf } from './srv-rank.ts'
 
 /** What name servers said in one round of questions. */
@@ -50,7 +50,7 @@ export async function membersOf(
 }
 
 async function targetsOf(
-  found: Found<ServiceRecord>,
+  found: Queried<ServiceRecord>,
   targetOf: (name: string) => Promise<Target>,
 ): Promise<Members> {
   if (found.kind === 'failed') return found

@@ -4,7 +4,7 @@ import type { After } from '../../core/after.ts'
 import { isNobody, type Special, specialOf } from '../../core/special-address.ts'
 import { askFamilies, failureOf, isAbsent, type Told } from './families.ts'
 import { type Hosts, hostKey, parseHosts } from './hosts-file.ts'
-import { type AddressRecord, type Found, type OpenQuery, openQuery, type Query } from './query.ts'
+import { type AddressRecord, type OpenQuery, openQuery, type Queried, type Query } from './query.ts'
 import { candidates, parseResolvConf, type ResolvConf } from './resolv-conf.ts'
 import { SystemFile } from './system-file.ts'
 
@@ -136,7 +136,7 @@ function fromHosts(listed: readonly string[]): LookedUp {
   return { kind: 'failed', reason: `the hosts file says ${listed.join(', ')}` }
 }
 
-type Outcome = Extract<LookedUp, { kind: 'found' }> | Extract<Found<AddressRecord>, { kind: 'failed' }>
+type Outcome = Extract<LookedUp, { kind: 'found' }> | Extract<Queried<AddressRecord>, { kind: 'failed' }>
 
 function outcomeOf(told: Told): Outcome {
   const failure = failureOf(told)
@@ -150,7 +150,7 @@ function outcomeOf(told: Told): Outcome {
   return { kind: 'found', addresses, silent: isSilent(told.A) ? 4 : isSilent(told.AAAA) ? 6 : null }
 }
 
-function isSilent(found: Found<AddressRecord> | null): boolean {
+function isSilent(found: Queried<AddressRecord> | null): boolean {
   return found === null || (found.kind === 'failed' && !isAbsent(found.code))
 }
 

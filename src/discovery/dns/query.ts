@@ -1,7 +1,7 @@
 import { promises as dns } from 'node:dns'
 import { errorCode, errorText } from '../../core/wording.ts'
 
-export type Found<T> =
+export type Queried<T> =
   /** At least one. */
   | { readonly kind: 'found'; readonly records: readonly T[] }
   /** `code`: of c-ares, ENODATA among them; `reason` in words. */
@@ -23,8 +23,8 @@ export interface ServiceRecord {
 
 /** Questions to name servers. Names are absolute; nothing here rejects. */
 export interface Query {
-  addresses(name: string, type: 'A' | 'AAAA'): Promise<Found<AddressRecord>>
-  services(name: string): Promise<Found<ServiceRecord>>
+  addresses(name: string, type: 'A' | 'AAAA'): Promise<Queried<AddressRecord>>
+  services(name: string): Promise<Queried<ServiceRecord>>
   /** Queries that are still open fail. */
   cancel(): void
 }
@@ -67,7 +67,7 @@ export const openQuery: OpenQuery = (servers, { timeoutMs, attempts } = usualPat
   }
 }
 
-async function found<T>(asking: Promise<readonly T[]>): Promise<Found<T>> {
+async function found<T>(asking: Promise<readonly T[]>): Promise<Queried<T>> {
   try {
     const records = await asking
     return records.length > 0 ? { kind: 'found', records } : failed('ENODATA', 'ENODATA')
@@ -90,6 +90,6 @@ const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'no name server is there, or the answer does not fit into UDP and TCP is refused',
 }
 
-function failed(code: string, text: string): Found<never> {
+function failed(code: string, text: string): Queried<never> {
   return { kind: 'failed', code, reason: reasons[code] ?? text }
 }

@@ -6,7 +6,7 @@ import { connectLookup } from '../dns/connect-lookup.ts'
 import { systemLookup } from '../dns/name-lookup.ts'
 import { type Cluster, CredentialsError, readMaterial } from './cluster.ts'
 import { explained } from './connect-error.ts'
-import type { Found } from './find-cluster.ts'
+import type { ClusterFound } from './find-cluster.ts'
 import { type Identity, identityOf, tlsOf } from './identity.ts'
 
 /** The API server of a cluster, shared by everything that asks it. */
@@ -42,12 +42,12 @@ const keepaliveMs = 15_000
  * tokens last an hour, authorities and certificates rotate, and there is a request in five minutes.
  * `userAgent`: how the server's audit log names us.
  */
-export function connectCluster(locate: () => Promise<Found>, userAgent: string): Api {
+export function connectCluster(locate: () => Promise<ClusterFound>, userAgent: string): Api {
   return new ClusterApi(locate, userAgent)
 }
 
 class ClusterApi implements Api {
-  readonly #locate: () => Promise<Found>
+  readonly #locate: () => Promise<ClusterFound>
   readonly #userAgent: string
   #server: string | null = null
   #current: { readonly identity: Identity; readonly pool: Pool } | null = null
@@ -56,7 +56,7 @@ class ClusterApi implements Api {
   readonly #names = systemLookup({ after, nowMs: () => performance.now() })
   #closed = false
 
-  constructor(locate: () => Promise<Found>, userAgent: string) {
+  constructor(locate: () => Promise<ClusterFound>, userAgent: string) {
     this.#locate = locate
     this.#userAgent = userAgent
   }

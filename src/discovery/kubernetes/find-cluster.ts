@@ -17,7 +17,7 @@ export interface Whereabouts {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-export type Found =
+export type ClusterFound =
   | { readonly kind: 'cluster'; readonly cluster: Cluster }
   /** A sentence for status and log, with what to do. */
   | { readonly kind: 'none'; readonly reason: string }
@@ -35,7 +35,7 @@ const inClusterName = 'kubernetes.default.svc'
 export async function findCluster(
   { kubeconfig, server, env }: Whereabouts,
   folder = serviceAccount,
-): Promise<Found> {
+): Promise<ClusterFound> {
   try {
     const cluster = await located(kubeconfig, env, folder)
     if (cluster === null) return { kind: 'none', reason: `no API server is known: ${hint(env, folder)}` }

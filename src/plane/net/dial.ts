@@ -14,14 +14,14 @@ export function dial(
   done: (result: Dialed<NetWire>) => void,
 ): Cancel {
   const wire = new NetWire()
-  const attempt = new Attempt(wire, tune, done)
+  const attempt = new Connecting(wire, tune, done)
   const socket = new NetSocket(buffers, attempt)
   wire.attach(socket)
   attempt.begin(endpoint, options)
   return () => attempt.cancel()
 }
 
-class Attempt {
+class Connecting {
   readonly #wire: NetWire
   readonly #tune: Tune | null
   #done: ((result: Dialed<NetWire>) => void) | null

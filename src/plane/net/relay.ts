@@ -1,6 +1,13 @@
 import type { Closed } from '../../core/outcome.ts'
 import type { TcpPair } from '../../core/tcp-view.ts'
-import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
+import {
+  closerOf,
+  Deadlines,
+  hasVanished,
+  type RelayFailure,
+  type RelaySide,
+  type Swept,
+} from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayCounts, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
@@ -185,7 +192,7 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     this.#upstream.probe()
   }
 
-  fail({ kind, side, code, closed }: Verdict): void {
+  fail({ kind, side, code, closed }: RelayFailure): void {
     const state = this.#state
     if (state.kind === 'over' || state.kind === 'failed') return
     this.#first ??= closed

@@ -38,7 +38,7 @@ export class Dialer {
       endpoint.family === 'unix'
         ? SpliceWire.unix(this.#shared, fd)
         : new SpliceWire(this.#shared, fd, endpoint, false)
-    const attempt = new Attempt(this.#shared, wire, done)
+    const attempt = new Connecting(this.#shared, wire, done)
     wire.owner = attempt
     const code = this.#connect(wire, endpoint, options)
     if (code < 0 && code !== EINPROGRESS) {
@@ -103,7 +103,7 @@ export class Dialer {
   }
 }
 
-class Attempt implements Owner {
+class Connecting implements Owner {
   readonly #shared: Shared
   readonly #wire: SpliceWire
   readonly #done: (result: Dialed<SpliceWire>) => void

@@ -31,7 +31,7 @@ function inheritable(what: string, result: number): void {
 }
 
 /** Who is told of connections. */
-export interface Door {
+export interface AcceptOwner {
   accept(downstream: SpliceWire): void
   /** One was reset, because it could not be watched. */
   refused(): void
@@ -43,7 +43,7 @@ export class Listener implements Listening, Watcher {
   readonly #shared: Shared
   readonly #fd: Fd
   readonly #backlog: number
-  readonly #door: Door
+  readonly #door: AcceptOwner
   readonly #hasRoom: () => boolean
   readonly #after: (ms: number, fire: () => void) => () => void
   /**
@@ -58,7 +58,7 @@ export class Listener implements Listening, Watcher {
   constructor(
     shared: Shared,
     spec: ListenSpec,
-    door: Door,
+    door: AcceptOwner,
     after: (ms: number, fire: () => void) => () => void,
   ) {
     if (typeof spec.socket !== 'number') throw new TypeError('the splice plane listens on a descriptor')

@@ -10,7 +10,14 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
-import { closerOf, Deadlines, hasVanished, type RelaySide, type Swept, type Verdict } from '../deadlines.ts'
+import {
+  closerOf,
+  Deadlines,
+  hasVanished,
+  type RelayFailure,
+  type RelaySide,
+  type Swept,
+} from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
 import type { Relay, RelayCounts, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
@@ -24,7 +31,7 @@ export interface RelayContext extends PumpShared, LingerContext {
 
 interface Lost {
   readonly wire: SpliceWire
-  readonly verdict: Verdict
+  readonly verdict: RelayFailure
   readonly linger: Linger
 }
 
@@ -154,7 +161,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     const vanished = hasVanished(code)
     const kind = vanished ? 'idle' : local.has(code) ? 'fault' : 'reset'
     const how = vanished ? 'timeout' : errno === EPIPE ? 'fin' : 'rst'
-    const verdict: Verdict = { kind, side, code, closed: { first: closerOf(side), how } }
+    const verdict: RelayFailure = { kind, side, code, closed: { first: closerOf(side), how } }
     if (kind === 'fault' || this.#lost !== null) {
       this.fail(this.#lost?.verdict ?? verdict)
       return
@@ -259,7 +266,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     }
   }
 
-  fail(verdict: Verdict): void {
+  fail(verdict: RelayFailure): void {
     if (this.#over) return
     const { libc } = this.#context
     libc.resetOnClose(this.#up.from.fd)
@@ -273,7 +280,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
    * Ends the relay, once. The sockets are closed when the batch is over, if they are not before: two close()
    * with their FIN take some 30 µs, in which others of the batch would wait for their first bytes.
    */
-  #close(verdict: Verdict): void {
+  #close(verdict: RelayFailure): void {
     if (this.#over) return
     this.#over = true
     this.#lost?.linger.cancel()

@@ -27,7 +27,7 @@ function scene(changes: Partial<PoolConfig>, ips: readonly string[] = three) {
     nowMs: clock.nowMs,
     random: () => 0,
     after: clock.after,
-    letGo(slots: readonly number[], { kind }: Parting) {
+    applyParting(slots: readonly number[], { kind }: Parting) {
       told.push(...slots.map((slot) => `${kind} ${names.get(slot) ?? '?'}`))
     },
     revived: (pool) => void revived.push(pool),

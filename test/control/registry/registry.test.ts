@@ -30,7 +30,7 @@ class Bench {
     nowMs: this.clock.nowMs,
     random: () => 0,
     after: this.clock.after,
-    letGo: (slots, { kind }) => void this.partings.push({ kind, slots }),
+    applyParting: (slots, { kind }) => void this.partings.push({ kind, slots }),
     revived: (pool) => void this.revived.push(pool),
     doubt: (_, endpoint) => void this.doubted.push(endpoint),
     room: () => this.room(),

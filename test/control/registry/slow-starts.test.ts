@@ -28,15 +28,15 @@ function bench(pool: ResolvedPool) {
   const clock = new FakeClock()
   const log = new RecordedLog()
   /** As far as there were connections. */
-  const letGo: { readonly slots: readonly number[]; readonly kind: Parting['kind'] }[] = []
+  const applyParting: { readonly slots: readonly number[]; readonly kind: Parting['kind'] }[] = []
   const registry = new Registry({
     tally,
     log,
     nowMs: clock.nowMs,
     after: clock.after,
     random: () => 0,
-    letGo(slots, { kind }) {
-      if (slots.some((slot) => tally.load(slot) > 0)) letGo.push({ slots, kind })
+    applyParting(slots, { kind }) {
+      if (slots.some((slot) => tally.load(slot) > 0)) applyParting.push({ slots, kind })
     },
     revived() {},
     doubt() {},
@@ -47,7 +47,7 @@ function bench(pool: ResolvedPool) {
     tally,
     clock,
     log,
-    letGo,
+    applyParting,
     registry,
     slot,
     word: (id: EndpointId) => tally.health(slot(id)),
@@ -201,7 +201,7 @@ test('a stopped registry leaves no slow start ticking', (t) => {
 })
 
 test('onFailback: close lets go of worse tiers when a better one has its full share, once and in one line', (t) => {
-  const { clock, down, up, connect, letGo, log, slot } = bench(
+  const { clock, down, up, connect, applyParting, log, slot } = bench(
     tiers({ onFailback: 'close' }, ['5', '6'], ['7']),
   )
   down(a)
@@ -209,77 +209,79 @@ test('onFailback: close lets go of worse tiers when a better one has its full sh
   connect(c, 12)
   up(a)
   clock.advance(lengthMs - 100)
-  t.deepEqual(letGo, [])
+  t.deepEqual(applyParting, [])
   log.take()
   clock.advance(100)
-  t.deepEqual(letGo, [{ slots: [slot(c)], kind: 'failback' }])
+  t.deepEqual(applyParting, [{ slots: [slot(c)], kind: 'failback' }])
   t.deepEqual(log.take(), [
     'info pool web: priority 0 is in charge again: connections to later tiers (12) are closed as they fall silent',
   ])
   up(b)
   clock.advance(lengthMs)
-  t.is(letGo.length, 1, 'the tier has taken over already')
+  t.is(applyParting.length, 1, 'the tier has taken over already')
 })
 
 test('onFailback: close lets go at once without slow start', (t) => {
-  const { down, up, connect, letGo, slot } = bench(
+  const { down, up, connect, applyParting, slot } = bench(
     tiers({ onFailback: 'close', slowStartMs: 0 }, ['5'], ['6'], ['7']),
   )
   down(a)
   down(b)
   connect(c, 1)
   up(b)
-  t.deepEqual(letGo, [{ slots: [slot(c)], kind: 'failback' }])
+  t.deepEqual(applyParting, [{ slots: [slot(c)], kind: 'failback' }])
   up(a)
-  t.deepEqual(letGo[1], { slots: [slot(b), slot(c)], kind: 'failback' })
+  t.deepEqual(applyParting[1], { slots: [slot(b), slot(c)], kind: 'failback' })
 })
 
 test('onFailback: close has nothing to say when worse tiers have no connections', (t) => {
-  const { down, up, letGo, log } = bench(tiers({ onFailback: 'close', slowStartMs: 0 }, ['5'], ['6']))
+  const { down, up, applyParting, log } = bench(tiers({ onFailback: 'close', slowStartMs: 0 }, ['5'], ['6']))
   down(a)
   log.take()
   up(a)
-  t.deepEqual(letGo, [])
+  t.deepEqual(applyParting, [])
   t.is(log.take().length, 1)
 })
 
 test('an endpoint that is ready again takes its connections back from worse tiers', (t) => {
-  const { registry, connect, letGo, slot } = bench(tiers({ onFailback: 'close' }, ['5'], ['6']))
+  const { registry, connect, applyParting, slot } = bench(tiers({ onFailback: 'close' }, ['5'], ['6']))
   registry.drain('web', a)
   connect(b, 3)
   registry.ready('web', a)
-  t.deepEqual(letGo, [{ slots: [slot(b)], kind: 'failback' }])
+  t.deepEqual(applyParting, [{ slots: [slot(b)], kind: 'failback' }])
 })
 
 test('a better tier that joins takes over after its slow start', (t) => {
-  const { registry, connect, letGo, slot, clock, up } = bench(tiers({ onFailback: 'close' }, [], ['6']))
+  const { registry, connect, applyParting, slot, clock, up } = bench(
+    tiers({ onFailback: 'close' }, [], ['6']),
+  )
   connect(b, 3)
   registry.update([tiers({ onFailback: 'close' }, ['5'], ['6'])])
   up(a)
-  t.deepEqual(letGo, [])
+  t.deepEqual(applyParting, [])
   clock.advance(lengthMs)
-  t.deepEqual(letGo, [{ slots: [slot(b)], kind: 'failback' }])
+  t.deepEqual(applyParting, [{ slots: [slot(b)], kind: 'failback' }])
 })
 
 test('onFailback: keep lets go of nothing', (t) => {
-  const { down, up, connect, letGo } = bench(tiers({ slowStartMs: 0 }, ['5'], ['6']))
+  const { down, up, connect, applyParting } = bench(tiers({ slowStartMs: 0 }, ['5'], ['6']))
   down(a)
   connect(b, 3)
   up(a)
-  t.deepEqual(letGo, [])
+  t.deepEqual(applyParting, [])
 })
 
 test('draining lets go of all connections of an endpoint in a pool with onRemoval: close, and once', (t) => {
-  const { registry, connect, letGo, slot } = bench(tiers({ onRemoval: 'close' }, ['5', '6']))
+  const { registry, connect, applyParting, slot } = bench(tiers({ onRemoval: 'close' }, ['5', '6']))
   connect(a, 1)
   registry.drain('web', a)
   registry.drain('web', a)
-  t.deepEqual(letGo, [{ slots: [slot(a)], kind: 'close' }])
+  t.deepEqual(applyParting, [{ slots: [slot(a)], kind: 'close' }])
 })
 
 test('draining keeps the connections of a pool with onRemoval: keep', (t) => {
-  const { registry, connect, letGo } = bench(tiers({}, ['5', '6']))
+  const { registry, connect, applyParting } = bench(tiers({}, ['5', '6']))
   connect(a, 1)
   registry.drain('web', a)
-  t.deepEqual(letGo, [])
+  t.deepEqual(applyParting, [])
 })
