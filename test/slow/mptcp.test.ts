@@ -32,6 +32,8 @@ const activate = (port: number, argv: readonly string[]): string => `
   const libc = koffi.load('libc.so.6')
   const fd = libc.func('int socket(int, int, int)')(${AF_INET}, ${SOCK_STREAM}, ${IPPROTO_MPTCP})
   const address = Buffer.from([2, 0, ${port >> 8}, ${port & 255}, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0])
+  const on = Buffer.from([1, 0, 0, 0])
+  libc.func('int setsockopt(int, int, int, void *, uint32_t)')(fd, 1, 2, on, 4) // SO_REUSEADDR, as every listener
   if (libc.func('int bind(int, void *, uint32_t)')(fd, address, 16) < 0) throw new Error('bind')
   if (libc.func('int listen(int, int)')(fd, 128) < 0) throw new Error('listen')
   const argv = ${JSON.stringify(argv)}
