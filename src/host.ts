@@ -52,10 +52,11 @@ export function needLibc(loaded: LoadedLibc, what: string): void {
  * leaves.
  */
 export function hostBy(loaded: LoadedLibc): Host {
-  if (loaded.kind === 'missing') return { duplicate: null, wake() {}, closeAbandoned() {} }
+  if (loaded.kind === 'missing') return { duplicate: null, turnAway() {}, wake() {}, closeAbandoned() {} }
   const { libc } = loaded
   return {
     duplicate: (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', libc.duplicate(descriptor)).n,
+    turnAway: (descriptor) => void libc.dropSyns(descriptor),
     wake: (descriptor) => void libc.raiseEventfd(descriptor),
     closeAbandoned: (open) => closeAbandoned(libc, open),
   }

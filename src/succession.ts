@@ -91,7 +91,7 @@ export class Succession {
   async accepting(): Promise<void> {
     const { dataPlane, draining, leave, fail } = this.#options
     if (draining()) return
-    const bound = new Set(dataPlane.held().map(({ key }) => key))
+    const bound = new Set(dataPlane.keys())
     const keys = this.#inheritance.sockets.map(({ key }) => key).filter((key) => bound.has(key))
     this.#place = 'probation'
     const refused = await this.#inheritance.accepting(keys)
@@ -103,7 +103,7 @@ export class Succession {
     }
     this.#handover.give({
       inherited: this.#inheritance.name,
-      held: () => dataPlane.held(),
+      held: () => dataPlane.offer(),
       settled: this.#proven(),
       incumbent: {
         yield: (keys, doors) => this.#yield(keys, doors),

@@ -115,7 +115,9 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
   const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
   let entrances: ReadonlyMap<string, Entrance> = new Map()
   const listenings = new Map<string, Listening>()
-  const gate = new Gate(context, (address) => entrances.get(address))
+  /** Of listeners that the snapshot has not any more and that have still to close: what comes is served. */
+  const leaving = new Map<string, Entrance>()
+  const gate = new Gate(context, (address) => entrances.get(address) ?? leaving.get(address))
 
   /** A worker that accepts nothing keeps no warm connections: when it drains it closes them. */
   const rewarm = (): void => {
@@ -145,8 +147,12 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
   const unlisten = (address: string, queue: 'empty' | 'leave', closed: () => void): void => {
     const listening = listenings.get(address)
     listenings.delete(address)
-    if (listening === undefined) closed()
-    else listening.close(queue, closed)
+    const over = (): void => {
+      leaving.delete(address)
+      closed()
+    }
+    if (listening === undefined) over()
+    else listening.close(queue, over)
     gate.forget(address)
     rewarm()
   }
@@ -161,6 +167,13 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
       plane.close()
     })
   }
+  const take = (next: ReadonlyMap<string, Entrance>): void => {
+    for (const address of listenings.keys()) {
+      const entrance = entrances.get(address)
+      if (entrance !== undefined && !next.has(address)) leaving.set(address, entrance)
+    }
+    entrances = next
+  }
   const revived = (pool: string): void => {
     const states = entrances.values().flatMap((each) => targetsOf(each).map(({ state }) => state))
     for (const state of new Set(states)) if (state.pool.name === pool) wake(state)
@@ -168,7 +181,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
   const receive = (message: ToWorker): void => {
     switch (message.kind) {
       case 'snapshot':
-        entrances = entrancesOf(message.snapshot, stateOf)
+        take(entrancesOf(message.snapshot, stateOf))
         waiting.update(message.snapshot.pools)
         rewarm()
         tell({ kind: 'acknowledged', version: message.snapshot.version })

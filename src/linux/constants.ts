@@ -17,6 +17,7 @@ export const SO_RCVLOWAT = 18
 export const SO_OOBINLINE = 10
 export const SO_LINGER = 13
 export const SO_PEERCRED = 17
+export const SO_ATTACH_FILTER = 26
 export const SO_ACCEPTCONN = 30
 export const SO_PROTOCOL = 38
 export const SCM_RIGHTS = 1

@@ -6,6 +6,7 @@ import { createEnvelope } from './envelope.ts'
 import { eventSize, eventsIn, putEvent } from './epoll-event.ts'
 import { EBADMSG, EINVAL, errnoName } from './errno.ts'
 import { Fd } from './fd.ts'
+import { synFilter } from './syn-filter.ts'
 import { tcpViewSize, viewOf } from './tcp-info.ts'
 
 /**
@@ -78,6 +79,12 @@ export interface Libc {
    * (SIOCOUTQ).
    */
   unacknowledged(descriptor: number): number
+  /**
+   * A listening socket takes no new handshake: SYNs are dropped, as if they had been lost. Handshakes that
+   * have begun end, and what waits in the queue stays. It holds for every duplicate of the socket, in other
+   * processes too.
+   */
+  dropSyns(descriptor: number): number
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
   resetOnClose(fd: Fd): number
   /** The one place where descriptors are closed. A second call does nothing. */
@@ -305,6 +312,15 @@ function bind(open: Uint8Array | null): Libc {
     unacknowledged(descriptor) {
       const code = result(call.ioctl(descriptor, c.SIOCOUTQ, scratch.at(0, 4)))
       return code < 0 ? code : scratch.view.getInt32(0, true)
+    },
+    dropSyns(descriptor) {
+      const program = scratch.at(0, synFilter.length)
+      scratch.bytes.set(synFilter)
+      // struct sock_fprog: how many instructions, and where they are.
+      scratch.view.setUint16(synFilter.length, synFilter.length / 8, true)
+      scratch.view.setBigUint64(synFilter.length + 8, BigInt(program), true)
+      const fprog = scratch.at(synFilter.length, 16)
+      return result(call.setsockopt(descriptor, c.SOL_SOCKET, c.SO_ATTACH_FILTER, fprog, 16))
     },
     resetOnClose(fd) {
       scratch.view.setInt32(0, 1, true)

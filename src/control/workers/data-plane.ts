@@ -41,11 +41,11 @@ export class DataPlane {
   /** A reload and a drain may wait at the same time. */
   #waiting: (() => void)[] = []
 
-  constructor(tally: Tally, threads: Threads, { duplicate }: Pick<Host, 'duplicate'>) {
+  constructor(tally: Tally, threads: Threads, host: Pick<Host, 'duplicate' | 'turnAway'>) {
     this.#tally = tally
     this.#threads = threads
     this.slots = createListenerSlots(tally)
-    this.#listeners = new Listeners(tally.workers, duplicate)
+    this.#listeners = new Listeners(tally.workers, host)
     threads.on('started', (index) => this.#equip(index))
     threads.on('listening', (index, address) => this.#heard(index, address, true))
     threads.on('unlistened', (index, address) => this.#heard(index, address, false))
@@ -76,9 +76,14 @@ export class DataPlane {
     this.#threads.start()
   }
 
-  /** Its listening sockets, for a successor of this process. */
-  held(): readonly HeldSockets[] {
-    return this.#listeners.held()
+  /** Keys of all bound sockets. */
+  keys(): readonly string[] {
+    return this.#listeners.keys()
+  }
+
+  /** Its listening sockets, for a successor of this process, which may have them from now on. */
+  offer(): readonly HeldSockets[] {
+    return this.#listeners.offer()
   }
 
   /** Tells the workers of a new state of the world. */
@@ -116,9 +121,10 @@ export class DataPlane {
    * publish(): it opens the new addresses and closes those that are gone, and resolves when all workers have.
    */
   rebind(listeners: readonly ListenerConfig[]): () => Promise<void> {
-    const { added, removed, release } = this.#listeners.bind(listeners)
+    const { added, removed, turnAway, release } = this.#listeners.bind(listeners)
     return () => {
       for (const address of added) for (const index of this.#started) this.#lend(index, address)
+      turnAway()
       for (const { address, shared } of removed) {
         this.#threads.broadcast({ kind: 'unlisten', address, queue: shared ? 'leave' : 'empty' })
       }
@@ -269,6 +275,7 @@ export class DataPlane {
 
   #unlisten(address: string): void {
     const queue = this.#listeners.shared(address) ? 'leave' : 'empty'
+    this.#listeners.turnAway(address)
     this.#threads.broadcast({ kind: 'unlisten', address, queue })
   }
 

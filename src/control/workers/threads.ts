@@ -27,6 +27,11 @@ const stopMs = 1_000
 export interface Host {
   /** null: sockets cannot be duplicated. */
   readonly duplicate: Duplicate | null
+  /**
+   * Takes no new connection on a listening socket, in no process that has it, while those that wait for
+   * accept(2) are taken. Where it does nothing, who comes between the last of these and close() is reset.
+   */
+  turnAway(descriptor: number): void
   /** Writes to the eventfd of a thread that waits in the kernel. */
   wake(descriptor: number): void
   /** Closes what a thread that has ended left open; connections are reset. */
