@@ -95,7 +95,7 @@ export class Reload {
   ask(): Promise<Answer> {
     const next = this.#reloading.then(async () => {
       this.#options.reload?.('begun')
-      const answer = await this.#reload()
+      const answer = await this.#reload().catch((error) => this.#failed(error))
       this.#options.reload?.('over')
       return answer
     })
@@ -124,6 +124,16 @@ export class Reload {
     if (loaded.kind === 'ok') for (const warning of loaded.warnings) log.warn({}, warning)
     log.info({ source: source.name }, `configuration reloaded from ${source.name}${news}`)
     return { ok: true, message: `applied ${source.name}${news}` }
+  }
+
+  /** A fault of our own, at a place that nobody knows: what is in use may be a part of either. */
+  #failed(error: unknown): Answer {
+    const { source, log } = this.#options
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const message = `spliceway's own fault, maybe half way through: compare "spliceway config" and "spliceway status"\n${text}`
+    this.#last = { successful: false, message }
+    log.error({ source: source.name }, `configuration not reloaded: ${message}`)
+    return { ok: false, message }
   }
 
   /** null: applied; otherwise why not, and nothing has changed. */

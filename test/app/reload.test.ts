@@ -11,8 +11,12 @@ import { Backend, closedPort, dialPeer, echo, turnedAway } from '../helpers/peer
 async function scene(t: ExecutionContext, options: Partial<ForwarderOptions> = {}) {
   const backend = await Backend.start({ onPeer: echo })
   const all = { plane: 'net', endpoints: [backend.port], ...options } as const
-  const state: { next: Loaded } = { next: { kind: 'invalid', message: 'not set' } }
-  const source = { name: 'edge.yaml', load: () => state.next }
+  const state: { next: Loaded | Error } = { next: { kind: 'invalid', message: 'not set' } }
+  const load = () => {
+    if (state.next instanceof Error) throw state.next
+    return state.next
+  }
+  const source = { name: 'edge.yaml', load }
   const forwarder = await Forwarder.start({ ...all, source })
   const config = configOf(all)
   const reload = (changes: Partial<Config>) => {
@@ -202,6 +206,17 @@ test('a socket that is on its way to a worker that dies is not left open', async
   t.is(await talk(port), 'hi')
   t.true((await reload({ listeners: [main] })).ok)
   await t.throwsAsync(dialPeer(port), { message: /ECONNREFUSED/ })
+})
+
+test('a fault of our own in a reload is answered and logged, and the next one is applied', async (t) => {
+  const { forwarder, reload, state } = await scene(t)
+  state.next = new Error('nobody thought of this')
+  const answer = await forwarder.app.reload()
+  t.false(answer.ok)
+  t.regex(answer.message, /nobody thought of this/)
+  t.false(forwarder.app.status().config.lastReload.successful)
+  t.is((await forwarder.line(/nobody thought of this/)).level, 'error')
+  t.true((await reload({})).ok)
 })
 
 test('a reload says which keys have changed, in its answer and in the log', async (t) => {
