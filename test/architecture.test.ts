@@ -38,7 +38,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['core'],
   admin: ['core', 'telemetry'],
   // What is wrong on this node. How many connections fit is decided in one place.
-  doctor: ['core', 'config', 'discovery', 'protocol', 'control/capacity.ts'],
+  doctor: ['core', 'config', 'discovery', 'protocol', 'control/capacity.ts', 'linux/tcp-table.ts'],
   // The roots: each puts parts together, and nobody imports one but the root above it.
   'worker.ts': [
     'core',

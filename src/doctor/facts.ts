@@ -1,4 +1,5 @@
 import type { Status } from '../core/status.ts'
+import type { Socket } from '../linux/tcp-table.ts'
 import type { Addresses } from './node/addresses.ts'
 import type { Clock } from './node/clock.ts'
 import type { Cluster } from './node/cluster.ts'
@@ -7,7 +8,6 @@ import type { Kernel } from './node/kernel.ts'
 import type { Names } from './node/names.ts'
 import type { Owner } from './node/owners.ts'
 import type { Chain } from './node/rules.ts'
-import type { Socket } from './node/sockets.ts'
 import type { Subject } from './subject.ts'
 
 /** All that the checks know. What could not be read is empty or null, and said beside the findings. */

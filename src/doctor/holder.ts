@@ -1,7 +1,7 @@
+import type { Socket } from '../linux/tcp-table.ts'
 import type { Facts } from './facts.ts'
 import { advice, type Remedy, type Words } from './finding.ts'
 import type { Owner } from './node/owners.ts'
-import type { Socket } from './node/sockets.ts'
 import { isAny, listenText } from './subject.ts'
 
 /** Shows who listens on a port. */

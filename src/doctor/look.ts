@@ -1,3 +1,4 @@
+import { parseSockets } from '../linux/tcp-table.ts'
 import type { Facts, Plane, Running } from './facts.ts'
 import { readAddresses } from './node/addresses.ts'
 import { readClock } from './node/clock.ts'
@@ -7,7 +8,6 @@ import { openFilesOf, readKernel } from './node/kernel.ts'
 import { readNames } from './node/names.ts'
 import { type Miss, readRules } from './node/netfilter.ts'
 import { findOwners } from './node/owners.ts'
-import { parseSockets } from './node/sockets.ts'
 import { textOf } from './node/text.ts'
 import type { Subject } from './subject.ts'
 

@@ -1,6 +1,7 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { SocketAddress } from 'node:net'
+import { joinHostPort } from '../core/address.ts'
+import { parseSockets } from './tcp-table.ts'
 
 /** Who listens on a TCP port of this network namespace. */
 export interface PortHolder {
@@ -75,27 +76,13 @@ async function table(path: string): Promise<string> {
   return readFile(path, 'latin1').catch(() => '') // no IPv6, or no Linux
 }
 
-/** Columns of /proc/net/tcp: sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode. */
+/** A busy host has a million sockets: only lines that have the port in hexadecimal are taken apart. */
 function listening(table: string, port: number): Listener[] {
-  const found: Listener[] = []
-  for (const line of table.split('\n')) {
-    const [, local = '', , state, , , , uid = '', , inode = ''] = line.trim().split(/\s+/)
-    const [ip = '', hexPort = ''] = local.split(':')
-    if (state !== '0A' || Number.parseInt(hexPort, 16) !== port) continue // 0A: TCP_LISTEN
-    found.push({ address: formatted(ip, port), uid: Number(uid), inode })
-  }
-  return found
-}
-
-/**
- * The kernel prints an address as 32-bit words in the byte order of the machine, little-endian on x64 and
- * arm64.
- */
-function formatted(hex: string, port: number): string {
-  const bytes = Buffer.from(hex, 'hex').swap32()
-  if (bytes.length === 4) return `${bytes.join('.')}:${port}`
-  const groups = bytes.toString('hex').replace(/(.{4})(?!$)/g, '$1:')
-  return `[${new SocketAddress({ address: groups, family: 'ipv6' }).address}]:${port}`
+  const mark = `:${port.toString(16).toUpperCase().padStart(4, '0')} `
+  const lines = table.split('\n').filter((line) => line.includes(mark))
+  return parseSockets(lines.join('\n'))
+    .filter((socket) => socket.state === 'listen' && socket.port === port)
+    .map(({ host, uid, inode }) => ({ address: joinHostPort(host, port), uid, inode }))
 }
 
 type Owner =

@@ -5,7 +5,7 @@ import type { Gateway } from '../../src/doctor/node/gateways.ts'
 import { type IptablesName, parseIptables } from '../../src/doctor/node/iptables.ts'
 import type { Owner } from '../../src/doctor/node/owners.ts'
 import type { Chain } from '../../src/doctor/node/rules.ts'
-import type { Socket } from '../../src/doctor/node/sockets.ts'
+import type { Socket } from '../../src/linux/tcp-table.ts'
 
 /** A node on which all is well: ports 80 and 443, a gateway for each, nothing running yet. */
 export const healthy: Facts = {

@@ -1,3 +1,4 @@
+import type { Socket } from '../../linux/tcp-table.ts'
 import type { Facts } from '../facts.ts'
 import { advice, type Finding } from '../finding.ts'
 import {
@@ -9,7 +10,6 @@ import {
   showPort,
   stopHolder,
 } from '../holder.ts'
-import type { Socket } from '../node/sockets.ts'
 import { hostPort, listenText, type SubjectListener } from '../subject.ts'
 
 /** Who else holds a port that is configured. */

@@ -2,8 +2,8 @@ import test from 'ava'
 import { hasPortmap, parseIpvs } from '../../../src/doctor/node/cluster.ts'
 import { parseNetstat } from '../../../src/doctor/node/kernel.ts'
 import { homeOf, isSpliceway } from '../../../src/doctor/node/owners.ts'
-import { parseSockets } from '../../../src/doctor/node/sockets.ts'
 import { hostPort } from '../../../src/doctor/subject.ts'
+import { parseSockets } from '../../../src/linux/tcp-table.ts'
 
 test('sockets of /proc/net/tcp and tcp6', (t) => {
   const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

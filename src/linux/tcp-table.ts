@@ -1,5 +1,5 @@
 import { SocketAddress } from 'node:net'
-import { parseIp } from '../../core/address.ts'
+import { parseIp } from '../core/address.ts'
 
 /** TCP states of the kernel (net/tcp_states.h) that anything here asks for. */
 export type SocketState = 'established' | 'time-wait' | 'listen' | 'other'
