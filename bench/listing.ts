@@ -9,14 +9,18 @@ import { Program, run } from '../test/helpers/program.ts'
 
 /**
  * What listing costs new connections: with many open ones, rounds in which all of them are listed again and
- * again beside rounds in which they are not: p50 and p99 of connect to first byte. The command that lists
- * is a process of its own and shares the cores with all others: on two cores its start alone is felt. `node
- * bench/listing.ts [connections] [rounds]`. 9,000 are what 20,000 descriptors allow.
+ * again beside rounds in which they are not: p50 and p99 of connect to first byte. curl lists, because
+ * what starts and parses in `spliceway connections` would be felt on two cores, and it is not what the
+ * program does. `node bench/listing.ts [connections] [rounds]`. 9,000 are what 20,000 descriptors allow.
  */
 const open = Number(process.argv[2] ?? 9_000)
 const rounds = Number(process.argv[3] ?? 8)
 const perRound = 400
 const batch = 100
+/** From one listing to the next: somebody watches. */
+const pauseMs = 500
+/** What a line of a listing is not shorter than. */
+const leastBytes = 150
 
 const folder = mkdtempSync(join(tmpdir(), 'spliceway-listing-'))
 const socketPath = join(folder, 'spliceway.sock')
@@ -35,6 +39,17 @@ writeFileSync(
     `admin: { socket: ${socketPath}, listen: off }\n`,
 )
 const command = [process.execPath, 'src/cli.mjs']
+const curl = [
+  'curl',
+  '-sf',
+  '--unix-socket',
+  socketPath,
+  'http://localhost/connections',
+  '-o',
+  '/dev/null',
+  '-w',
+  '%{size_download}',
+]
 const program = await Program.start([...command, 'run', '-c', file])
 const held: Socket[] = []
 try {
@@ -54,11 +69,11 @@ try {
     spent.plain.push(...(await round()))
     let over = false
     const listing = (async () => {
-      // A process of its own: parsing two megabytes would hold up the clients in this one.
       while (!over) {
-        const { code, out } = await run([...command, 'connections', '--socket', socketPath, '--json'])
-        if (code !== 0 || out.split('\n').length < open) throw new Error('a listing is short')
+        const { code, out } = await run(curl)
+        if (code !== 0 || Number(out) < open * leastBytes) throw new Error(`a listing of ${out} bytes`)
         listings++
+        await new Promise((resolve) => setTimeout(resolve, pauseMs))
       }
     })()
     spent.listing.push(...(await round()))
