@@ -44,6 +44,8 @@ export interface AppOptions extends Pick<ReloadOptions, 'source' | 'log' | 'setL
   /** Listening sockets of socket activation, by descriptor. */
   readonly passed?: readonly PassedDescriptor[]
   readonly doors?: Doors
+  /** The file of `handover.secret`. */
+  readonly secretFile?: string
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
 }
@@ -161,6 +163,7 @@ export class App implements AdminSource, AdminActions {
     this.#succession = new Succession({
       ...options,
       name: config.handover.socket,
+      secret: options.secretFile ?? null,
       libc: this.#libc,
       program: options.version,
       after,

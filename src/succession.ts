@@ -18,6 +18,8 @@ export interface SuccessionOptions {
   /** `spliceway` of `@spliceway`; null: this process neither takes over nor hands over. */
   readonly name: string | null
   readonly libc: LoadedLibc
+  /** The file of `handover.secret`; null: none, and no other process is proven. */
+  readonly secret: string | null
   /** Version of the program. */
   readonly program: string
   readonly log: Log

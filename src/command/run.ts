@@ -1,12 +1,13 @@
 import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Admin } from '../admin/admin.ts'
 import { tcpListenerName, unixListenerName } from '../admin/listener-name.ts'
 import { AdminSocketError } from '../admin/socket-error.ts'
 import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../admin/socket-path.ts'
 import { checkUnix } from '../admin/unix-listen.ts'
 import { App, type ConfigSource, type Loaded } from '../app.ts'
-import type { AdminConfig } from '../config/config.ts'
+import type { AdminConfig, HandoverConfig } from '../config/config.ts'
 import { watchConfig } from '../config/watch.ts'
 import { bindErrorText } from '../control/workers/bind-error.ts'
 import { BindError } from '../control/workers/sockets.ts'
@@ -88,6 +89,7 @@ export async function run(options: RunOptions): Promise<number> {
       logLinesDropped: () => sink.dropped(),
       reload: (phase) => manager?.reload(phase),
       passed: takeListenFds(process.env, process.pid),
+      secretFile: secretFile(config.handover.secret),
       doors: {
         names: listenerNames(config.admin),
         check: (held) => checkAdmin(config.admin, held),
@@ -303,6 +305,12 @@ function adminPath(socket: AdminConfig['socket']): string | null {
     case 'path':
       return socket.path
   }
+}
+
+/** Two processes find the same file by the rule by which commands find the admin socket. */
+function secretFile(secret: HandoverConfig['secret']): string {
+  if (secret.kind === 'path') return secret.path
+  return join(dirname(adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())), 'handover.secret')
 }
 
 /** What the process before us has to close, if it has it open. */

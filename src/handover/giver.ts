@@ -11,6 +11,8 @@ import { Name } from './name.ts'
 import { offers } from './offers.ts'
 import { credentialsOf, describePeer, descriptorOf, isTrusted } from './peer.ts'
 import { longestProbationMs } from './probation.ts'
+import { Proof, unprovenNote } from './proof.ts'
+import { readSecret } from './secret.ts'
 import { NodeTalk, type Talk } from './talk.ts'
 
 /** A newcomer speaks as soon as it is connected. */
@@ -38,6 +40,8 @@ export interface GiverOptions {
   /** null: nobody's uid can be asked for, and no descriptor sent. */
   readonly libc: Libc | null
   readonly uid: number
+  /** The file of `handover.secret`; none: and no newcomer is proven. */
+  readonly secret?: string | null
   /** Version of the program. */
   readonly program: string
   readonly log: Log
@@ -62,11 +66,21 @@ export interface Incumbent {
    * A successor accepts from the sockets of these keys: leave them to it, but keep them, accept from the
    * others, and close the admin listeners that it names.
    */
-  yield(keys: readonly string[], doors: readonly string[]): Promise<void>
+  yield(keys: readonly string[], doors: readonly string[], successor: Successor): Promise<void>
   /** It is gone, or hangs: accept again, and open the admin listeners. */
   resume(): Promise<void>
   /** It is there to stay: close the sockets and drain. */
-  leave(): void
+  leave(successor: Successor): void
+}
+
+/** Who takes the place of this process. */
+export interface Successor {
+  /** As the kernel knows it, or from another PID namespace as it knows itself. */
+  readonly pid: number
+  /** Version of its program. */
+  readonly program: string
+  /** It knows the secret (proof.ts), and so nobody stands between. */
+  readonly proven: boolean
 }
 
 type Hello = Extract<Message, { kind: 'hello' }>
@@ -104,7 +118,7 @@ export class Giver {
       socket.destroy()
       return
     }
-    const talk = new NodeTalk(socket, peer)
+    const talk = new NodeTalk(socket, peer, libc)
     if (peer !== null && !isTrusted(peer, uid)) {
       this.#nameStranger(peer)
       talk.send({ kind: 'refused', reason: `neither our uid ${uid} nor root's` })
@@ -154,9 +168,13 @@ export class Giver {
   }
 
   async #give(socket: Socket, talk: Talk, hello: Hello): Promise<void> {
-    const { libc, log, held } = this.#options
+    const { libc, log, held, secret } = this.#options
     const { pid } = hello
     const uid = talk.peer?.uid ?? null
+    const proof =
+      typeof secret !== 'string'
+        ? null
+        : new Proof('giver', readSecret(secret, this.#options.uid), () => talk.ends())
     const who = uid === null ? `pid ${pid}` : `pid ${pid}, uid ${uid}`
     const beganMs = performance.now()
     const ms = () => Math.round(performance.now() - beganMs)
@@ -164,7 +182,12 @@ export class Giver {
     const sockets = held().map((each) =>
       hello.descriptors && libc !== null ? each : { ...each, descriptors: [] },
     )
-    const unsent = await this.#offer(socket, hello, sockets)
+    const answer = proof?.answer(hello.challenge)
+    const shown = {
+      ...(proof !== null && { challenge: proof.challenge }),
+      ...(answer !== undefined && { proof: answer }),
+    }
+    const unsent = await this.#offer(socket, hello, shown, sockets)
     if (unsent !== null) {
       log.warn({ toPid: pid, toUid: uid }, `handing over to ${who} failed: ${unsent}; this process serves on`)
       return
@@ -172,29 +195,33 @@ export class Giver {
     const total = sockets.reduce((sum, each) => sum + each.descriptors.length, 0)
     const fields = { toPid: pid, toUid: uid, toVersion: hello.program, sockets: total }
     log.info(fields, `handing over to ${who}: it has ${countSockets(total, sockets.length)}`)
-    const answer = await talk.hear(this.#options.acceptMs ?? acceptMs)
-    const accepting = answer.kind === 'message' && answer.message.kind === 'accepting' ? answer.message : null
+    const heard = await talk.hear(this.#options.acceptMs ?? acceptMs)
+    const accepting = heard.kind === 'message' && heard.message.kind === 'accepting' ? heard.message : null
     const obstacle =
-      accepting === null ? `it did not begin to accept (${answer.kind})` : await this.#unproven(sockets)
+      accepting === null ? `it did not begin to accept (${heard.kind})` : await this.#unproven(sockets)
     if (obstacle !== null) {
       // It may have been hanging and come back: then it must learn that it was not waited for.
       talk.send({ kind: 'refused', reason: obstacle })
       log.warn({ ...fields, ms: ms() }, `${who} has not taken over: ${obstacle}; this process serves on`)
       return
     }
+    const doubt = proof?.doubt({ challenge: hello.challenge, proof: accepting?.proof })
+    const successor = { pid: talk.peer?.pid || pid, program: hello.program, proven: doubt === null }
+    if (typeof doubt === 'string' && libc !== null)
+      log[hello.challenge === undefined ? 'info' : 'warn'](fields, unprovenNote(who, doubt))
     this.#name.pause(knowsName(hello))
     const { incumbent } = this.#options
     const offered = sockets.filter(({ descriptors }) => descriptors.length > 0).map(({ key }) => key)
-    await incumbent.yield(accepting?.keys ?? offered, hello.doors)
+    await incumbent.yield(accepting?.keys ?? offered, hello.doors, successor)
     talk.send({ kind: 'released' })
     log.info(
-      { ...fields, ms: ms() },
+      { ...fields, ms: ms(), proven: successor.proven },
       `handed over to ${who}: ${countSockets(total, sockets.length)} in ${ms()} ms`,
     )
     const lost = await this.#watch(talk, hello)
     if (lost === null) {
       this.#name.close()
-      incumbent.leave()
+      incumbent.leave(successor)
       return
     }
     if (lost.kind === 'hangs') talk.send({ kind: 'reclaimed', reason: lost.reason })
@@ -207,10 +234,15 @@ export class Giver {
   }
 
   /** Sends all of it; null: sent, otherwise why not. */
-  async #offer(socket: Socket, hello: Hello, sockets: readonly HeldSockets[]): Promise<string | null> {
+  async #offer(
+    socket: Socket,
+    hello: Hello,
+    shown: Pick<Extract<Message, { kind: 'sockets' }>, 'challenge' | 'proof'>,
+    sockets: readonly HeldSockets[],
+  ): Promise<string | null> {
     const { libc, program } = this.#options
     const doors = hello.doors.filter((door) => this.#options.doors.includes(door))
-    const common = { kind: 'sockets', pid: process.pid, program, doors, revision } as const
+    const common = { kind: 'sockets', pid: process.pid, program, doors, revision, ...shown } as const
     const name = knowsName(hello) ? this.#name.descriptor : null
     if (name !== null) {
       // First, so that whatever comes of the rest, the newcomer has it.

@@ -12,6 +12,8 @@ export interface HandoverOptions {
   readonly name: string | null
   readonly libc: LoadedLibc
   readonly uid: number
+  /** The file of `handover.secret`; null: none. */
+  readonly secret: string | null
   /** Version of the program. */
   readonly program: string
   /** Names of the admin listeners of this process. */
