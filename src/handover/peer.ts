@@ -31,7 +31,7 @@ export function credentialsOf(libc: Libc, socket: Socket): Credentials | number 
   return libc.peerCredentials(descriptorOf(socket))
 }
 
-/** The two sockets of a conversation, by inode: the same two for both sides, and for no other conversation. */
+/** The two sockets of a conversation, by inode: the same for both sides, and for no other conversation. */
 export interface Ends {
   readonly own: number
   readonly other: number
