@@ -28,6 +28,7 @@ import type { PassedDescriptor } from './handover/listen-fds.ts'
 import { ConfigError, choosePlane, holdAckBy, hostAddresses, hostBy, lossesBy, otherPlane } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
+import { measure } from './measure.ts'
 import { Reload, type ReloadOptions } from './reload.ts'
 import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
@@ -168,7 +169,9 @@ export class App implements AdminSource, AdminActions {
       program: options.version,
       after,
       dataPlane: this.#dataPlane,
+      nowMs,
       draining: () => this.#stop.begun,
+      left: () => ({ connections: this.#dataPlane.active, endsInMs: this.#stop.endsInMs }),
       leave: () => this.#stop.leave(),
       fail: (why) => this.#stop.fail(why),
     })
@@ -285,6 +288,7 @@ export class App implements AdminSource, AdminActions {
       pools: this.#endpoints.status(),
       workers,
       config: this.#reload.status,
+      predecessors: this.#succession.predecessors,
     }
   }
 
@@ -306,7 +310,7 @@ export class App implements AdminSource, AdminActions {
   }
 
   async metrics(): Promise<{ contentType: string; text: string }> {
-    this.#metrics ??= await this.#createMetrics()
+    this.#metrics ??= await this.#measure()
     return { contentType: this.#metrics.contentType, text: await this.#metrics.render() }
   }
 
@@ -400,26 +404,16 @@ export class App implements AdminSource, AdminActions {
     return closing ? `are closed over ${durationText(this.#config.drain.windowMs)}` : 'go on'
   }
 
-  async #createMetrics(): Promise<Metrics> {
-    const { createMetrics } = await import('./telemetry/metrics.ts')
-    const { registry } = this.#endpoints
-    return createMetrics({
+  #measure(): Promise<Metrics> {
+    return measure({
+      parts: { dataPlane: this.#dataPlane, rules: this.#rules, endpoints: this.#endpoints },
       tally: this.#tally,
-      listeners: () => this.#dataPlane.slots.all(),
-      rangeFiles: () => this.#rules.files(),
-      endpoints: () => registry.endpoints(),
-      unresolved: () => registry.unresolved(),
-      poolTimes: () => registry.poolTimes(),
       connectionsLimit: () => this.#publication.limit().limit,
-      discovery: () =>
-        this.#endpoints
-          .status()
-          .flatMap(({ name: pool, discovery }) => (discovery === null ? [] : [{ pool, ...discovery }])),
-      healthChecks: () => registry.healthChecks(),
       draining: () => this.#state() === 'draining',
       lastReloadSuccessful: () => this.#reload.status.lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
       workerRestarts: () => this.#threads.restarts,
+      predecessors: () => this.#succession.predecessors,
       build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,
     })

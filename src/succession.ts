@@ -4,9 +4,12 @@ import { listenerKey } from './control/workers/listeners.ts'
 import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
 import type { Log } from './core/log.ts'
+import type { PredecessorStatus } from './core/status.ts'
 import { type Doors, Handover } from './handover/handover.ts'
 import { type Inheritance, nothingInherited } from './handover/inheritance.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
+import { Predecessors } from './handover/predecessors.ts'
+import { type Left, Remains } from './handover/remains.ts'
 import { needLibc } from './host.ts'
 import type { LoadedLibc } from './linux/libc.ts'
 
@@ -30,6 +33,9 @@ export interface SuccessionOptions {
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
+  readonly nowMs: () => number
+  /** What this process still carries. */
+  readonly left: () => Left
   /** Another process is there to stay: begin to drain. */
   readonly leave: () => void
   /** The previous process goes on serving, or serves again: begin to drain. */
@@ -50,18 +56,29 @@ type Place = 'alone' | 'probation' | 'yielded' | 'followed'
 export class Succession {
   readonly #options: SuccessionOptions
   readonly #handover: Handover
+  readonly #predecessors: Predecessors
+  readonly #remains: Remains
   #inheritance: Inheritance = nothingInherited
   #place: Place = 'alone'
 
   constructor(options: SuccessionOptions) {
     this.#options = options
     const doors = options.doors?.names ?? []
-    this.#handover = new Handover({ ...options, uid: process.getuid?.() ?? 0, doors })
+    const uid = process.getuid?.() ?? 0
+    const libc = options.libc.kind === 'loaded' ? options.libc.libc : null
+    this.#handover = new Handover({ ...options, uid, doors })
+    this.#predecessors = new Predecessors({ ...options, libc, uid })
+    this.#remains = new Remains({ ...options, libc, uid })
   }
 
   /** Another process accepts in our place. It may go: then this becomes false again. */
   get yielded(): boolean {
     return this.#place === 'yielded' || this.#place === 'followed'
+  }
+
+  /** Processes before this one that still carry connections. */
+  get predecessors(): readonly PredecessorStatus[] {
+    return this.#predecessors.status()
   }
 
   /**
@@ -103,7 +120,9 @@ export class Succession {
       fail(`the process before this one serves on: ${refused}`)
       return
     }
+    this.#predecessors.watch(this.#inheritance.left)
     this.#handover.give({
+      left: () => [this.#remains.name, ...this.#predecessors.names()],
       inherited: this.#inheritance.name,
       held: () => dataPlane.held(),
       settled: this.#proven(),
@@ -136,6 +155,8 @@ export class Succession {
 
   close(): void {
     this.#handover.close()
+    this.#remains.close()
+    this.#predecessors.close()
     this.#inheritance.abandon()
   }
 
@@ -154,12 +175,14 @@ export class Succession {
   async #yield(keys: readonly string[], doors: readonly string[]): Promise<void> {
     this.#place = 'yielded'
     this.#options.dataPlane.pauseAccepting(keys)
+    this.#remains.open()
     await this.#options.doors?.close(doors)
   }
 
   async #resume(): Promise<void> {
     const { dataPlane, doors } = this.#options
     this.#place = 'alone'
+    this.#remains.close()
     await Promise.all([dataPlane.resumeAccepting(), doors?.open()])
   }
 }

@@ -58,6 +58,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'stop.ts': ['core', 'config', 'control', 'telemetry', 'admin'],
   // Apart from app.ts: how another configuration takes the place of the one in force.
   'reload.ts': ['core', 'config', 'control', 'discovery', 'admin', 'linux', 'host.ts'],
+  // Apart from app.ts: what the metrics are made from.
+  'measure.ts': ['control', 'telemetry'],
   'app.ts': [
     'core',
     'config',
@@ -69,6 +71,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'linux',
     'clock.ts',
     'host.ts',
+    'measure.ts',
     'reload.ts',
     'stop.ts',
     'succession.ts',

@@ -55,6 +55,8 @@ export interface GiverOptions {
    * serve.
    */
   readonly settled: Promise<boolean>
+  /** Where this process, and those before it, will tell what is left in them (remains.ts). */
+  readonly left?: () => readonly string[]
   readonly incumbent: Incumbent
   /** For tests: how long a newcomer may take to accept. */
   readonly acceptMs?: number
@@ -241,8 +243,9 @@ export class Giver {
     sockets: readonly HeldSockets[],
   ): Promise<string | null> {
     const { libc, program } = this.#options
+    const left = this.#options.left?.() ?? []
     const doors = hello.doors.filter((door) => this.#options.doors.includes(door))
-    const common = { kind: 'sockets', pid: process.pid, program, doors, revision, ...shown } as const
+    const common = { kind: 'sockets', pid: process.pid, program, doors, revision, left, ...shown } as const
     const name = knowsName(hello) ? this.#name.descriptor : null
     if (name !== null) {
       // First, so that whatever comes of the rest, the newcomer has it.

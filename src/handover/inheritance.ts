@@ -21,6 +21,8 @@ export interface Inheritance {
   readonly bereaved: boolean
   /** The other process knows the secret (proof.ts), and so nobody stands between. */
   readonly proven: boolean
+  /** Where the other process, and those before it, tell what is left in them: predecessors.ts. */
+  readonly left: readonly string[]
   /**
    * To be called when all listeners accept, those of `keys` from what was handed over: resolves to null when
    * the other process has let go, or is gone; otherwise to why it serves on, and this process has to go.
@@ -41,6 +43,7 @@ export const nothingInherited: Inheritance = {
   doors: [],
   bereaved: false,
   proven: false,
+  left: [],
   accepting: async () => null,
   fate: async () => ({ kind: 'settled' }),
   abandon() {},

@@ -41,6 +41,8 @@ export type Message =
       /** proof.ts: what the newcomer has to answer, and the answer to its own challenge. */
       readonly challenge?: string
       readonly proof?: string
+      /** Where the sender, and those before it, will tell what is left in them (remains.ts). */
+      readonly left?: readonly string[]
     }
   | { readonly kind: 'refused'; readonly reason: string }
   /** `keys`: whose sockets it accepts from; null: from all that were offered with descriptors. */
@@ -115,7 +117,7 @@ type Fields = Readonly<Record<string, unknown>>
 
 function read(given: Fields): Message | undefined {
   const { kind, pid, program, descriptors, doors, listeners, more, reason, keys, ms } = given
-  const { revision = 0, name = false, challenge, proof } = given
+  const { revision = 0, name = false, challenge, proof, left } = given
   // What is none was not said: without a proof listening sockets go over all the same.
   const shown = { ...(isMac(challenge) && { challenge }), ...(isMac(proof) && { proof }) }
   if (!isCount(revision)) return undefined
@@ -141,6 +143,7 @@ function read(given: Fields): Message | undefined {
           revision,
         },
         ...shown,
+        ...(isListOf(left, isText) && { left }),
       }
     case 'refused':
     case 'reclaimed':

@@ -29,6 +29,7 @@ export type Heard =
       /** Whether it knows `beat`. */
       readonly beats: boolean
       readonly shown: Shown
+      readonly left: readonly string[]
     })
   /** It hung up before the end; what came before that is all there is. */
   | (Offered & { readonly kind: 'cut' })
@@ -82,9 +83,9 @@ export async function hearSockets(talk: Talk, name: string, libc: Libc | null, l
       known.descriptors.push(...descriptors.splice(0, offer.descriptors))
     }
     if (!message.more) {
-      const { pid, program, revision, challenge, proof } = message
+      const { pid, program, revision, challenge, proof, left = [] } = message
       const shown = { challenge, proof }
-      return { kind: 'all', pid, program, beats: revision > 0, shown, ...offered() }
+      return { kind: 'all', pid, program, beats: revision > 0, shown, left, ...offered() }
     }
   }
 }

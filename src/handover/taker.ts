@@ -119,6 +119,7 @@ function taken(
     doors: heard.doors ?? doors,
     bereaved: false,
     proven: doubt === null,
+    left: heard.left,
     async accepting(keys) {
       talk.send({ kind: 'accepting', keys, ...(answer !== undefined && { proof: answer }) })
       const heard = await talk.hear(releaseMs)

@@ -84,6 +84,7 @@ export const exampleStatus: Status = {
       },
     },
   ],
+  predecessors: [],
   workers: [{ index: 1, alive: true, heartbeatAgeMs: 120, active: 12, restarts: 0 }],
   config: {
     source: 'config/edge.yaml',
