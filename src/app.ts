@@ -4,6 +4,8 @@ import { extname } from 'node:path'
 import type { AdminActions, AdminSource, Answer, ConfigInUse } from './admin/source.ts'
 import { processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
+import { announce } from './control/announce.ts'
+import { orderEndpoint } from './control/endpoint-order.ts'
 import { Endpoints } from './control/endpoints.ts'
 import { ListenerRules } from './control/listener-rules.ts'
 import { Publication } from './control/publication.ts'
@@ -21,10 +23,10 @@ import { PerSourceTable } from './core/per-source.ts'
 import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
-import { durationText } from './core/wording.ts'
 import { selfForward } from './discovery/self-forward.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
+import type { Left } from './handover/remains.ts'
 import { ConfigError, choosePlane, holdAckBy, hostAddresses, hostBy, lossesBy, otherPlane } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
@@ -33,6 +35,7 @@ import { Reload, type ReloadOptions } from './reload.ts'
 import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import type { Upgrade } from './upgrade.ts'
 
 export type { ConfigSource, Loaded } from './config/loaded.ts'
 
@@ -47,6 +50,7 @@ export interface AppOptions extends Pick<ReloadOptions, 'source' | 'log' | 'setL
   readonly doors?: Doors
   /** The file of `handover.secret`. */
   readonly secretFile?: string
+  readonly upgrade?: Upgrade
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
 }
@@ -171,7 +175,8 @@ export class App implements AdminSource, AdminActions {
       dataPlane: this.#dataPlane,
       nowMs,
       draining: () => this.#stop.begun,
-      left: () => ({ connections: this.#dataPlane.active, endsInMs: this.#stop.endsInMs }),
+      left: () => this.left(),
+      told: (news) => options.upgrade?.hear(news),
       leave: () => this.#stop.leave(),
       fail: (why) => this.#stop.fail(why),
     })
@@ -236,13 +241,7 @@ export class App implements AdminSource, AdminActions {
       refused: () => this.#dataPlane.rejected('resource'),
       nameOf: (slot) => this.#endpoints.nameOf(slot),
     })
-    for (const { name, address, pool, routes } of this.#dataPlane.listeners()) {
-      const where = [
-        ...(routes > 0 ? [`${routes} route${routes === 1 ? '' : 's'}`] : []),
-        ...(pool === null ? [] : [`pool ${pool}`]),
-      ]
-      this.#log.info({ listener: name, address, pool }, `listening on ${address} for ${where.join(' and ')}`)
-    }
+    announce(this.#log, this.#dataPlane.listeners())
     this.#log.info(
       { plane: this.#plane.name },
       `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
@@ -336,6 +335,16 @@ export class App implements AdminSource, AdminActions {
     this.#stop.fail(why)
   }
 
+  left(): Left {
+    return { connections: this.#dataPlane.active, endsInMs: this.#stop.endsInMs }
+  }
+
+  upgrade(): AsyncIterable<string> | Answer {
+    const { upgrade } = this.#options
+    const begun = upgrade?.begin(this.#config.handover.socket, this.#state())
+    return begun ?? { ok: false, message: 'nobody knows how this process was started' }
+  }
+
   logLevel(level: LogLevel): Answer {
     this.#log.info({ level }, `log level ${level} from now on: asked by the admin`)
     this.#options.setLogLevel(level)
@@ -343,16 +352,8 @@ export class App implements AdminSource, AdminActions {
   }
 
   endpoint(pool: string, endpoint: string, action: 'drain' | 'ready'): Answer {
-    const result = this.#endpoints.registry[action](pool, endpoint)
-    if (!result.ok) return result
-    const drained = `draining: it gets no new connections, and existing ones ${this.#removal(pool)}`
-    const state = action === 'drain' ? drained : 'in use'
-    const told = `endpoint ${endpoint} of pool ${pool} is ${state}`
-    const message = result.changed ? told : `${told} (it was already)`
-    if (action === 'ready' || this.#endpoints.registry.usable(pool) > 0) return { ok: true, message }
-    const warning = `pool ${pool} has no usable endpoint left`
-    if (result.changed) this.#log.warn({ pool, endpoint }, warning)
-    return { ok: true, message, warning }
+    const [registry, config, log] = [this.#endpoints.registry, this.#config, this.#log]
+    return orderEndpoint(pool, endpoint, action, { registry, config, log })
   }
 
   connections(filter: ConnectionFilter): AsyncIterable<string> {
@@ -396,12 +397,6 @@ export class App implements AdminSource, AdminActions {
       listeners: this.#dataPlane.listeners(),
       workers: this.#threads.status(),
     }
-  }
-
-  /** What happens to the connections of an endpoint that leaves. */
-  #removal(pool: string): string {
-    const closing = this.#config.pools.some(({ name, onRemoval }) => name === pool && onRemoval === 'close')
-    return closing ? `are closed over ${durationText(this.#config.drain.windowMs)}` : 'go on'
   }
 
   #measure(): Promise<Metrics> {

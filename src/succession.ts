@@ -5,6 +5,7 @@ import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
 import type { Log } from './core/log.ts'
 import type { PredecessorStatus } from './core/status.ts'
+import type { GiverNews } from './handover/giver.ts'
 import { type Doors, Handover } from './handover/handover.ts'
 import { type Inheritance, nothingInherited } from './handover/inheritance.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
@@ -34,6 +35,8 @@ export interface SuccessionOptions {
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
   readonly nowMs: () => number
+  /** What becomes of those that want to take its place. */
+  readonly told?: (news: GiverNews) => void
   /** What this process still carries. */
   readonly left: () => Left
   /** Another process is there to stay: begin to drain. */
@@ -121,7 +124,9 @@ export class Succession {
       return
     }
     this.#predecessors.watch(this.#inheritance.left)
+    const { told } = this.#options
     this.#handover.give({
+      ...(told && { told }),
       left: () => [this.#remains.name, ...this.#predecessors.names()],
       inherited: this.#inheritance.name,
       held: () => dataPlane.held(),

@@ -60,6 +60,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'reload.ts': ['core', 'config', 'control', 'discovery', 'admin', 'linux', 'host.ts'],
   // Apart from app.ts: what the metrics are made from.
   'measure.ts': ['control', 'telemetry'],
+  // Apart from app.ts: how the next version is started.
+  'upgrade.ts': ['core', 'handover', 'admin'],
   'app.ts': [
     'core',
     'config',
@@ -75,6 +77,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'reload.ts',
     'stop.ts',
     'succession.ts',
+    'upgrade.ts',
     'version.ts',
   ],
   command: [
@@ -82,6 +85,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'doctor',
     'host.ts',
     'stop.ts',
+    'upgrade.ts',
     'core',
     'config',
     'control',

@@ -58,6 +58,8 @@ export interface GiverOptions {
   /** Where this process, and those before it, will tell what is left in them (remains.ts). */
   readonly left?: () => readonly string[]
   readonly incumbent: Incumbent
+  /** Called before the incumbent is. */
+  readonly told?: (news: GiverNews) => void
   /** For tests: how long a newcomer may take to accept. */
   readonly acceptMs?: number
 }
@@ -84,6 +86,13 @@ export interface Successor {
   /** It knows the secret (proof.ts), and so nobody stands between. */
   readonly proven: boolean
 }
+
+/** What becomes of newcomers. `pid`: as Successor has it. */
+export type GiverNews = { readonly pid: number; readonly program: string } & (
+  | { readonly kind: 'offered' | 'yielded' | 'left' }
+  /** This process serves on, or again. */
+  | { readonly kind: 'kept'; readonly reason: string }
+)
 
 type Hello = Extract<Message, { kind: 'hello' }>
 
@@ -171,8 +180,10 @@ export class Giver {
 
   async #give(socket: Socket, talk: Talk, hello: Hello): Promise<void> {
     const { libc, log, held, secret } = this.#options
-    const { pid } = hello
+    const { pid, program } = hello
     const uid = talk.peer?.uid ?? null
+    const known = { pid: talk.peer?.pid || pid, program }
+    const told = this.#options.told ?? (() => {})
     const proof =
       typeof secret !== 'string'
         ? null
@@ -191,11 +202,13 @@ export class Giver {
     }
     const unsent = await this.#offer(socket, hello, shown, sockets)
     if (unsent !== null) {
+      told({ ...known, kind: 'kept', reason: unsent })
       log.warn({ toPid: pid, toUid: uid }, `handing over to ${who} failed: ${unsent}; this process serves on`)
       return
     }
     const total = sockets.reduce((sum, each) => sum + each.descriptors.length, 0)
     const fields = { toPid: pid, toUid: uid, toVersion: hello.program, sockets: total }
+    told({ ...known, kind: 'offered' })
     log.info(fields, `handing over to ${who}: it has ${countSockets(total, sockets.length)}`)
     const heard = await talk.hear(this.#options.acceptMs ?? acceptMs)
     const accepting = heard.kind === 'message' && heard.message.kind === 'accepting' ? heard.message : null
@@ -203,16 +216,18 @@ export class Giver {
       accepting === null ? `it did not begin to accept (${heard.kind})` : await this.#unproven(sockets)
     if (obstacle !== null) {
       // It may have been hanging and come back: then it must learn that it was not waited for.
+      told({ ...known, kind: 'kept', reason: obstacle })
       talk.send({ kind: 'refused', reason: obstacle })
       log.warn({ ...fields, ms: ms() }, `${who} has not taken over: ${obstacle}; this process serves on`)
       return
     }
     const doubt = proof?.doubt({ challenge: hello.challenge, proof: accepting?.proof })
-    const successor = { pid: talk.peer?.pid || pid, program: hello.program, proven: doubt === null }
+    const successor = { ...known, proven: doubt === null }
     if (typeof doubt === 'string' && libc !== null)
       log[hello.challenge === undefined ? 'info' : 'warn'](fields, unprovenNote(who, doubt))
     this.#name.pause(knowsName(hello))
     const { incumbent } = this.#options
+    told({ ...known, kind: 'yielded' })
     const offered = sockets.filter(({ descriptors }) => descriptors.length > 0).map(({ key }) => key)
     await incumbent.yield(accepting?.keys ?? offered, hello.doors, successor)
     talk.send({ kind: 'released' })
@@ -223,6 +238,7 @@ export class Giver {
     const lost = await this.#watch(talk, hello)
     if (lost === null) {
       this.#name.close()
+      told({ ...known, kind: 'left' })
       incumbent.leave(successor)
       return
     }
@@ -232,6 +248,7 @@ export class Giver {
       `${who} ${lost.reason}, ${ms()} ms after it came: this process accepts again`,
     )
     await incumbent.resume()
+    told({ ...known, kind: 'kept', reason: `it ${lost.reason}` })
     this.#name.open()
   }
 

@@ -136,6 +136,7 @@ export function exampleApp() {
       done.push(`kill ${id}`)
       return { ok: id === exampleConnection.id, message: `kill ${id}` }
     },
+    upgrade: () => ({ ok: false, message: 'no upgrade' }),
     async reload() {
       done.push('reload')
       return this.problems === '' ? { ok: true, message: 'reloaded' } : { ok: false, message: this.problems }
