@@ -4,6 +4,8 @@ import { extname } from 'node:path'
 import type { AdminActions, AdminSource, Answer, ConfigInUse } from './admin/source.ts'
 import { processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
+import { announce } from './control/announce.ts'
+import { orderEndpoint } from './control/endpoint-order.ts'
 import { Endpoints } from './control/endpoints.ts'
 import { ListenerRules } from './control/listener-rules.ts'
 import { Publication } from './control/publication.ts'
@@ -21,17 +23,19 @@ import { PerSourceTable } from './core/per-source.ts'
 import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
-import { durationText } from './core/wording.ts'
 import { selfForward } from './discovery/self-forward.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
+import type { Left } from './handover/remains.ts'
 import { ConfigError, choosePlane, holdAckBy, hostAddresses, hostBy, lossesBy, otherPlane } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
+import { measure } from './measure.ts'
 import { Reload, type ReloadOptions } from './reload.ts'
 import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import type { Upgrade } from './upgrade.ts'
 
 export type { ConfigSource, Loaded } from './config/loaded.ts'
 
@@ -44,6 +48,9 @@ export interface AppOptions extends Pick<ReloadOptions, 'source' | 'log' | 'setL
   /** Listening sockets of socket activation, by descriptor. */
   readonly passed?: readonly PassedDescriptor[]
   readonly doors?: Doors
+  /** The file of `handover.secret`. */
+  readonly secretFile?: string
+  readonly upgrade?: Upgrade
   /** For tests: bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback?: boolean
 }
@@ -161,11 +168,15 @@ export class App implements AdminSource, AdminActions {
     this.#succession = new Succession({
       ...options,
       name: config.handover.socket,
+      secret: options.secretFile ?? null,
       libc: this.#libc,
       program: options.version,
       after,
       dataPlane: this.#dataPlane,
+      nowMs,
       draining: () => this.#stop.begun,
+      left: () => this.left(),
+      told: (news) => options.upgrade?.hear(news),
       leave: () => this.#stop.leave(),
       fail: (why) => this.#stop.fail(why),
     })
@@ -230,13 +241,7 @@ export class App implements AdminSource, AdminActions {
       refused: () => this.#dataPlane.rejected('resource'),
       nameOf: (slot) => this.#endpoints.nameOf(slot),
     })
-    for (const { name, address, pool, routes } of this.#dataPlane.listeners()) {
-      const where = [
-        ...(routes > 0 ? [`${routes} route${routes === 1 ? '' : 's'}`] : []),
-        ...(pool === null ? [] : [`pool ${pool}`]),
-      ]
-      this.#log.info({ listener: name, address, pool }, `listening on ${address} for ${where.join(' and ')}`)
-    }
+    announce(this.#log, this.#dataPlane.listeners())
     this.#log.info(
       { plane: this.#plane.name },
       `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
@@ -282,6 +287,7 @@ export class App implements AdminSource, AdminActions {
       pools: this.#endpoints.status(),
       workers,
       config: this.#reload.status,
+      predecessors: this.#succession.predecessors,
     }
   }
 
@@ -303,7 +309,7 @@ export class App implements AdminSource, AdminActions {
   }
 
   async metrics(): Promise<{ contentType: string; text: string }> {
-    this.#metrics ??= await this.#createMetrics()
+    this.#metrics ??= await this.#measure()
     return { contentType: this.#metrics.contentType, text: await this.#metrics.render() }
   }
 
@@ -329,6 +335,16 @@ export class App implements AdminSource, AdminActions {
     this.#stop.fail(why)
   }
 
+  left(): Left {
+    return { connections: this.#dataPlane.active, endsInMs: this.#stop.endsInMs }
+  }
+
+  upgrade(): AsyncIterable<string> | Answer {
+    const { upgrade } = this.#options
+    const begun = upgrade?.begin(this.#config.handover.socket, this.#state())
+    return begun ?? { ok: false, message: 'nobody knows how this process was started' }
+  }
+
   logLevel(level: LogLevel): Answer {
     this.#log.info({ level }, `log level ${level} from now on: asked by the admin`)
     this.#options.setLogLevel(level)
@@ -336,16 +352,8 @@ export class App implements AdminSource, AdminActions {
   }
 
   endpoint(pool: string, endpoint: string, action: 'drain' | 'ready'): Answer {
-    const result = this.#endpoints.registry[action](pool, endpoint)
-    if (!result.ok) return result
-    const drained = `draining: it gets no new connections, and existing ones ${this.#removal(pool)}`
-    const state = action === 'drain' ? drained : 'in use'
-    const told = `endpoint ${endpoint} of pool ${pool} is ${state}`
-    const message = result.changed ? told : `${told} (it was already)`
-    if (action === 'ready' || this.#endpoints.registry.usable(pool) > 0) return { ok: true, message }
-    const warning = `pool ${pool} has no usable endpoint left`
-    if (result.changed) this.#log.warn({ pool, endpoint }, warning)
-    return { ok: true, message, warning }
+    const [registry, config, log] = [this.#endpoints.registry, this.#config, this.#log]
+    return orderEndpoint(pool, endpoint, action, { registry, config, log })
   }
 
   connections(filter: ConnectionFilter): AsyncIterable<string> {
@@ -391,32 +399,16 @@ export class App implements AdminSource, AdminActions {
     }
   }
 
-  /** What happens to the connections of an endpoint that leaves. */
-  #removal(pool: string): string {
-    const closing = this.#config.pools.some(({ name, onRemoval }) => name === pool && onRemoval === 'close')
-    return closing ? `are closed over ${durationText(this.#config.drain.windowMs)}` : 'go on'
-  }
-
-  async #createMetrics(): Promise<Metrics> {
-    const { createMetrics } = await import('./telemetry/metrics.ts')
-    const { registry } = this.#endpoints
-    return createMetrics({
+  #measure(): Promise<Metrics> {
+    return measure({
+      parts: { dataPlane: this.#dataPlane, rules: this.#rules, endpoints: this.#endpoints },
       tally: this.#tally,
-      listeners: () => this.#dataPlane.slots.all(),
-      rangeFiles: () => this.#rules.files(),
-      endpoints: () => registry.endpoints(),
-      unresolved: () => registry.unresolved(),
-      poolTimes: () => registry.poolTimes(),
       connectionsLimit: () => this.#publication.limit().limit,
-      discovery: () =>
-        this.#endpoints
-          .status()
-          .flatMap(({ name: pool, discovery }) => (discovery === null ? [] : [{ pool, ...discovery }])),
-      healthChecks: () => registry.healthChecks(),
       draining: () => this.#state() === 'draining',
       lastReloadSuccessful: () => this.#reload.status.lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
       workerRestarts: () => this.#threads.restarts,
+      predecessors: () => this.#succession.predecessors,
       build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,
     })

@@ -98,6 +98,7 @@ const runners: Readonly<Record<CommandName, (call: Call) => number | Promise<num
     return logLevel(await asked(call), call.args[0] ?? '')
   },
   drain: async (call) => (await import('./command/drain.ts')).drain(await asked(call)),
+  upgrade: async (call) => (await import('./command/upgrade.ts')).upgrade(await asked(call)),
   endpoint: async (call) => {
     const { endpoint } = await import('./command/endpoint.ts')
     return endpoint({ ...(await asked(call)), args: call.args })

@@ -28,6 +28,7 @@ export interface StopOptions {
 export class Stop {
   readonly #options: StopOptions
   readonly #begun = Promise.withResolvers<Draining>()
+  #endMs: number | null = null
   #state: 'none' | 'begun' = 'none'
   #asked = false
   #failed = false
@@ -53,6 +54,11 @@ export class Stop {
   /** Resolves when it has begun, by a signal, the admin socket or a hand-over. */
   get draining(): Promise<Draining> {
     return this.#begun.promise
+  }
+
+  /** Time left until it is over at the latest; null: it has not begun. */
+  get endsInMs(): number | null {
+    return this.#endMs === null ? null : Math.max(0, this.#endMs - this.#options.nowMs())
   }
 
   /**
@@ -87,6 +93,7 @@ export class Stop {
     this.#state = 'begun'
     const { log, after, nowMs, dataPlane, relieved } = this.#options
     const config = this.#options.config()
+    this.#endMs = nowMs() + config.deadlineMs
     log.info(
       { deadlineMs: config.deadlineMs },
       `draining: not ready any more; ends within ${durationText(config.deadlineMs)}`,

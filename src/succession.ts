@@ -4,9 +4,13 @@ import { listenerKey } from './control/workers/listeners.ts'
 import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
 import type { Log } from './core/log.ts'
+import type { PredecessorStatus } from './core/status.ts'
+import type { GiverNews } from './handover/giver.ts'
 import { type Doors, Handover } from './handover/handover.ts'
 import { type Inheritance, nothingInherited } from './handover/inheritance.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
+import { Predecessors } from './handover/predecessors.ts'
+import { type Left, Remains } from './handover/remains.ts'
 import { needLibc } from './host.ts'
 import type { LoadedLibc } from './linux/libc.ts'
 
@@ -18,6 +22,8 @@ export interface SuccessionOptions {
   /** `spliceway` of `@spliceway`; null: this process neither takes over nor hands over. */
   readonly name: string | null
   readonly libc: LoadedLibc
+  /** The file of `handover.secret`; null: none, and no other process is proven. */
+  readonly secret: string | null
   /** Version of the program. */
   readonly program: string
   readonly log: Log
@@ -28,6 +34,11 @@ export interface SuccessionOptions {
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
+  readonly nowMs: () => number
+  /** What becomes of those that want to take its place. */
+  readonly told?: (news: GiverNews) => void
+  /** What this process still carries. */
+  readonly left: () => Left
   /** Another process is there to stay: begin to drain. */
   readonly leave: () => void
   /** The previous process goes on serving, or serves again: begin to drain. */
@@ -48,18 +59,29 @@ type Place = 'alone' | 'probation' | 'yielded' | 'followed'
 export class Succession {
   readonly #options: SuccessionOptions
   readonly #handover: Handover
+  readonly #predecessors: Predecessors
+  readonly #remains: Remains
   #inheritance: Inheritance = nothingInherited
   #place: Place = 'alone'
 
   constructor(options: SuccessionOptions) {
     this.#options = options
     const doors = options.doors?.names ?? []
-    this.#handover = new Handover({ ...options, uid: process.getuid?.() ?? 0, doors })
+    const uid = process.getuid?.() ?? 0
+    const libc = options.libc.kind === 'loaded' ? options.libc.libc : null
+    this.#handover = new Handover({ ...options, uid, doors })
+    this.#predecessors = new Predecessors({ ...options, libc, uid })
+    this.#remains = new Remains({ ...options, libc, uid })
   }
 
   /** Another process accepts in our place. It may go: then this becomes false again. */
   get yielded(): boolean {
     return this.#place === 'yielded' || this.#place === 'followed'
+  }
+
+  /** Processes before this one that still carry connections. */
+  get predecessors(): readonly PredecessorStatus[] {
+    return this.#predecessors.status()
   }
 
   /**
@@ -101,7 +123,11 @@ export class Succession {
       fail(`the process before this one serves on: ${refused}`)
       return
     }
+    this.#predecessors.watch(this.#inheritance.left)
+    const { told } = this.#options
     this.#handover.give({
+      ...(told && { told }),
+      left: () => [this.#remains.name, ...this.#predecessors.names()],
       inherited: this.#inheritance.name,
       held: () => dataPlane.offer(),
       settled: this.#proven(),
@@ -134,6 +160,8 @@ export class Succession {
 
   close(): void {
     this.#handover.close()
+    this.#remains.close()
+    this.#predecessors.close()
     this.#inheritance.abandon()
   }
 
@@ -152,12 +180,14 @@ export class Succession {
   async #yield(keys: readonly string[], doors: readonly string[]): Promise<void> {
     this.#place = 'yielded'
     this.#options.dataPlane.pauseAccepting(keys)
+    this.#remains.open()
     await this.#options.doors?.close(doors)
   }
 
   async #resume(): Promise<void> {
     const { dataPlane, doors } = this.#options
     this.#place = 'alone'
+    this.#remains.close()
     await Promise.all([dataPlane.resumeAccepting(), doors?.open()])
   }
 }

@@ -58,6 +58,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'stop.ts': ['core', 'config', 'control', 'telemetry', 'admin'],
   // Apart from app.ts: how another configuration takes the place of the one in force.
   'reload.ts': ['core', 'config', 'control', 'discovery', 'admin', 'linux', 'host.ts'],
+  // Apart from app.ts: what the metrics are made from.
+  'measure.ts': ['control', 'telemetry'],
+  // Apart from app.ts: how the next version is started.
+  'upgrade.ts': ['core', 'handover', 'admin'],
   'app.ts': [
     'core',
     'config',
@@ -69,9 +73,11 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'linux',
     'clock.ts',
     'host.ts',
+    'measure.ts',
     'reload.ts',
     'stop.ts',
     'succession.ts',
+    'upgrade.ts',
     'version.ts',
   ],
   command: [
@@ -79,6 +85,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'doctor',
     'host.ts',
     'stop.ts',
+    'upgrade.ts',
     'core',
     'config',
     'control',

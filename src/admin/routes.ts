@@ -12,6 +12,8 @@ export interface Reply {
   readonly body: string | Buffer | AsyncIterable<string>
   /** Set with status 405: the methods that would do. */
   readonly allow?: string
+  /** It is told while it happens, which may take a minute, and goes on when the listener closes. */
+  readonly lasting?: true
 }
 
 /** Where a request came in: everything that changes something goes over the UNIX socket. */
@@ -43,6 +45,7 @@ POST /connections/{id}/kill
 GET  /config    JSON, what "spliceway config" shows
 POST /reload
 POST /drain
+POST /upgrade   starts the installed version in place of this one; answers line by line
 POST /log?level=debug|info|warn|error
 POST /endpoints/{pool}/{endpoint}/drain
 POST /endpoints/{pool}/{endpoint}/ready
@@ -121,6 +124,8 @@ function find(
       return post(async () => answered(await app.reload(), 422))
     case '/drain':
       return post(() => answered(app.drain(), 409))
+    case '/upgrade':
+      return post(() => upgrade(app))
   }
   const target = endpointTarget(path)
   if (target === undefined) return undefined
@@ -147,6 +152,13 @@ function connections(app: AdminSource, query: string): Reply {
   const filter = readConnectionQuery(query)
   if (typeof filter === 'string') return { status: 400, contentType: text, body: `${filter}\n` }
   return { status: 200, contentType: json, body: app.connections(filter) }
+}
+
+function upgrade(app: AdminActions): Reply {
+  const begun = app.upgrade()
+  return 'ok' in begun
+    ? answered(begun, 409)
+    : { status: 200, contentType: 'application/x-ndjson; charset=utf-8', body: begun, lasting: true }
 }
 
 function logLevel(app: AdminActions, query: string): Reply {

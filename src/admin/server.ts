@@ -47,6 +47,7 @@ export class AdminServer extends Server {
   /** Since when: performance.now(). */
   readonly #silent = new Map<Socket, number>()
   readonly #asked = new Set<Socket>()
+  readonly #lasting = new Set<Socket>()
   #trimming = false
 
   constructor(app: AdminSource & AdminActions, via: Via, failed: (error: unknown, path: string) => void) {
@@ -59,6 +60,12 @@ export class AdminServer extends Server {
     this.on('connection', (socket: Socket) => this.#accepted(socket))
   }
 
+  /** How many answers are under way that go on when the listener closes. */
+  get lasting(): number {
+    return this.#lasting.size
+  }
+
+  /** But those of lasting answers. */
   closeAllConnections(): void {
     for (const socket of [...this.#silent.keys(), ...this.#asked]) socket.destroy()
   }
@@ -70,6 +77,7 @@ export class AdminServer extends Server {
       clearTimeout(late)
       this.#silent.delete(socket)
       this.#asked.delete(socket)
+      this.#lasting.delete(socket)
     })
     socket.on('error', () => {}) // its close event follows
     let text = ''
@@ -95,6 +103,7 @@ export class AdminServer extends Server {
       return broken
     })
     if (socket.destroyed) return
+    if (reply.lasting === true && this.#asked.delete(socket)) this.#lasting.add(socket)
     await send(socket, reply, head.kind === 'request' && head.method === 'HEAD').catch((error: unknown) => {
       if (!socket.destroyed) this.#failed(error, path)
       socket.destroy() // a part is missing: no end that looks like one
@@ -147,7 +156,7 @@ const broken: Reply = {
 
 async function send(
   socket: Socket,
-  { status, contentType, body, allow }: Reply,
+  { status, contentType, body, allow, lasting }: Reply,
   headOnly: boolean,
 ): Promise<void> {
   const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.isBuffer(body) ? body : null
@@ -160,7 +169,8 @@ async function send(
     'connection: close',
     ...(allow === undefined ? [] : [`allow: ${allow}`]),
   ]
-  socket.setTimeout(unreadMs, () => socket.destroy()) // Node's timer goes on while the send queue shrinks
+  // Node's timer goes on while the send queue shrinks
+  if (lasting !== true) socket.setTimeout(unreadMs, () => socket.destroy())
   socket.cork()
   socket.write(`${head.join('\r\n')}\r\n\r\n`)
   if (bytes === null && !headOnly) {

@@ -28,6 +28,11 @@ export interface AdminActions {
   /** The message of a failure is the rendered list of problems. */
   reload(): Promise<Answer>
   drain(): Answer
+  /**
+   * The installed version takes the place of this process: lines of JSON, `{"progress": …}` and at the end an
+   * Answer, whoever hears them. An Answer at once: it cannot.
+   */
+  upgrade(): AsyncIterable<string> | Answer
   /** Until a reload, which brings back what the configuration says. */
   logLevel(level: LogLevel): Answer
   /** Not ok: there is no such pool or endpoint. */

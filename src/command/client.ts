@@ -64,7 +64,8 @@ export function complain(options: CommandOptions, message: string): number {
   return exitCode.failure
 }
 
-function parseAnswer(body: string): { ok: boolean; message: string; warning: string | null } {
+/** What an action came to; what is no Answer is shown as it is. */
+export function parseAnswer(body: string): { ok: boolean; message: string; warning: string | null } {
   try {
     const answer: unknown = JSON.parse(body)
     if (typeof answer === 'object' && answer !== null && 'ok' in answer && 'message' in answer) {
@@ -77,7 +78,8 @@ function parseAnswer(body: string): { ok: boolean; message: string; warning: str
   return { ok: false, message: body, warning: null }
 }
 
-function unreachable(socket: string, code: string | undefined): string {
+/** Why nobody could be asked, and what to do. */
+export function unreachable(socket: string, code: string | undefined): string {
   const other = 'the running process prints its admin socket when it starts: add --socket PATH'
   switch (code) {
     case 'ENOENT':

@@ -221,6 +221,20 @@ const list = [
     flags: [socket],
   },
   {
+    name: 'upgrade',
+    group: 'ask',
+    args: '',
+    takes: [0, 0],
+    offer: 'nothing',
+    about: 'let the version that is installed now take over, without a reset',
+    more: [
+      'The running process starts it as it was started itself, after a check of the configuration, and hands over.',
+      'Needs handover.socket. When the new process fails, the old one serves on, and the exit code is 1.',
+    ],
+    examples: [],
+    flags: [socket],
+  },
+  {
     name: 'endpoint',
     group: 'ask',
     args: 'POOL... ENDPOINT drain|ready',

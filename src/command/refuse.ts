@@ -1,5 +1,6 @@
 import { failureText } from '../telemetry/journal.ts'
 import { exitCode } from './exit-code.ts'
+import { report } from './report.ts'
 
 /** Says what is wrong with how the program was called. Returns the exit code. */
 export function refuseUsage(message: string): number {
@@ -13,7 +14,8 @@ export function refuseConfig(message: string): number {
   return exitCode.config
 }
 
-/** On standard error, as a failure where that is the journal. */
+/** On standard error, as a failure where that is the journal, and to whoever has started us to take over. */
 export function complainLoudly(text: string): void {
+  report(text)
   process.stderr.write(failureText(text, process.env.JOURNAL_STREAM))
 }

@@ -1,12 +1,14 @@
 import { flushCompileCache } from 'node:module'
 import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Admin } from '../admin/admin.ts'
 import { tcpListenerName, unixListenerName } from '../admin/listener-name.ts'
 import { AdminSocketError } from '../admin/socket-error.ts'
 import { adminSocketPath, prepareSocketFolder, socketFolderRisk } from '../admin/socket-path.ts'
 import { checkUnix } from '../admin/unix-listen.ts'
 import { App, type ConfigSource, type Loaded } from '../app.ts'
-import type { AdminConfig } from '../config/config.ts'
+import type { AdminConfig, HandoverConfig } from '../config/config.ts'
 import { watchConfig } from '../config/watch.ts'
 import { bindErrorText } from '../control/workers/bind-error.ts'
 import { BindError } from '../control/workers/sockets.ts'
@@ -15,17 +17,21 @@ import { errnoOf } from '../core/coded-error.ts'
 import type { Log } from '../core/log.ts'
 import { fileErrorText } from '../core/wording.ts'
 import { takeListenFds } from '../handover/handover.ts'
+import type { Left } from '../handover/remains.ts'
 import { ConfigError } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
 import { openNotify } from '../linux/notify.ts'
 import { holderText } from '../linux/port-holder.ts'
 import { writeAccess } from '../telemetry/access-log.ts'
 import { wantsColours } from '../telemetry/colours.ts'
-import { failureText } from '../telemetry/journal.ts'
 import { createLog } from '../telemetry/log.ts'
 import { openSink, type Sink } from '../telemetry/sink.ts'
+import { Upgrade } from '../upgrade.ts'
 import { version } from '../version.ts'
 import { exitCode } from './exit-code.ts'
+import { installed } from './installed.ts'
+import { complainLoudly } from './refuse.ts'
+import { endReport } from './report.ts'
 import { ServiceManager, watchdogMs } from './service-manager.ts'
 
 /** The reader of our log may be this far behind; more is dropped and counted. */
@@ -50,6 +56,27 @@ export interface RunOptions {
   readonly started?: () => void
 }
 
+/** What starts the installed version, as this process was started. */
+function upgradeOf(
+  file: ConfigFile | null,
+  manager: ServiceManager | null,
+  log: Log,
+  left: () => Left,
+): Upgrade {
+  const program = installed(process, process.cwd())
+  // The cache of compiled modules in this installation (cli.mjs) is not the next one's, which may be another.
+  const { NODE_COMPILE_CACHE: cache, ...rest } = process.env
+  const own = cache?.startsWith(fileURLToPath(new URL('../../node_modules/', import.meta.url))) === true
+  return new Upgrade({
+    start: [...program, ...process.argv.slice(2)],
+    check: file === null ? null : [...program, 'check', file.path],
+    env: own ? rest : process.env,
+    log,
+    left,
+    followed: (pid) => manager?.followed(pid),
+  })
+}
+
 /** What keeps running beside the app, ended in reverse. */
 type Closing = () => Promise<void> | void
 
@@ -58,7 +85,7 @@ type Closing = () => Promise<void> | void
  * is taken.
  */
 export async function run(options: RunOptions): Promise<number> {
-  const { loaded, source } = options
+  const { loaded, source, file } = options
   const { config } = loaded
   const journalStream = process.env.JOURNAL_STREAM
   const sink = openSink({
@@ -88,6 +115,8 @@ export async function run(options: RunOptions): Promise<number> {
       logLinesDropped: () => sink.dropped(),
       reload: (phase) => manager?.reload(phase),
       passed: takeListenFds(process.env, process.pid),
+      secretFile: secretFile(config.handover.secret),
+      upgrade: upgradeOf(file, manager, log, () => app.left()),
       doors: {
         names: listenerNames(config.admin),
         check: (held) => checkAdmin(config.admin, held),
@@ -131,16 +160,16 @@ function findManager(log: Log): ServiceManager | null {
 /** Says why the program cannot run here. Throws what is not expected. */
 async function refuse(error: unknown): Promise<number> {
   if (error instanceof ConfigError) {
-    process.stderr.write(failureText(`${error.message}\n`, process.env.JOURNAL_STREAM))
+    complainLoudly(`${error.message}\n`)
     return exitCode.config
   }
   if (error instanceof AdminSocketError || error instanceof WorkersFailed) {
-    process.stderr.write(`spliceway: ${error.message}\n`)
+    complainLoudly(`spliceway: ${error.message}\n`)
     return exitCode.failure
   }
   if (!(error instanceof BindError)) throw error
   const text = await bindErrorText(error, process.getuid?.() ?? 0, holderText)
-  process.stderr.write(failureText(`spliceway: ${text}\n`, process.env.JOURNAL_STREAM))
+  complainLoudly(`spliceway: ${text}\n`)
   return error.code === 'EADDRINUSE' ? exitCode.portBusy : exitCode.failure
 }
 
@@ -180,6 +209,7 @@ async function serve(
   manager?.ready(app)
   void app.draining.then(({ deadlineMs }) => manager?.stopping(deadlineMs))
   if (file !== null) closings.push(watchConfig(file.path, file.text, () => void app.reload(), log))
+  endReport()
   if (sink.terminal) await showStart(app, sink)
   started?.()
   flushCompileCache() // otherwise Node writes it at exit, which a killed process never reaches
@@ -303,6 +333,12 @@ function adminPath(socket: AdminConfig['socket']): string | null {
     case 'path':
       return socket.path
   }
+}
+
+/** Two processes find the same file by the rule by which commands find the admin socket. */
+function secretFile(secret: HandoverConfig['secret']): string {
+  if (secret.kind === 'path') return secret.path
+  return join(dirname(adminSocketPath(process.env, process.getuid?.() ?? 0, tmpdir())), 'handover.secret')
 }
 
 /** What the process before us has to close, if it has it open. */

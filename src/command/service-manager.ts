@@ -28,6 +28,7 @@ export class ServiceManager {
   readonly #options: ServiceManagerOptions
   #app: Supervised | null = null
   #stopping = false
+  #muted = false
   #lastStatus = ''
   #timer: NodeJS.Timeout | null = null
 
@@ -65,6 +66,15 @@ export class ServiceManager {
     this.#tell('STOPPING=1', `EXTEND_TIMEOUT_USEC=${(deadlineMs + stopGraceMs) * 1_000}`, ...this.#news())
   }
 
+  /**
+   * The process of this pid, of the same service, has taken the place of this one for good. From now on it
+   * speaks: a word of ours about our end would be taken for the end of the service.
+   */
+  followed(pid: number): void {
+    this.#tell(`MAINPID=${pid}`)
+    this.#muted = true
+  }
+
   /** Resolves when the manager has been told everything. */
   close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
@@ -85,7 +95,7 @@ export class ServiceManager {
   }
 
   #tell(...assignments: readonly string[]): void {
-    if (assignments.length > 0) this.#options.notify.tell(assignments)
+    if (assignments.length > 0 && !this.#muted) this.#options.notify.tell(assignments)
   }
 }
 

@@ -6,6 +6,9 @@ import { shortDuration } from './duration.ts'
 import { exitCode } from './exit-code.ts'
 import { type TableView, table } from './table.ts'
 
+/** A process before this one tells every second what is left in it: one that has missed two hangs. */
+const silentMs = 3_000
+
 export interface StatusOptions extends CommandOptions {
   /** The answer as it came, for programs. */
   readonly json: boolean
@@ -43,7 +46,9 @@ export async function status(options: StatusOptions): Promise<number> {
 export function parseStatus(body: string): Status | undefined {
   try {
     const value: Status | null = JSON.parse(body)
-    return value?.listeners && value.pools && value.workers && value.config ? value : undefined
+    const whole = value?.listeners && value.pools && value.workers && value.config
+    // An older process says nothing of those before it.
+    return whole ? { ...value, predecessors: value.predecessors ?? [] } : undefined
   } catch {
     return undefined
   }
@@ -51,7 +56,7 @@ export function parseStatus(body: string): Status | undefined {
 
 /** Tables, a blank line between them. */
 export function renderStatus(status: Status, view: StatusView = {}): string {
-  const sections = [program, listeners, endpoints, discovery, workers, config]
+  const sections = [program, predecessors, listeners, endpoints, discovery, workers, config]
   return sections
     .map((section) =>
       section(status, (dull) => ({
@@ -83,6 +88,19 @@ function program(status: Status, look: Look): string {
     ],
     look({}),
   )
+}
+
+/** Empty when nothing is left in a process before this one. */
+function predecessors({ predecessors }: Status, look: Look): string {
+  const rows = predecessors.map(({ pid, version, connections, endsInMs, heardMsAgo }) => [
+    String(pid),
+    version,
+    String(connections),
+    endsInMs === null ? '' : shortDuration(endsInMs),
+    heardMsAgo < silentMs ? '' : `silent for ${shortDuration(heardMsAgo)}`,
+  ])
+  const headings = ['old-process', 'version', 'connections', 'ends-within', 'note']
+  return rows.length === 0 ? '' : table(headings, rows, look({ note: '' }))
 }
 
 function listeners(status: Status, look: Look): string {

@@ -148,6 +148,21 @@ export function socketPath() {
   )
 }
 
+/** `auto` or the path of a file. */
+export function autoOrPath() {
+  const expected = refuse('must be `auto` or an absolute path', null)
+  return field<{ kind: 'auto' } | { kind: 'path'; path: string }>(
+    (given) => {
+      if (given === 'auto') return accept({ kind: given })
+      if (readSwitch(given) === true) return { ...expected, hint: 'write `auto`' }
+      if (typeof given !== 'string' || !given.startsWith('/') || given.includes('\0')) return expected
+      return accept({ kind: 'path', path: given })
+    },
+    { const: 'auto' },
+    { type: 'string', pattern: '^/' },
+  )
+}
+
 /** `@NAME` of an abstract UNIX socket, without the `@`, or null for `off`. */
 export function abstractOrOff() {
   const expected = 'must be `off` or a name such as "@spliceway"'

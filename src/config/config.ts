@@ -41,6 +41,7 @@ export type KubernetesConfig = Config['kubernetes']
 export type TimeoutsConfig = ListenerConfig['timeouts']
 export type DrainConfig = Config['drain']
 export type AdminConfig = Config['admin']
+export type HandoverConfig = Config['handover']
 
 /** Nobody changes a configuration: another one takes its place. */
 type Frozen<T> = T extends Uint8Array

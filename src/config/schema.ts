@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { logLevels } from '../core/log.ts'
 import { planeNames } from '../core/message.ts'
 import { accessLevels } from '../core/policy.ts'
-import { abstractOrOff, host, listenOrOff, name, socketPath } from './address-field.ts'
+import { abstractOrOff, autoOrPath, host, listenOrOff, name, socketPath } from './address-field.ts'
 import { kubernetes } from './discovery-schema.ts'
 import { endpoint } from './endpoint-schema.ts'
 import { autoOr, autoOrConnections, choice, duration, flag } from './field.ts'
@@ -64,6 +64,12 @@ const handover = mapping({
     .prefault('off')
     .describe(
       'Name at which the next process asks for the listening sockets, such as "@spliceway" (an abstract UNIX socket of the network namespace), or `off`.',
+    ),
+  // Auto: the uid alone is weak where containers on the host's network may have any.
+  secret: autoOrPath()
+    .prefault('auto')
+    .describe(
+      'File by which the next process proves that it belongs to this one, `auto` (beside the admin socket of `auto`) or an absolute path. It is made at first use; folder and file are for this user alone. Without a proof only listening sockets go over.',
     ),
 })
 

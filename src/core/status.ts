@@ -15,6 +15,20 @@ export interface Status {
   readonly pools: readonly PoolStatus[]
   readonly workers: readonly WorkerStatus[]
   readonly config: ConfigStatus
+  /** Processes that have handed over to this one and still carry connections. */
+  readonly predecessors: readonly PredecessorStatus[]
+}
+
+/** As it told last. */
+export interface PredecessorStatus {
+  /** As it knows itself: in a Pod of its own that is 1. */
+  readonly pid: number
+  readonly version: string
+  readonly connections: number
+  /** When it ends at the latest; null: while it would still take its place back. */
+  readonly endsInMs: number | null
+  /** It tells every second: one that has been silent for much longer hangs. */
+  readonly heardMsAgo: number
 }
 
 export interface ListenerStatus {

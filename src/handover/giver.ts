@@ -11,6 +11,8 @@ import { Name } from './name.ts'
 import { offers } from './offers.ts'
 import { credentialsOf, describePeer, descriptorOf, isTrusted } from './peer.ts'
 import { longestProbationMs } from './probation.ts'
+import { Proof, unprovenNote } from './proof.ts'
+import { readSecret } from './secret.ts'
 import { NodeTalk, type Talk } from './talk.ts'
 
 /** A newcomer speaks as soon as it is connected. */
@@ -38,6 +40,8 @@ export interface GiverOptions {
   /** null: nobody's uid can be asked for, and no descriptor sent. */
   readonly libc: Libc | null
   readonly uid: number
+  /** The file of `handover.secret`; none: and no newcomer is proven. */
+  readonly secret?: string | null
   /** Version of the program. */
   readonly program: string
   readonly log: Log
@@ -51,7 +55,11 @@ export interface GiverOptions {
    * serve.
    */
   readonly settled: Promise<boolean>
+  /** Where this process, and those before it, will tell what is left in them (remains.ts). */
+  readonly left?: () => readonly string[]
   readonly incumbent: Incumbent
+  /** Called before the incumbent is. */
+  readonly told?: (news: GiverNews) => void
   /** For tests: how long a newcomer may take to accept. */
   readonly acceptMs?: number
 }
@@ -62,12 +70,29 @@ export interface Incumbent {
    * A successor accepts from the sockets of these keys: leave them to it, but keep them, accept from the
    * others, and close the admin listeners that it names.
    */
-  yield(keys: readonly string[], doors: readonly string[]): Promise<void>
+  yield(keys: readonly string[], doors: readonly string[], successor: Successor): Promise<void>
   /** It is gone, or hangs: accept again, and open the admin listeners. */
   resume(): Promise<void>
   /** It is there to stay: close the sockets and drain. */
-  leave(): void
+  leave(successor: Successor): void
 }
+
+/** Who takes the place of this process. */
+export interface Successor {
+  /** As the kernel knows it, or from another PID namespace as it knows itself. */
+  readonly pid: number
+  /** Version of its program. */
+  readonly program: string
+  /** It knows the secret (proof.ts), and so nobody stands between. */
+  readonly proven: boolean
+}
+
+/** What becomes of newcomers. `pid`: as Successor has it. */
+export type GiverNews = { readonly pid: number; readonly program: string } & (
+  | { readonly kind: 'offered' | 'yielded' | 'left' }
+  /** This process serves on, or again. */
+  | { readonly kind: 'kept'; readonly reason: string }
+)
 
 type Hello = Extract<Message, { kind: 'hello' }>
 
@@ -104,7 +129,7 @@ export class Giver {
       socket.destroy()
       return
     }
-    const talk = new NodeTalk(socket, peer)
+    const talk = new NodeTalk(socket, peer, libc)
     if (peer !== null && !isTrusted(peer, uid)) {
       this.#nameStranger(peer)
       talk.send({ kind: 'refused', reason: `neither our uid ${uid} nor root's` })
@@ -154,9 +179,15 @@ export class Giver {
   }
 
   async #give(socket: Socket, talk: Talk, hello: Hello): Promise<void> {
-    const { libc, log, held } = this.#options
-    const { pid } = hello
+    const { libc, log, held, secret } = this.#options
+    const { pid, program } = hello
     const uid = talk.peer?.uid ?? null
+    const known = { pid: talk.peer?.pid || pid, program }
+    const told = this.#options.told ?? (() => {})
+    const proof =
+      typeof secret !== 'string'
+        ? null
+        : new Proof('giver', readSecret(secret, this.#options.uid), () => talk.ends())
     const who = uid === null ? `pid ${pid}` : `pid ${pid}, uid ${uid}`
     const beganMs = performance.now()
     const ms = () => Math.round(performance.now() - beganMs)
@@ -164,37 +195,51 @@ export class Giver {
     const sockets = held().map((each) =>
       hello.descriptors && libc !== null ? each : { ...each, descriptors: [] },
     )
-    const unsent = await this.#offer(socket, hello, sockets)
+    const answer = proof?.answer(hello.challenge)
+    const shown = {
+      ...(proof !== null && { challenge: proof.challenge }),
+      ...(answer !== undefined && { proof: answer }),
+    }
+    const unsent = await this.#offer(socket, hello, shown, sockets)
     if (unsent !== null) {
+      told({ ...known, kind: 'kept', reason: unsent })
       log.warn({ toPid: pid, toUid: uid }, `handing over to ${who} failed: ${unsent}; this process serves on`)
       return
     }
     const total = sockets.reduce((sum, each) => sum + each.descriptors.length, 0)
     const fields = { toPid: pid, toUid: uid, toVersion: hello.program, sockets: total }
+    told({ ...known, kind: 'offered' })
     log.info(fields, `handing over to ${who}: it has ${countSockets(total, sockets.length)}`)
-    const answer = await talk.hear(this.#options.acceptMs ?? acceptMs)
-    const accepting = answer.kind === 'message' && answer.message.kind === 'accepting' ? answer.message : null
+    const heard = await talk.hear(this.#options.acceptMs ?? acceptMs)
+    const accepting = heard.kind === 'message' && heard.message.kind === 'accepting' ? heard.message : null
     const obstacle =
-      accepting === null ? `it did not begin to accept (${answer.kind})` : await this.#unproven(sockets)
+      accepting === null ? `it did not begin to accept (${heard.kind})` : await this.#unproven(sockets)
     if (obstacle !== null) {
       // It may have been hanging and come back: then it must learn that it was not waited for.
+      told({ ...known, kind: 'kept', reason: obstacle })
       talk.send({ kind: 'refused', reason: obstacle })
       log.warn({ ...fields, ms: ms() }, `${who} has not taken over: ${obstacle}; this process serves on`)
       return
     }
+    const doubt = proof?.doubt({ challenge: hello.challenge, proof: accepting?.proof })
+    const successor = { ...known, proven: doubt === null }
+    if (typeof doubt === 'string' && libc !== null)
+      log[hello.challenge === undefined ? 'info' : 'warn'](fields, unprovenNote(who, doubt))
     this.#name.pause(knowsName(hello))
     const { incumbent } = this.#options
+    told({ ...known, kind: 'yielded' })
     const offered = sockets.filter(({ descriptors }) => descriptors.length > 0).map(({ key }) => key)
-    await incumbent.yield(accepting?.keys ?? offered, hello.doors)
+    await incumbent.yield(accepting?.keys ?? offered, hello.doors, successor)
     talk.send({ kind: 'released' })
     log.info(
-      { ...fields, ms: ms() },
+      { ...fields, ms: ms(), proven: successor.proven },
       `handed over to ${who}: ${countSockets(total, sockets.length)} in ${ms()} ms`,
     )
     const lost = await this.#watch(talk, hello)
     if (lost === null) {
       this.#name.close()
-      incumbent.leave()
+      told({ ...known, kind: 'left' })
+      incumbent.leave(successor)
       return
     }
     if (lost.kind === 'hangs') talk.send({ kind: 'reclaimed', reason: lost.reason })
@@ -203,14 +248,21 @@ export class Giver {
       `${who} ${lost.reason}, ${ms()} ms after it came: this process accepts again`,
     )
     await incumbent.resume()
+    told({ ...known, kind: 'kept', reason: `it ${lost.reason}` })
     this.#name.open()
   }
 
   /** Sends all of it; null: sent, otherwise why not. */
-  async #offer(socket: Socket, hello: Hello, sockets: readonly HeldSockets[]): Promise<string | null> {
+  async #offer(
+    socket: Socket,
+    hello: Hello,
+    shown: Pick<Extract<Message, { kind: 'sockets' }>, 'challenge' | 'proof'>,
+    sockets: readonly HeldSockets[],
+  ): Promise<string | null> {
     const { libc, program } = this.#options
+    const left = this.#options.left?.() ?? []
     const doors = hello.doors.filter((door) => this.#options.doors.includes(door))
-    const common = { kind: 'sockets', pid: process.pid, program, doors, revision } as const
+    const common = { kind: 'sockets', pid: process.pid, program, doors, revision, left, ...shown } as const
     const name = knowsName(hello) ? this.#name.descriptor : null
     if (name !== null) {
       // First, so that whatever comes of the rest, the newcomer has it.

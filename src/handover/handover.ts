@@ -12,6 +12,8 @@ export interface HandoverOptions {
   readonly name: string | null
   readonly libc: LoadedLibc
   readonly uid: number
+  /** The file of `handover.secret`; null: none. */
+  readonly secret: string | null
   /** Version of the program. */
   readonly program: string
   /** Names of the admin listeners of this process. */
@@ -61,7 +63,7 @@ export class Handover {
   }
 
   /** Waits for a successor. */
-  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'settled' | 'incumbent'>): void {
+  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'settled' | 'left' | 'incumbent' | 'told'>): void {
     const { name } = this.#options
     if (name === null || this.#giver !== null) return
     const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null

@@ -19,6 +19,10 @@ export interface Inheritance {
   readonly doors: readonly string[]
   /** The process that had the ports died while it was asked: they may be taken for some more milliseconds. */
   readonly bereaved: boolean
+  /** The other process knows the secret (proof.ts), and so nobody stands between. */
+  readonly proven: boolean
+  /** Where the other process, and those before it, tell what is left in them: predecessors.ts. */
+  readonly left: readonly string[]
   /**
    * To be called when all listeners accept, those of `keys` from what was handed over: resolves to null when
    * the other process has let go, or is gone; otherwise to why it serves on, and this process has to go.
@@ -38,6 +42,8 @@ export const nothingInherited: Inheritance = {
   name: null,
   doors: [],
   bereaved: false,
+  proven: false,
+  left: [],
   accepting: async () => null,
   fate: async () => ({ kind: 'settled' }),
   abandon() {},

@@ -1,3 +1,5 @@
+import { isMac } from './proof.ts'
+
 /**
  * What two processes say to each other at a hand-over, one JSON object a line. The newcomer: hello,
  * accepting, beat while it proves itself, settled. The process that serves: wait, sockets (one or more),
@@ -19,6 +21,8 @@ export type Message =
       /** Names of admin listeners that it will open; whoever has them open closes them. */
       readonly doors: readonly string[]
       readonly revision: number
+      /** proof.ts. Absent: its program knows no proof. */
+      readonly challenge?: string
     }
   /** The sockets come when the process that serves has proven itself, which takes at most `ms`. */
   | { readonly kind: 'wait'; readonly ms: number }
@@ -34,10 +38,15 @@ export type Message =
       /** The last descriptor is the listening socket of the name at which successors call. */
       readonly name: boolean
       readonly revision: number
+      /** proof.ts: what the newcomer has to answer, and the answer to its own challenge. */
+      readonly challenge?: string
+      readonly proof?: string
+      /** Where the sender, and those before it, will tell what is left in them (remains.ts). */
+      readonly left?: readonly string[]
     }
   | { readonly kind: 'refused'; readonly reason: string }
   /** `keys`: whose sockets it accepts from; null: from all that were offered with descriptors. */
-  | { readonly kind: 'accepting'; readonly keys: readonly string[] | null }
+  | { readonly kind: 'accepting'; readonly keys: readonly string[] | null; readonly proof?: string }
   | { readonly kind: 'released' }
   /** The newcomer is alive; sent every `beatMs` between `accepting` and `settled`. */
   | { readonly kind: 'beat' }
@@ -108,25 +117,39 @@ type Fields = Readonly<Record<string, unknown>>
 
 function read(given: Fields): Message | undefined {
   const { kind, pid, program, descriptors, doors, listeners, more, reason, keys, ms } = given
-  const { revision = 0, name = false } = given
+  const { revision = 0, name = false, challenge, proof, left } = given
+  // What is none was not said: without a proof listening sockets go over all the same.
+  const shown = { ...(isMac(challenge) && { challenge }), ...(isMac(proof) && { proof }) }
   if (!isCount(revision)) return undefined
   switch (kind) {
     case 'hello':
       return isCount(pid) && isText(program) && typeof descriptors === 'boolean' && isListOf(doors, isText)
-        ? { kind, pid, program, descriptors, doors, revision }
+        ? { kind, pid, program, descriptors, doors, revision, ...(isMac(challenge) && { challenge }) }
         : undefined
     case 'wait':
       return isCount(ms) ? { kind, ms } : undefined
     case 'sockets':
       if (!isCount(pid) || !isText(program) || typeof more !== 'boolean' || typeof name !== 'boolean') return
-      return isListOf(listeners, isOffer) && isTextsOrNone(doors)
-        ? { kind, pid, program, listeners: listeners.map(offer), more, doors: doors ?? null, name, revision }
-        : undefined
+      if (!isListOf(listeners, isOffer) || !isTextsOrNone(doors)) return
+      return {
+        ...{
+          kind,
+          pid,
+          program,
+          listeners: listeners.map(offer),
+          more,
+          doors: doors ?? null,
+          name,
+          revision,
+        },
+        ...shown,
+        ...(isListOf(left, isText) && { left }),
+      }
     case 'refused':
     case 'reclaimed':
       return isText(reason) ? { kind, reason } : undefined
     case 'accepting':
-      return isTextsOrNone(keys) ? { kind, keys: keys ?? null } : undefined
+      return isTextsOrNone(keys) ? { kind, keys: keys ?? null, ...(isMac(proof) && { proof }) } : undefined
     case 'released':
     case 'beat':
     case 'settled':

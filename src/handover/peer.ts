@@ -1,6 +1,8 @@
+import { fstatSync } from 'node:fs'
 import type { Server, Socket } from 'node:net'
 import { Fd } from '../linux/fd.ts'
 import type { Credentials, Libc } from '../linux/libc.ts'
+import { unixPeerInode } from '../linux/unix-peer.ts'
 
 /** Who may hand sockets to us or take ours: our own user, and root, who could take them anyway. */
 export function isTrusted(peer: Credentials, ownUid: number): boolean {
@@ -27,4 +29,17 @@ export function descriptorOf(socket: Socket | Server): Fd {
 /** Who is at the other end of a node:net socket; a negative errno when it has gone. */
 export function credentialsOf(libc: Libc, socket: Socket): Credentials | number {
   return libc.peerCredentials(descriptorOf(socket))
+}
+
+/** The two sockets of a conversation, by inode: the same for both sides, and for no other conversation. */
+export interface Ends {
+  readonly own: number
+  readonly other: number
+}
+
+/** null: the kernel does not tell, or the other end has gone. */
+export function endsOf(libc: Libc, fd: Fd): Ends | null {
+  const own = fstatSync(fd.n).ino
+  const other = unixPeerInode(libc, own)
+  return other === null || other === 0 ? null : { own, other }
 }

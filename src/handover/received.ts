@@ -6,6 +6,7 @@ import type { Libc } from '../linux/libc.ts'
 import { listeningAddress, listensAtName } from './listening.ts'
 import type { Passed } from './match.ts'
 import type { ListenerOffer } from './message.ts'
+import type { Shown } from './proof.ts'
 import type { Talk } from './talk.ts'
 
 /** The other process answers from its main loop, which is never busy for long. */
@@ -27,6 +28,8 @@ export type Heard =
       readonly program: string
       /** Whether it knows `beat`. */
       readonly beats: boolean
+      readonly shown: Shown
+      readonly left: readonly string[]
     })
   /** It hung up before the end; what came before that is all there is. */
   | (Offered & { readonly kind: 'cut' })
@@ -80,8 +83,9 @@ export async function hearSockets(talk: Talk, name: string, libc: Libc | null, l
       known.descriptors.push(...descriptors.splice(0, offer.descriptors))
     }
     if (!message.more) {
-      const { pid, program, revision } = message
-      return { kind: 'all', pid, program, beats: revision > 0, ...offered() }
+      const { pid, program, revision, challenge, proof, left = [] } = message
+      const shown = { challenge, proof }
+      return { kind: 'all', pid, program, beats: revision > 0, shown, left, ...offered() }
     }
   }
 }

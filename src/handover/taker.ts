@@ -4,7 +4,9 @@ import { countSockets, type Inheritance, nothingInherited } from './inheritance.
 import { revision } from './message.ts'
 import { describePeer, isTrusted } from './peer.ts'
 import { type Fate, prove } from './probation.ts'
+import { Proof, unprovenNote } from './proof.ts'
 import { type Heard, hearSockets, type Offered } from './received.ts'
+import { readSecret } from './secret.ts'
 import { call, type Talk } from './talk.ts'
 
 /** It closes its admin listeners before it answers to `accepting`. */
@@ -18,6 +20,8 @@ export interface TakeOptions {
   /** null: descriptors cannot be received, the port is joined. */
   readonly libc: Libc | null
   readonly uid: number
+  /** The file of `handover.secret`; none: and no process is proven. */
+  readonly secret?: string | null
   /** Version of the program. */
   readonly program: string
   /** Names of the admin listeners that this process will open. */
@@ -33,7 +37,7 @@ export interface TakeOptions {
  * process hangs, or has itself just taken over.
  */
 export async function take(options: TakeOptions): Promise<Inheritance> {
-  const { name, libc, uid, program, doors, log } = options
+  const { name, libc, uid, secret, program, doors, log } = options
   const alone = (why: string, bereaved: boolean): Inheritance => {
     log.warn({ name: `@${name}` }, `nothing is taken over: ${why}`)
     return { ...nothingInherited, bereaved }
@@ -52,9 +56,19 @@ export async function take(options: TakeOptions): Promise<Inheritance> {
         bereaved,
       )
     }
-    talk.send({ kind: 'hello', pid: process.pid, program, descriptors: libc !== null, doors, revision })
+    const proof =
+      typeof secret !== 'string' ? null : new Proof('taker', readSecret(secret, uid), () => talk.ends())
+    const hello = {
+      kind: 'hello',
+      pid: process.pid,
+      program,
+      descriptors: libc !== null,
+      doors,
+      revision,
+    } as const
+    talk.send(proof === null ? hello : { ...hello, challenge: proof.challenge })
     const heard = await hearSockets(talk, name, libc, log)
-    if (heard.kind === 'all') return taken(options, talk, heard, beganMs)
+    if (heard.kind === 'all') return taken(options, talk, heard, proof, beganMs)
     talk.close()
     if (heard.kind === 'failed') {
       const who = talk.peer === null ? '' : ` (${describePeer(talk.peer)})`
@@ -79,9 +93,10 @@ function taken(
   options: TakeOptions,
   talk: Talk,
   heard: Extract<Heard, { kind: 'all' }>,
+  proof: Proof | null,
   beganMs: number,
 ): Inheritance {
-  const { log, doors } = options
+  const { log, doors, libc } = options
   const { sockets, ports, nameSocket, beats } = heard
   const giver = describeGiver(heard.pid, talk.peer)
   const total = sockets.reduce((sum, { descriptors }) => sum + descriptors.length, 0)
@@ -92,6 +107,10 @@ function taken(
     `taking over from ${giver}: ${received(heard, total)} after ${ms()} ms`,
   )
   if (total === 0 && ports.size > 0) log.warn({}, joinedNote)
+  const doubt = proof === null ? 'it is not asked for' : proof.doubt(heard.shown)
+  if (doubt !== null && proof !== null && libc !== null)
+    log[heard.shown.challenge === undefined ? 'info' : 'warn'](fields, unprovenNote(giver, doubt))
+  const answer = proof?.answer(heard.shown.challenge)
   let withdrawn = false
   return {
     sockets,
@@ -99,22 +118,21 @@ function taken(
     name: nameSocket,
     doors: heard.doors ?? doors,
     bereaved: false,
+    proven: doubt === null,
+    left: heard.left,
     async accepting(keys) {
-      talk.send({ kind: 'accepting', keys })
-      const answer = await talk.hear(releaseMs)
+      talk.send({ kind: 'accepting', keys, ...(answer !== undefined && { proof: answer }) })
+      const heard = await talk.hear(releaseMs)
       if (withdrawn) return null
-      if (answer.kind === 'message' && answer.message.kind === 'refused') return answer.message.reason
-      if (answer.kind === 'message' && answer.message.kind === 'released') {
+      if (heard.kind === 'message' && heard.message.kind === 'refused') return heard.message.reason
+      if (heard.kind === 'message' && heard.message.kind === 'released') {
         const itself = total > 0 ? 'it accepts no more' : 'it accepts beside this process for some seconds'
         log.info(
-          { ...fields, sockets: total, ms: ms() },
+          { ...fields, sockets: total, ms: ms(), proven: doubt === null },
           `took over from ${giver}: ${countSockets(total, sockets.length)} in ${ms()} ms; ${itself}`,
         )
       } else {
-        log.warn(
-          { ...fields, answer: answer.kind },
-          `${giver} did not say that it has let go: it may be gone`,
-        )
+        log.warn({ ...fields, answer: heard.kind }, `${giver} did not say that it has let go: it may be gone`)
       }
       return null
     },

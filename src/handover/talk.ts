@@ -6,11 +6,14 @@ import { type Credentials, type Libc, must } from '../linux/libc.ts'
 import { unixAddress } from '../linux/unix-address.ts'
 import { Inbox } from './inbox.ts'
 import { encode, type Message, mostMessageBytes } from './message.ts'
+import { descriptorOf, type Ends, endsOf } from './peer.ts'
 
 /** One end of the conversation. Whoever opens it calls close(). */
 export interface Talk {
   /** Who is at the other end; null: without koffi the kernel cannot be asked. */
   readonly peer: Credentials | null
+  /** null: the kernel does not tell, or the other side has gone. */
+  ends(): Ends | null
   send(message: Message): void
   /** The next message. `lookMs`: how often it looks where it cannot wait. Never rejects. */
   hear(limitMs: number, lookMs?: number): Promise<Heard>
@@ -66,6 +69,10 @@ class LibcTalk implements Talk {
     this.peer = must('getsockopt(SO_PEERCRED)', libc.peerCredentials(fd))
   }
 
+  ends(): Ends | null {
+    return endsOf(this.#libc, this.#fd)
+  }
+
   /** A few hundred bytes into an empty buffer: whole, or the other side is gone, which hear() finds out. */
   send(message: Message): void {
     const bytes = encode(message)
@@ -106,12 +113,14 @@ class LibcTalk implements Talk {
 export class NodeTalk implements Talk {
   readonly peer: Credentials | null
   readonly #socket: Socket
+  readonly #libc: Libc | null
   readonly #inbox = new Inbox(() => {})
   #gone = false
   #wake: () => void = () => {}
 
-  constructor(socket: Socket, peer: Credentials | null) {
+  constructor(socket: Socket, peer: Credentials | null, libc: Libc | null = null) {
     this.#socket = socket
+    this.#libc = libc
     this.peer = peer
     socket.on('data', (bytes: Buffer) => {
       this.#inbox.put(bytes, [])
@@ -122,6 +131,10 @@ export class NodeTalk implements Talk {
       this.#gone = true
       this.#wake()
     })
+  }
+
+  ends(): Ends | null {
+    return this.#libc === null || this.#gone ? null : endsOf(this.#libc, descriptorOf(this.#socket))
   }
 
   send(message: Message): void {

@@ -4,9 +4,11 @@
 export const AF_UNIX = 1
 export const AF_INET = 2
 export const AF_INET6 = 10
+export const AF_NETLINK = 16
 /** bits/socket_type.h */
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
+export const SOCK_RAW = 3
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 /** asm-generic/socket.h */
@@ -21,6 +23,8 @@ export const SO_ATTACH_FILTER = 26
 export const SO_ACCEPTCONN = 30
 export const SO_PROTOCOL = 38
 export const SCM_RIGHTS = 1
+/** linux/netlink.h */
+export const NETLINK_SOCK_DIAG = 4
 /** bits/in.h */
 export const IPPROTO_IP = 0
 export const IPPROTO_MPTCP = 262

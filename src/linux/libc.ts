@@ -58,6 +58,11 @@ export interface Libc {
    * of our own namespaces.
    */
   peerCredentials(fd: Fd): Credentials | number
+  /**
+   * Asks the kernel's socket diagnosis (sock_diag(7)) with one message; the length of what came back, which
+   * is in `answer`.
+   */
+  diagnose(question: Block, answer: Block): number
   /** For a descriptor that somebody else made. */
   setNonBlocking(fd: Fd): number
   /** No more sending: FIN. */
@@ -277,6 +282,15 @@ function bind(open: Uint8Array | null): Libc {
       const code = option(fd, c.SOL_SOCKET, c.SO_PEERCRED, 12) // struct ucred: pid, uid, gid
       if (code < 0) return code
       return { pid: scratch.view.getInt32(0, true), uid: scratch.view.getUint32(4, true) }
+    },
+    diagnose(question, answer) {
+      const fd = call.socket(c.AF_NETLINK, c.SOCK_RAW | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC, c.NETLINK_SOCK_DIAG)
+      if (fd < 0) return -koffi.errno()
+      // The answer is there when send(2) returns: the kernel makes it within the call.
+      const sent = result(call.send(fd, question.at(0, question.size), question.size, 0))
+      const got = sent < 0 ? sent : result(call.recv(fd, answer.at(0, answer.size), answer.size, 0))
+      call.close(fd)
+      return got
     },
     setNonBlocking(fd) {
       const flags = result(call.fcntl(fd.n, c.F_GETFL, 0))

@@ -1,4 +1,4 @@
-import type { KnownState } from '../core/status.ts'
+import type { KnownState, PredecessorStatus } from '../core/status.ts'
 import type { poolHistograms, Tally } from '../core/tally.ts'
 
 /**
@@ -27,6 +27,8 @@ export interface MetricsSource {
   lastReloadSuccessful(): boolean
   logLinesDropped(): number
   workerRestarts(): number
+  /** Processes that have handed over to this one and still carry connections. */
+  predecessors(): readonly PredecessorStatus[]
   readonly build: { readonly version: string; readonly plane: string; readonly node: string }
   /** The soft limit of descriptors. */
   readonly openFileLimit: number

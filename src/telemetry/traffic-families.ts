@@ -9,7 +9,7 @@ import {
   rejections,
   staleWhens,
 } from '../core/outcome.ts'
-import { knownStates } from '../core/status.ts'
+import { knownStates, type PredecessorStatus } from '../core/status.ts'
 import {
   closedCell,
   connectHistogram,
@@ -341,8 +341,28 @@ function programFamilies(source: MetricsSource): readonly Family[] {
     counter('worker_restarts_total', 'Worker threads that died and were replaced.', () => [
       sample(source.workerRestarts()),
     ]),
+    gauge(
+      'predecessor_connections_active',
+      'Connections left in a process that handed over to this one.',
+      () => byPid(source.predecessors(), (all) => all.reduce((sum, { connections }) => sum + connections, 0)),
+    ),
+    gauge('predecessor_deadline_seconds', 'Time until that process ends at the latest.', () =>
+      byPid(
+        source.predecessors().filter(({ endsInMs }) => endsInMs !== null),
+        (all) => Math.max(...all.map(({ endsInMs }) => (endsInMs ?? 0) / 1_000)),
+      ),
+    ),
     gauge('build_info', 'Always 1.', () => [sample(1, { ...source.build })]),
   ]
+}
+
+/** In Pods of their own several processes have the pid 1: together they are one series. */
+function byPid(
+  predecessors: readonly PredecessorStatus[],
+  value: (all: readonly PredecessorStatus[]) => number,
+): readonly Sample[] {
+  const groups = Map.groupBy(predecessors, ({ pid }) => pid)
+  return [...groups].map(([pid, all]) => sample(value(all), { pid: String(pid) }))
 }
 
 function counter(name: string, help: string, collect: () => readonly Sample[]): Family {

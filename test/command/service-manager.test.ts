@@ -33,6 +33,7 @@ const serving: Status = {
       discovery: null,
     },
   ],
+  predecessors: [],
   workers: [],
   config: { source: 'file', loadedMsAgo: 0, lastReload: { successful: true, message: 'as started' } },
 }

@@ -28,6 +28,7 @@ function status(change: Partial<Status> = {}): Status {
     connections: { active: 0, limit: 100, limitedBy: 'limits.connections' },
     listeners: [listener('http', null), listener('https', null)],
     pools: [],
+    predecessors: [],
     workers: [worker],
     config: { source: '', loadedMsAgo: 0, lastReload: { successful: true, message: '' } },
     ...change,

@@ -132,6 +132,7 @@ export function running(accepted: number, minutes: number): Running {
       },
     ],
     pools: [],
+    predecessors: [],
     workers: [],
     config: { source: 'edge.yaml', loadedMsAgo: 0, lastReload: { successful: true, message: '' } },
   }

@@ -82,6 +82,11 @@ export class Succession {
     return this.#ended(t, await Program.start([command, ...args], { env }))
   }
 
+  /** The admin socket of whichever process serves. */
+  get adminSocket(): string {
+    return join(this.#folder, 'run', 'spliceway.sock')
+  }
+
   /** Only a network of its own has admin pages at fixed ports. */
   get hasAdminPages(): boolean {
     return this.#namespace !== null

@@ -53,6 +53,7 @@ const families = [
     draining: () => false,
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 0,
+    predecessors: () => [{ pid: 7, version: '0', connections: 3, endsInMs: 60_000, heardMsAgo: 0 }],
     workerRestarts: () => 0,
     build: { version: '0', plane: 'net', node: 'v26' },
     openFileLimit: 0,

@@ -32,6 +32,7 @@ import { at } from './plain.ts'
 
 const folder = join(checkout, 'config/kubernetes')
 const socket = '/run/spliceway/spliceway.sock'
+const handoverFolder = '/run/spliceway-handover'
 /** What the kubelet puts into the container's environment. */
 const env = { NODE_NAME: 'node-1', HOST_IP: '192.0.2.10' }
 
@@ -250,11 +251,35 @@ test('surge: the next Pod starts beside the old one, and declares no port that c
 
 test('surge: the next Pod takes the sockets over, and the old one drains for an hour', (t) => {
   for (const { pod, config, written } of surging) {
-    t.deepEqual(at(written, 'handover'), { socket: '@spliceway' })
+    t.deepEqual(at(written, 'handover'), { socket: '@spliceway', secret: `${handoverFolder}/secret` })
     t.is(at(pod, 'terminationGracePeriodSeconds'), 3_600)
     t.is(config.drain.deadlineMs, 3_595_000)
   }
 })
+
+test('surge: Pods of a node share a folder that is theirs alone, for the secret by which they know each other', (t) => {
+  for (const { pod, container } of surging) {
+    t.deepEqual(named(at(pod, 'volumes'), 'handover'), {
+      name: 'handover',
+      hostPath: { path: handoverFolder, type: 'DirectoryOrCreate' },
+    })
+    const mount = { name: 'handover', mountPath: handoverFolder }
+    t.deepEqual(named(at(container, 'volumeMounts'), 'handover'), mount)
+    const before = at(pod, 'initContainers', 0)
+    t.is(at(before, 'image'), at(container, 'image'))
+    t.deepEqual(at(before, 'volumeMounts'), [mount])
+    const { runAsUser, runAsGroup } = Object(at(pod, 'securityContext'))
+    t.deepEqual(at(before, 'command'), [
+      ...['install', '-d', '-o', String(runAsUser), '-g', String(runAsGroup), '-m', '700'],
+      handoverFolder,
+    ])
+    t.deepEqual(at(before, 'securityContext', 'capabilities'), { drop: ['ALL'], add: ['CHOWN', 'FOWNER'] })
+  }
+})
+
+function named(list: unknown, name: string): unknown {
+  return Array.isArray(list) ? list.find((each) => at(each, 'name') === name) : undefined
+}
 
 test('recreate: one node at a time, a short drain, no hand-over, and the ports are declared as they are bound', (t) => {
   for (const { daemonSet, pod, container, config, written } of recreate) {

@@ -5,7 +5,7 @@ import { at } from './plain.ts'
 
 /**
  * What `kubectl kustomize FOLDER` prints, as plain values in the same order, for the part of kustomize that this project
- * uses: resources, components, configMapGenerator (create and replace, no hash), JSON 6902 patches (add, replace),
+ * uses: resources, components, configMapGenerator (create and replace, no hash), JSON 6902 patches (add, replace, copy),
  * images. Throws at everything else.
  */
 export function build(folder: string): readonly unknown[] {
@@ -82,20 +82,27 @@ function patchAll(folder: string, patch: unknown, objects: readonly unknown[]): 
 /** RFC 6902, in place. */
 function patchOne(operation: unknown, target: unknown): void {
   const op = at(operation, 'op')
-  const keys = String(at(operation, 'path'))
-    .split('/')
-    .slice(1)
-    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const keys = pointer(at(operation, 'path'))
   const last = keys.pop() ?? ''
   const parent = at(target, ...keys)
-  const value = at(operation, 'value')
-  const known = op === 'add' || (op === 'replace' && at(parent, last) !== undefined)
+  const value = op === 'copy' ? at(target, ...pointer(at(operation, 'from'))) : at(operation, 'value')
+  const known =
+    op === 'add' ||
+    (op === 'copy' && value !== undefined) ||
+    (op === 'replace' && at(parent, last) !== undefined)
   if (typeof parent !== 'object' || parent === null || !known) {
     throw new Error(`not applicable: ${JSON.stringify(operation)}`)
   }
-  if (Array.isArray(parent) && op === 'add')
+  if (Array.isArray(parent) && op !== 'replace')
     parent.splice(last === '-' ? parent.length : Number(last), 0, value)
   else Reflect.set(parent, last, value)
+}
+
+function pointer(path: unknown): string[] {
+  return String(path)
+    .split('/')
+    .slice(1)
+    .map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
 function rename(image: unknown, objects: readonly unknown[]): void {

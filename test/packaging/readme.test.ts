@@ -85,6 +85,7 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
     draining: () => false,
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 0,
+    predecessors: () => [],
     workerRestarts: () => 0,
     build: { version: '', plane: 'net', node: '' },
     openFileLimit: 0,

@@ -84,6 +84,7 @@ export const exampleStatus: Status = {
       },
     },
   ],
+  predecessors: [],
   workers: [{ index: 1, alive: true, heartbeatAgeMs: 120, active: 12, restarts: 0 }],
   config: {
     source: 'config/edge.yaml',
@@ -135,6 +136,7 @@ export function exampleApp() {
       done.push(`kill ${id}`)
       return { ok: id === exampleConnection.id, message: `kill ${id}` }
     },
+    upgrade: () => ({ ok: false, message: 'no upgrade' }),
     async reload() {
       done.push('reload')
       return this.problems === '' ? { ok: true, message: 'reloaded' } : { ok: false, message: this.problems }

@@ -53,6 +53,7 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
     draining: () => false,
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 7,
+    predecessors: () => [{ pid: 7, version: '0', connections: 3, endsInMs: 60_000, heardMsAgo: 0 }],
     workerRestarts: () => 1,
     build: { version: '0.1.0', plane: 'net', node: 'v26.10.0' },
     openFileLimit: 20_000,
