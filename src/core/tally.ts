@@ -37,6 +37,15 @@ export const maxListeners = 256
 /** Endpoints that can exist at once, those that left less than ten minutes ago included. */
 export const maxEndpoints = 4096
 
+/**
+ * Where connections count that another process began, to listeners and endpoints that this one does not have:
+ * a slot behind all others, which no metric has a label for. Of endpoints two, by `onRemoval` of their pool.
+ */
+export const goneListener = maxListeners
+export const goneEndpoint = { keep: maxEndpoints, close: maxEndpoints + 1 } as const
+const listenerSlots = maxListeners + 1
+const endpointSlots = maxEndpoints + 2
+
 /** Cells of the worker itself. */
 export const workerCell = {
   /** When the worker gave its last sign of life: milliseconds of the clock that all threads share. */
@@ -73,9 +82,12 @@ export const listenerField = {
   overSource: 5,
   /** 1: the worker leaves connections in the kernel's backlog because of the listener's rate. A gauge. */
   heldByRate: 6,
+  /** Connections that came from, and that went to, another process. */
+  adopted: 7,
+  moved: 8,
 } as const
 /** Whether the worker leaves connections in the kernel's backlog, because of which limit. Gauges. */
-const heldAt = 7
+const heldAt = 9
 const rejectedAt = heldAt + limits.length
 const closedAt = rejectedAt + rejections.length
 const listenerSize = closedAt + causes.length * phases.length
@@ -124,8 +136,8 @@ const stalesAt = failuresAt + dialFailures.length
 const firstByteAt = stalesAt + staleWhens.length
 const rttAt = firstByteAt + histogramSize(firstByteBuckets)
 const endpointSize = rttAt + histogramSize(rttBuckets)
-const endpointsAt = listenersAt + maxListeners * listenerSize
-const rowSize = endpointsAt + maxEndpoints * endpointSize
+const endpointsAt = listenersAt + listenerSlots * listenerSize
+const rowSize = endpointsAt + endpointSlots * endpointSize
 
 /** First cell of a listener's block. */
 export function listenerCell(slot: number): number {
@@ -260,12 +272,12 @@ export class Tally {
     const rowBytes = rowSize * Float64Array.BYTES_PER_ELEMENT
     const healthAt = rowBytes * (workers + 1)
     this.workers = workers
-    const wordBytes = maxEndpoints * Int32Array.BYTES_PER_ELEMENT
+    const wordBytes = endpointSlots * Int32Array.BYTES_PER_ELEMENT
     this.buffer = buffer ?? new SharedArrayBuffer(healthAt + 3 * wordBytes)
     for (let i = 0; i <= workers; i++) this.#rows.push(new Float64Array(this.buffer, i * rowBytes, rowSize))
-    this.#health = new Int32Array(this.buffer, healthAt, maxEndpoints)
-    this.#suspicion = new Int32Array(this.buffer, healthAt + wordBytes, maxEndpoints)
-    this.#silence = new Int32Array(this.buffer, healthAt + 2 * wordBytes, maxEndpoints)
+    this.#health = new Int32Array(this.buffer, healthAt, endpointSlots)
+    this.#suspicion = new Int32Array(this.buffer, healthAt + wordBytes, endpointSlots)
+    this.#silence = new Int32Array(this.buffer, healthAt + 2 * wordBytes, endpointSlots)
   }
 
   /** The row of worker `index` (1 to workers), or the base row (0). */
@@ -367,12 +379,12 @@ export class Tally {
     const dead = this.row(index)
     const base = this.row(0)
     const gauges = new Set<number>(Object.values(workerCell))
-    for (let slot = 0; slot < maxListeners; slot++) {
+    for (let slot = 0; slot < listenerSlots; slot++) {
       gauges.add(listenerCell(slot) + listenerField.active)
       gauges.add(listenerCell(slot) + listenerField.heldByRate)
       for (const limit of limits) gauges.add(heldCell(slot, limit))
     }
-    for (let slot = 0; slot < maxEndpoints; slot++) {
+    for (let slot = 0; slot < endpointSlots; slot++) {
       for (const field of endpointGauges) gauges.add(endpointCell(slot) + field)
       this.endTrial(slot) // the trial may have been the dead worker's
     }

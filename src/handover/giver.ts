@@ -6,7 +6,8 @@ import type { Fd } from '../linux/fd.ts'
 import { type Credentials, type Libc, mostDescriptors } from '../linux/libc.ts'
 import { portShared } from '../linux/port-holder.ts'
 import { countSockets } from './inheritance.ts'
-import { encode, type Message, revision } from './message.ts'
+import { mayTakeSessions } from './live-permission.ts'
+import { encode, type Message, revision, sessionsVersion } from './message.ts'
 import { Name } from './name.ts'
 import { offers } from './offers.ts'
 import { credentialsOf, describePeer, descriptorOf, isTrusted } from './peer.ts'
@@ -40,6 +41,8 @@ export interface GiverOptions {
   readonly uid: number
   /** Version of the program. */
   readonly program: string
+  /** Whether live connections go to a successor that takes them; they do not where this is left out. */
+  readonly movesSessions?: boolean
   readonly log: Log
   /** All listening sockets, as they are now. */
   readonly held: () => readonly HeldSockets[]
@@ -67,6 +70,8 @@ export interface Incumbent {
   resume(): Promise<void>
   /** It is there to stay: close the sockets and drain. */
   leave(): void
+  /** It takes live connections over `channel`, which belongs to this process. */
+  move(channel: Fd, who: string): void
 }
 
 type Hello = Extract<Message, { kind: 'hello' }>
@@ -195,6 +200,7 @@ export class Giver {
     if (lost === null) {
       this.#name.close()
       incumbent.leave()
+      await this.#move(socket, talk, hello)
       return
     }
     if (lost.kind === 'hangs') talk.send({ kind: 'reclaimed', reason: lost.reason })
@@ -206,11 +212,37 @@ export class Giver {
     this.#name.open()
   }
 
+  /** Offers a channel for live connections to a newcomer that has asked for it. */
+  async #move(socket: Socket, talk: Talk, hello: Hello): Promise<void> {
+    const { libc, log, uid, movesSessions, incumbent } = this.#options
+    if (libc === null || movesSessions !== true || hello.sessions !== sessionsVersion) return
+    const who = this.#newcomer ?? 'the newcomer'
+    const obstacle = mayTakeSessions(talk.peer, uid)
+    if (obstacle !== null) {
+      log.warn({ toPid: hello.pid }, `live connections stay in this process: ${obstacle}`)
+      return
+    }
+    const pair = libc.messagePair()
+    if (typeof pair === 'number') {
+      log.warn({ toPid: hello.pid }, `live connections stay in this process: ${errnoName(pair)}`)
+      return
+    }
+    const unsent = await send(libc, socket, { kind: 'sessions' }, [pair.theirs.n])
+    libc.close(pair.theirs)
+    if (unsent === null) {
+      incumbent.move(pair.ours, who)
+      return
+    }
+    libc.close(pair.ours)
+    log.warn({ toPid: hello.pid }, `live connections stay in this process: ${who} does not listen: ${unsent}`)
+  }
+
   /** Sends all of it; null: sent, otherwise why not. */
   async #offer(socket: Socket, hello: Hello, sockets: readonly HeldSockets[]): Promise<string | null> {
     const { libc, program } = this.#options
     const doors = hello.doors.filter((door) => this.#options.doors.includes(door))
-    const common = { kind: 'sockets', pid: process.pid, program, doors, revision } as const
+    const sessions = this.#options.movesSessions === true ? sessionsVersion : 0
+    const common = { kind: 'sockets', pid: process.pid, program, doors, revision, sessions } as const
     const name = knowsName(hello) ? this.#name.descriptor : null
     if (name !== null) {
       // First, so that whatever comes of the rest, the newcomer has it.

@@ -39,7 +39,7 @@ export const nothingInherited: Inheritance = {
   doors: [],
   bereaved: false,
   accepting: async () => null,
-  fate: async () => ({ kind: 'settled' }),
+  fate: async () => ({ kind: 'settled', channel: null }),
   abandon() {},
 }
 

@@ -1,7 +1,7 @@
 import type { Log } from '../core/log.ts'
 import type { Credentials, Libc } from '../linux/libc.ts'
 import { countSockets, type Inheritance, nothingInherited } from './inheritance.ts'
-import { revision } from './message.ts'
+import { revision, sessionsVersion } from './message.ts'
 import { describePeer, isTrusted } from './peer.ts'
 import { type Fate, prove } from './probation.ts'
 import { type Heard, hearSockets, type Offered } from './received.ts'
@@ -22,6 +22,8 @@ export interface TakeOptions {
   readonly program: string
   /** Names of the admin listeners that this process will open. */
   readonly doors: readonly string[]
+  /** Whether it goes on with the live connections of the process before; it does not where this is left out. */
+  readonly takesSessions?: boolean
   readonly log: Log
   /** For tests: how long this process has to prove itself. */
   readonly probationMs?: number
@@ -34,6 +36,7 @@ export interface TakeOptions {
  */
 export async function take(options: TakeOptions): Promise<Inheritance> {
   const { name, libc, uid, program, doors, log } = options
+  const sessions = libc !== null && options.takesSessions === true ? sessionsVersion : 0
   const alone = (why: string, bereaved: boolean): Inheritance => {
     log.warn({ name: `@${name}` }, `nothing is taken over: ${why}`)
     return { ...nothingInherited, bereaved }
@@ -52,7 +55,15 @@ export async function take(options: TakeOptions): Promise<Inheritance> {
         bereaved,
       )
     }
-    talk.send({ kind: 'hello', pid: process.pid, program, descriptors: libc !== null, doors, revision })
+    talk.send({
+      kind: 'hello',
+      pid: process.pid,
+      program,
+      descriptors: libc !== null,
+      doors,
+      revision,
+      sessions,
+    })
     const heard = await hearSockets(talk, name, libc, log)
     if (heard.kind === 'all') return taken(options, talk, heard, beganMs)
     talk.close()

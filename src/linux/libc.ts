@@ -31,6 +31,11 @@ export interface Libc {
   /** Sends all of `message` to the UNIX datagram socket that `address` names (a whole sockaddr_un). */
   sendUnixDatagram(address: Block, message: Block): number
   /**
+   * Two connected UNIX sockets of whole messages (SOCK_SEQPACKET). `theirs` is not marked as this thread's: it
+   * is made to be sent.
+   */
+  messagePair(): { readonly ours: Fd; readonly theirs: Fd } | number
+  /**
    * Sends bytes over a UNIX socket, and with the first of them duplicates of `descriptors`: one to
    * mostDescriptors, or EINVAL. ETOOMANYREFS: as many descriptors are already under way, in sockets that
    * nobody has read, as this process may have open.
@@ -61,6 +66,8 @@ export interface Libc {
   setNonBlocking(fd: Fd): number
   /** No more sending: FIN. */
   shutdownWrite(fd: Fd): number
+  /** Nothing more goes either way; what has come can still be read. */
+  shutdownBoth(fd: Fd): number
   setOption(fd: Fd, level: number, option: number, value: number): number
   getOption(fd: Fd, level: number, option: number): number
   /**
@@ -80,10 +87,17 @@ export interface Libc {
   unacknowledged(descriptor: number): number
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
   resetOnClose(fd: Fd): number
+  /** close() sends FIN again, and delivers what is unsent. */
+  endOnClose(fd: Fd): number
   /** The one place where descriptors are closed. A second call does nothing. */
   close(fd: Fd): void
   /** Marks a descriptor that another thread made and gave to this one. */
   adopt(fd: Fd): void
+  /**
+   * Gives a descriptor away, to another thread or process: its number, which is not this thread's any more.
+   * `fd` is as if closed.
+   */
+  release(fd: Fd): number
   /** _exit(2). */
   exitAtOnce(code: number): void
   /** A second descriptor of the same open file. */
@@ -106,6 +120,12 @@ export interface Libc {
   pipe(): { readonly read: Fd; readonly write: Fd } | number
   /** The new size in bytes. */
   setPipeSize(fd: Fd, bytes: number): number
+  /** What a descriptor that somebody else made is, if it is an end of a pipe; a negative errno if it is not. */
+  pipeEnd(fd: Fd): PipeEnd | number
+  /** O_NONBLOCK and the access mode are in it. */
+  flags(fd: Fd): number
+  /** SO_COOKIE: the socket's name for good, whatever descriptor it has; null: no answer. */
+  cookie(fd: Fd): bigint | null
   splice(from: Fd, to: Fd, length: number): number
 }
 
@@ -117,6 +137,14 @@ export interface TcpInfo {
   readonly lastAckMs: number
   /** Times that the oldest data was sent again, or a closed window was asked, without any answer. */
   readonly unanswered: number
+}
+
+export interface PipeEnd {
+  readonly reads: boolean
+  /** F_GETPIPE_SZ. */
+  readonly roomBytes: number
+  /** What is in it. */
+  readonly bytes: number
 }
 
 /** SO_PEERCRED. */
@@ -164,6 +192,7 @@ function bind(open: Uint8Array | null): Libc {
   // Addresses go as numbers: converting a Buffer costs more than the call itself.
   const call = {
     socket: lib.func('int socket(int, int, int)'),
+    socketpair: lib.func('int socketpair(int, int, int, uintptr_t)'),
     bind: lib.func('int bind(int, uintptr_t, uint32_t)'),
     connect: lib.func('int connect(int, uintptr_t, uint32_t)'),
     listen: lib.func('int listen(int, int)'),
@@ -249,6 +278,14 @@ function bind(open: Uint8Array | null): Libc {
       call.close(fd)
       return sent
     },
+    messagePair() {
+      const kind = c.SOCK_SEQPACKET | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC
+      const code = result(call.socketpair(c.AF_UNIX, kind, 0, ends.at(0, 8)))
+      if (code < 0) return code
+      const [ours, theirs] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)]
+      if (open !== null) open[ours] = 1
+      return { ours: new Fd(ours), theirs: new Fd(theirs) }
+    },
     sendDescriptors(fd, from, offset, size, descriptors) {
       if (descriptors.length === 0 || descriptors.length > mostDescriptors) return EINVAL
       const header = envelope.pack(from.at(offset, size), size, descriptors)
@@ -276,6 +313,7 @@ function bind(open: Uint8Array | null): Libc {
       return flags < 0 ? flags : result(call.fcntl(fd.n, c.F_SETFL, flags | c.O_NONBLOCK))
     },
     shutdownWrite: (fd) => result(call.shutdown(fd.n, c.SHUT_WR)),
+    shutdownBoth: (fd) => result(call.shutdown(fd.n, c.SHUT_RDWR)),
     setOption(fd, level, name, value) {
       scratch.view.setInt32(0, value, true)
       return result(call.setsockopt(fd.n, level, name, scratch.at(0, 4), 4))
@@ -311,6 +349,11 @@ function bind(open: Uint8Array | null): Libc {
       scratch.view.setInt32(4, 0, true)
       return result(call.setsockopt(fd.n, c.SOL_SOCKET, c.SO_LINGER, scratch.at(0, 8), 8))
     },
+    endOnClose(fd) {
+      scratch.view.setInt32(0, 0, true)
+      scratch.view.setInt32(4, 0, true)
+      return result(call.setsockopt(fd.n, c.SOL_SOCKET, c.SO_LINGER, scratch.at(0, 8), 8))
+    },
     close(fd) {
       const { n } = fd
       if (n === -1) return
@@ -321,6 +364,12 @@ function bind(open: Uint8Array | null): Libc {
     },
     adopt(fd) {
       if (open !== null) open[fd.n] = 1
+    },
+    release(fd) {
+      const { n } = fd
+      fd.n = -1
+      if (open !== null && n !== -1) open[n] = 0
+      return n
     },
     exitAtOnce: (code) => void call.exit(code),
     duplicate: (descriptor) => opened(call.fcntl(descriptor, c.F_DUPFD_CLOEXEC, 0)),
@@ -346,6 +395,21 @@ function bind(open: Uint8Array | null): Libc {
       return { read: new Fd(read), write: new Fd(write) }
     },
     setPipeSize: (fd, bytes) => result(call.fcntl(fd.n, c.F_SETPIPE_SZ, bytes)),
+    pipeEnd(fd) {
+      const roomBytes = result(call.fcntl(fd.n, c.F_GETPIPE_SZ, 0)) // EBADF: it is no pipe
+      if (roomBytes < 0) return roomBytes
+      const flags = result(call.fcntl(fd.n, c.F_GETFL, 0))
+      const code = result(call.ioctl(fd.n, c.FIONREAD, scratch.at(0, 4)))
+      if (flags < 0 || code < 0) return Math.min(flags, code)
+      const mode = flags & c.O_ACCMODE
+      if (mode !== c.O_RDONLY && mode !== c.O_WRONLY) return EINVAL
+      return { reads: mode === c.O_RDONLY, roomBytes, bytes: scratch.view.getInt32(0, true) }
+    },
+    flags: (fd) => result(call.fcntl(fd.n, c.F_GETFL, 0)),
+    cookie(fd) {
+      if (option(fd, c.SOL_SOCKET, c.SO_COOKIE, 8) < 0) return null
+      return scratch.view.getBigUint64(0, true)
+    },
     splice: (from, to, size) =>
       result(call.splice(from.n, 0, to.n, 0, size, c.SPLICE_F_MOVE | c.SPLICE_F_NONBLOCK)),
   }

@@ -1,4 +1,5 @@
-import type { SocketAddress } from '../core/address.ts'
+import { formatIp, type SocketAddress, socketAddress } from '../core/address.ts'
+import type { MovedSession, SessionFacts } from '../core/moved.ts'
 import {
   type Cause,
   type EndedBy,
@@ -8,16 +9,16 @@ import {
   type Refusal,
 } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
-import { noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
+import type { AdoptedWires, Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
+import { nobody, noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
 import { judgeClient } from './admit.ts'
 import type { Arrival } from './arrival.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
-import { countIn, countOut } from './counted.ts'
+import { countAdopted, countIn, countMoved, countOut } from './counted.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import { clientText, headerOut } from './header-out.ts'
-import { beginLife } from './lifetime.ts'
+import { beginLife, type Life, lifeOf, unlimited } from './lifetime.ts'
 import type { LiveSession } from './live.ts'
 import { Preface, type PrefaceOwner } from './preface.ts'
 import type { Waiter } from './queue.ts'
@@ -51,6 +52,26 @@ export function serve<W extends Wire>(
   session.begin(arrival.first)
 }
 
+/** Where a connection goes on that another process had. */
+export interface Resumption<W extends Wire> {
+  readonly entrance: Entrance
+  readonly route: Route
+  readonly endpoint: EndpointSnapshot
+  readonly wires: AdoptedWires<W>
+  /** Of the table of sources. */
+  readonly entry: number | null
+}
+
+/** The story goes on where another process, or this one, has let it go. */
+export function resume<W extends Wire>(
+  context: SessionContext<W>,
+  resumption: Resumption<W>,
+  moved: MovedSession,
+): void {
+  const { entrance, wires, entry } = resumption
+  new Session(context, entrance, wires.downstream, entry, moved.facts).resume(resumption, moved)
+}
+
 const none: Outcome['attempts'] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
@@ -74,19 +95,33 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   /** Of the dial that connected, where `attempts` has only those that failed; -1: it has all. */
   #dialMs = -1
   #state: State<W> = fresh
-  /** Ends the wait for the end of its life. */
-  #cancelLife: Cancel
+  #life: Life
+  /** What it was before it came here; null: it has always been here. */
+  readonly #past: SessionFacts | null
 
-  constructor(context: SessionContext<W>, entrance: Entrance, downstream: W, entry: number | null) {
+  constructor(
+    context: SessionContext<W>,
+    entrance: Entrance,
+    downstream: W,
+    entry: number | null,
+    past: SessionFacts | null = null,
+  ) {
     this.#context = context
     this.#entrance = entrance
     this.#downstream = downstream
     this.#entry = entry
     this.number = context.nextNumber()
+    this.#past = past
+    if (past !== null) {
+      this.#startMs = context.plane.now() - past.ageMs
+      this.#client = socketAddress(past.client.ip, past.client.port) ?? downstream.remote
+      this.#life = unlimited
+      return
+    }
     this.#startMs = context.plane.now()
     // For the log at once: a wire that was reset may not know it any more.
     this.#client = entrance.snapshot.access === 'none' ? null : downstream.remote
-    this.#cancelLife = beginLife(context, entrance.listener.timeouts, () => this.#outlived())
+    this.#life = beginLife(context, entrance.listener.timeouts, () => this.#outlived())
   }
 
   /**
@@ -104,6 +139,65 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
 
   get slot(): number {
     return this.#state.kind === 'relaying' ? this.#state.endpoint.slot : -1
+  }
+
+  /** Instead of open() and begin(), for one that comes from elsewhere. */
+  resume({ route, endpoint, wires }: Resumption<W>, { facts, ...past }: MovedSession): void {
+    const context = this.#context
+    const { listener } = this.#entrance
+    this.#serverName = facts.serverName
+    this.#attempts = facts.attempts
+    this.#dialMs = facts.dialMs
+    if (facts.nobody) this.#header = nobody
+    this.#route = route
+    countAdopted(context.row, listener.slot)
+    context.live.add(this)
+    const connected = { kind: 'connected', wire: wires.upstream, endpoint, warm: facts.warm } as const
+    const beginning = { kind: 'moved', facts, past } as const
+    const relaying = new Relaying(context, listener, this.#downstream, connected, beginning, this)
+    this.#setState(relaying)
+    if (facts.lifeLeftMs === null) return
+    const { relay } = relaying
+    const over = facts.outlived ? () => relay.kill() : () => this.#outlived()
+    this.#life = lifeOf(context.plane, Math.max(0, facts.lifeLeftMs), over)
+  }
+
+  detach(): MovedSession | null {
+    const state = this.#state
+    if (state.kind !== 'relaying') return null
+    const { plane, row, live, sources } = this.#context
+    const client = this.client
+    const { endsMs } = this.#life
+    const left = state.detach()
+    if (left === null) return null
+    const { header, past } = { header: this.#header, past: this.#past }
+    const nowMs = plane.now()
+    const facts: SessionFacts = {
+      ...left.facts,
+      id: this.#id(),
+      moves: past?.moves ?? 0,
+      listener: this.#entrance.listener.name,
+      pool: this.#route?.pool.name ?? '',
+      endpoint: state.endpoint.id,
+      client: { ip: formatIp(client), port: client.port },
+      nobody: header !== null && header.ends === null && header.command === 'proxy',
+      serverName: this.#serverName,
+      attempts: this.#attempts,
+      dialMs: this.#dialMs,
+      ageMs: nowMs - this.#startMs,
+      timeouts: this.#entrance.listener.timeouts,
+      onRemoval: this.#route?.pool.onRemoval ?? 'keep',
+      lifeLeftMs: endsMs === Number.POSITIVE_INFINITY ? null : endsMs - nowMs,
+      counted: this.#entry !== null,
+    }
+    this.#setState(over)
+    this.#life.cancel()
+    live.remove(this)
+    if (this.#entry !== null) sources.release(this.#entry)
+    countMoved(row, this.#entrance.listener.slot)
+    const queue = this.#route?.state.queue
+    if (queue !== undefined && queue.size > 0) queue.look()
+    return { facts, ...left.detached }
   }
 
   open(): void {
@@ -235,7 +329,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
 
   drop(): void {
     const state = this.#state
-    this.#cancelLife()
+    this.#life.cancel()
     this.#setState(over)
     switch (state.kind) {
       case 'preface':
@@ -274,7 +368,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
       return
     }
     const { halfCloseMs } = this.#entrance.listener.timeouts
-    this.#cancelLife = this.#context.plane.after(halfCloseMs, () => state.relay.kill())
+    this.#life = lifeOf(this.#context.plane, halfCloseMs, () => state.relay.kill())
     state.outlive()
   }
 
@@ -337,7 +431,9 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     // A connection may last for days.
     if (this.#header !== null) this.#header = { ...this.#header, tlvs: noTlvs }
     if (this.#entrance.snapshot.logConnect) this.#tellConnected(connected)
-    this.#setState(new Relaying(this.#context, state.route, this.#downstream, connected, header, this))
+    const beginning = { kind: 'header', header } as const
+    const { listener } = state.route
+    this.#setState(new Relaying(this.#context, listener, this.#downstream, connected, beginning, this))
   }
 
   /** Ahead of the relay: its end is told later. */
@@ -402,13 +498,14 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
       closed: end.closed,
       firstByteMs: reached === null ? null : reached.firstByteMs,
       look: reached === null ? null : reached.look,
+      moves: this.#past?.moves ?? 0,
     })
   }
 
   /** Everything but the line of the log. Returns how long it has been here. */
   #leave(cause: Cause, phase: Phase): number {
     this.#setState(over)
-    this.#cancelLife()
+    this.#life.cancel()
     const { row, live, plane, sources } = this.#context
     const { slot } = this.#entrance.listener
     const durationMs = plane.now() - this.#startMs
@@ -422,6 +519,6 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
 
   /** Made when someone asks: most connections are short, and the others many. */
   #id(): string {
-    return this.#context.idOf(this.number)
+    return this.#past?.id ?? this.#context.idOf(this.number)
   }
 }

@@ -3,7 +3,14 @@ import fc from 'fast-check'
 import { decode, encode, type Message } from '../../src/handover/message.ts'
 
 const offer = { key: '[::]:443', host: '::', port: 443, descriptors: 4, shared: false }
-const given = { kind: 'sockets', pid: 7, program: '0.1.0', doors: ['tcp 9981'], revision: 1 } as const
+const given = {
+  kind: 'sockets',
+  pid: 7,
+  program: '0.1.0',
+  doors: ['tcp 9981'],
+  revision: 1,
+  sessions: 1,
+} as const
 const messages: readonly Message[] = [
   {
     kind: 'hello',
@@ -12,6 +19,7 @@ const messages: readonly Message[] = [
     descriptors: true,
     doors: ['tcp 9981', 'unix 1:2 a.sock'],
     revision: 1,
+    sessions: 1,
   },
   { kind: 'wait', ms: 8_000 },
   { ...given, listeners: [offer, { ...offer, key: 'x', shared: true }], more: true, name: false },
@@ -23,6 +31,7 @@ const messages: readonly Message[] = [
   { kind: 'reclaimed', reason: 'gave no sign of life' },
   { kind: 'released' },
   { kind: 'settled' },
+  { kind: 'sessions' },
 ]
 
 test('each message is read as it was written, and every prefix of it is incomplete', (t) => {
@@ -50,6 +59,7 @@ test('any message is read as it was written', (t) => {
       descriptors: fc.boolean(),
       doors: fc.array(text, { maxLength: 4 }),
       revision: fc.nat(),
+      sessions: fc.nat(),
     }),
     fc.record({
       kind: fc.constant('sockets' as const),
@@ -69,6 +79,7 @@ test('any message is read as it was written', (t) => {
       doors: fc.option(fc.array(text, { maxLength: 4 })),
       name: fc.boolean(),
       revision: fc.nat(),
+      sessions: fc.nat(),
     }),
     fc.record({ kind: fc.constant('refused' as const), reason: text }),
   )

@@ -20,6 +20,10 @@ export interface Role {
   /** Path of the admin socket; the one in the common folder when left out. */
   readonly adminSocket?: string
   readonly notReadyDelay?: string
+  /** `sessions` of the hand-over; `move` when left out. */
+  readonly sessions?: 'move' | 'keep'
+  /** More lines of the configuration. */
+  readonly access?: 'all' | 'none'
   /** More of the environment. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -106,16 +110,18 @@ export class Succession {
     adminPort = 9981,
     adminSocket = 'auto',
     notReadyDelay = '10s',
+    sessions = 'move',
+    access = 'none',
   }: Role): string {
     const listen = this.#namespace === null ? 'off' : `127.0.0.1:${adminPort}`
     return `listeners: [{ name: main, listen: "127.0.0.1:${this.port}", pool: echo }]
 pools: { echo: { endpoints: ["127.0.0.1:${this.backend.port}"], health: off } }
 workers: ${workers}
 plane: ${plane}
-handover: { socket: "@${this.name}" }
+handover: { socket: "@${this.name}", sessions: ${sessions} }
 drain: { notReadyDelay: ${notReadyDelay}, window: 1s, deadline: 60s }
 admin: { listen: "${listen}", socket: "${adminSocket}" }
-log: { access: none }
+log: { access: ${access} }
 `
   }
 

@@ -36,6 +36,7 @@ function scene() {
         endings.push({ slot: session.slot, how: 'kill', cause })
         live.remove(session)
       },
+      detach: () => null,
       drop() {},
       finish(cause) {
         endings.push({ slot: session.slot, how: 'finish', cause })
@@ -55,6 +56,7 @@ function scene() {
       slot: -1,
       relay: null,
       kill() {},
+      detach: () => null,
       drop() {},
       finish(cause) {
         endings.push({ slot: session.slot, how: 'finish', cause })
