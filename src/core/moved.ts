@@ -3,8 +3,8 @@ import type { Timeouts } from './snapshot.ts'
 
 /**
  * What goes along when an established connection changes process, or goes back to its own. Plain data: it
- * crosses threads as it is and processes as JSON. Ages and not times, because another process may have another
- * clock.
+ * crosses threads as it is and processes as JSON. Ages and not times, because another process may have
+ * another clock.
  */
 export interface MovedSession {
   readonly facts: SessionFacts

@@ -63,9 +63,10 @@ interface Sent {
 }
 
 /**
- * Gives the live connections of this process to another one, until none is left. What was sent stays ours until
- * it is answered, and is not touched meanwhile. Never takes back because time has passed: an answer may be on
- * its way. When the channel has ended, all answers that there will be have been read, and the rest is ours.
+ * Gives the live connections of this process to another one, until none is left. What was sent stays ours
+ * until it is answered, and is not touched meanwhile. Never takes back because time has passed: an answer
+ * may be on its way. When the channel has ended, all answers that there will be have been read, and the rest
+ * is ours.
  */
 export class LiveGiver {
   readonly #options: LiveGiverOptions

@@ -1,3 +1,4 @@
+import { goneEndpoint, goneListener } from '../core/gone.ts'
 import type { MovedSession, SessionFacts } from '../core/moved.ts'
 import { RetryBudget } from '../core/retry-budget.ts'
 import type {
@@ -7,12 +8,11 @@ import type {
   PoolSnapshot,
   Snapshot,
 } from '../core/snapshot.ts'
-import { goneEndpoint, goneListener } from '../core/tally.ts'
 import type { Wire } from '../plane/plane.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
 import type { PoolState } from './pool-state.ts'
 import { Queue } from './queue.ts'
-import { resume } from './serve.ts'
+import { ResumedSession } from './resumed.ts'
 
 /** A listener's entrance as it is now, by its name; a pool with what this worker remembers of it. */
 export interface Places {
@@ -30,8 +30,8 @@ export function adoptAll<W extends Wire>(
 }
 
 /**
- * Goes on with a connection that another process, or this one, has let go. It keeps the timeouts that it began
- * with. What it came by and where it goes may not exist here: then it counts in a slot of its own.
+ * Goes on with a connection that another process, or this one, has let go. It keeps the timeouts that it
+ * began with. What it came by and where it goes may not exist here: then it counts in a slot of its own.
  */
 function adopt<W extends Wire>(context: SessionContext<W>, places: Places, moved: MovedSession): void {
   const { plane } = context
@@ -44,7 +44,7 @@ function adopt<W extends Wire>(context: SessionContext<W>, places: Places, moved
   const route: Route = { snapshot, listener, pool, state }
   const entrance: Entrance = { snapshot, listener, rest: route, routes: new Map() }
   const wires = plane.adopt(moved)
-  resume(context, { entrance, route, endpoint, wires, entry: null }, moved)
+  new ResumedSession(context, { entrance, route, endpoint, wires, entry: null }, moved)
 }
 
 function goneListenerOf({ listener: name, timeouts }: SessionFacts): ListenerSnapshot {
