@@ -15,11 +15,9 @@ import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
-
 import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
 import { PerSourceTable } from './core/per-source.ts'
-
 import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
@@ -169,6 +167,8 @@ export class App implements AdminSource, AdminActions {
       ...options,
       name: config.handover.socket,
       secret: options.secretFile ?? null,
+      movesSessions: config.handover.sessions === 'move' && this.#plane.name === 'splice',
+      canMove: () => this.#plane.name === 'splice',
       libc: this.#libc,
       program: options.version,
       after,

@@ -4,15 +4,21 @@ import { listenerKey } from './control/workers/listeners.ts'
 import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
 import type { Log } from './core/log.ts'
+import type { MovedSession } from './core/moved.ts'
 import type { PredecessorStatus } from './core/status.ts'
 import type { GiverNews } from './handover/giver.ts'
 import { type Doors, Handover } from './handover/handover.ts'
 import { type Inheritance, nothingInherited } from './handover/inheritance.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
+import { LiveGiver } from './handover/live-giver.ts'
+import { takeSessions } from './handover/live-taker.ts'
 import { Predecessors } from './handover/predecessors.ts'
 import { type Left, Remains } from './handover/remains.ts'
 import { needLibc } from './host.ts'
-import type { LoadedLibc } from './linux/libc.ts'
+import type { Fd } from './linux/fd.ts'
+import type { Libc, LoadedLibc } from './linux/libc.ts'
+
+const gaveUp = { gone: 'has gone', hung: 'does not answer' } as const
 
 /** A process that died a moment ago may hold its ports this much longer. */
 const bereavedMs = 2_000
@@ -31,6 +37,10 @@ export interface SuccessionOptions {
   /** Listening sockets of socket activation. */
   readonly passed?: readonly PassedDescriptor[]
   readonly doors?: Doors
+  /** Whether live connections go to a successor, and come from the process before. */
+  readonly movesSessions: boolean
+  /** Whether the workers can: a plane may have been given up since the start. */
+  readonly canMove: () => boolean
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
@@ -138,6 +148,7 @@ export class Succession {
           this.#place = 'followed'
           leave()
         },
+        move: (channel, who) => void this.#give(channel, who),
       },
     })
   }
@@ -174,7 +185,61 @@ export class Succession {
       this.#place = 'followed'
       this.#options.fail(`the process before this one accepts again: ${fate.reason}`)
     } else if (fate.kind === 'settled' && this.#place === 'probation') this.#place = 'alone'
+    if (fate.kind === 'settled' && fate.channel !== null) void this.#take(fate.channel)
     return fate.kind === 'settled'
+  }
+
+  /** The successor goes on with the live connections of this process. */
+  async #give(channel: Fd, who: string): Promise<void> {
+    const { log, dataPlane } = this.#options
+    const { moves } = dataPlane
+    const libc = this.#libc()
+    if (!this.#options.canMove()) {
+      libc.close(channel)
+      return
+    }
+    const source = {
+      detach: (most: number) => moves.detachNext(most),
+      departed: (count: number) => moves.departed(count),
+      takeBack: (sessions: readonly MovedSession[]) => void moves.takeBack(sessions),
+      get active() {
+        return dataPlane.active
+      },
+    }
+    const beganMs = performance.now()
+    const { kind, connections, batches, longestMs } = await new LiveGiver({
+      libc,
+      channel,
+      source,
+      log,
+    }).run()
+    const ms = Math.round(performance.now() - beganMs)
+    const fields = { to: who, connections, batches, longestMs, ms, left: dataPlane.active }
+    const count = `${connections} live connection${connections === 1 ? '' : 's'}`
+    if (kind === 'all') log.info(fields, `moved ${count} to ${who} in ${ms} ms: none is left here`)
+    else log.warn(fields, `moved ${count} to ${who}, which ${gaveUp[kind]}: ${fields.left} end here`)
+  }
+
+  /** Goes on with the live connections of the process before. */
+  async #take(channel: Fd): Promise<void> {
+    const { log, dataPlane, canMove } = this.#options
+    const libc = this.#libc()
+    if (!canMove()) {
+      libc.close(channel)
+      return
+    }
+    const adopt = (sessions: readonly MovedSession[]) => dataPlane.moves.adopt(sessions)
+    const beganMs = performance.now()
+    const taken = await takeSessions({ libc, channel, adopt, log })
+    const ms = Math.round(performance.now() - beganMs)
+    log.info({ ...taken, ms }, `live connections that came from the process before: ${taken.connections}`)
+  }
+
+  /** Where a channel has come or gone, libc is there. */
+  #libc(): Libc {
+    const { libc } = this.#options
+    if (libc.kind === 'loaded') return libc.libc
+    throw new Error(`a channel for live connections without libc: ${libc.reason}`)
   }
 
   async #yield(keys: readonly string[], doors: readonly string[]): Promise<void> {

@@ -5,6 +5,7 @@ import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './core/message.ts'
 import { PerSourceTable } from './core/per-source.ts'
+import type { Snapshot } from './core/snapshot.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
 import { IPPROTO_TCP, SO_ERROR, SO_OOBINLINE, SOL_SOCKET, TCP_NOTSENT_LOWAT } from './linux/constants.ts'
 import { errnoName } from './linux/errno.ts'
@@ -13,11 +14,12 @@ import { type Libc, loadLibc } from './linux/libc.ts'
 import type { NetPlaneOptions } from './plane/net/net.ts'
 import type { Listening, Plane, Wire } from './plane/plane.ts'
 import { mostUnsent } from './plane/unsent.ts'
+import { adoptAll, type Places } from './session/adoption.ts'
 import { type Entrance, entrancesOf, type SessionContext, targetsOf } from './session/context.ts'
 import { Gate } from './session/gate.ts'
 import { Inquiry } from './session/inquiry.ts'
 import { listenAll } from './session/listen-all.ts'
-import { createLiveSessions } from './session/live.ts'
+import { createLiveSessions, detachSome } from './session/live.ts'
 import { Lobby } from './session/lobby.ts'
 import { poolStates, wake } from './session/pool-state.ts'
 import { Refusals } from './session/refusals.ts'
@@ -111,8 +113,9 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
     idOf: (number) => `${birth.idPrefix}${birth.index}-${number.toString(36)}`,
     nextSource,
   }
-  const inquiry = new Inquiry({ live: context.live, now: () => plane.now(), idOf: context.idOf })
+  const inquiry = new Inquiry({ live: context.live, now: () => plane.now() })
   const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
+  let snapshot: Snapshot | null = null
   let entrances: ReadonlyMap<string, Entrance> = new Map()
   const listenings = new Map<string, Listening>()
   /** Of listeners that the snapshot has not any more and that have still to close: what comes is served. */
@@ -178,9 +181,18 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
     const states = entrances.values().flatMap((each) => targetsOf(each).map(({ state }) => state))
     for (const state of new Set(states)) if (state.pool.name === pool) wake(state)
   }
+  const places = (): Places => {
+    if (snapshot === null) throw new Error('connections came before the first snapshot')
+    const targets = new Map(
+      entrances.values().flatMap((each) => targetsOf(each).map((to) => [to.pool.name, to])),
+    )
+    const listeners = new Map(snapshot.listeners.map((listener) => [listener.name, listener]))
+    return { snapshot, listener: (name) => listeners.get(name), pool: (name) => targets.get(name) }
+  }
   const receive = (message: ToWorker): void => {
     switch (message.kind) {
       case 'snapshot':
+        snapshot = message.snapshot
         take(entrancesOf(message.snapshot, stateOf))
         waiting.update(message.snapshot.pools)
         rewarm()
@@ -208,6 +220,12 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
         return
       case 'revived':
         revived(message.pool)
+        return
+      case 'detach':
+        tell({ kind: 'detached', request: message.request, ...detachSome(context.live, message.most) })
+        return
+      case 'adopt':
+        adoptAll(context, places(), message.sessions)
         return
       case 'stop':
         stop()

@@ -65,6 +65,12 @@ const handover = mapping({
     .describe(
       'Name at which the next process asks for the listening sockets, such as "@spliceway" (an abstract UNIX socket of the network namespace), or `off`.',
     ),
+  // Without it connections stay in the old process, which has to live until the last one has ended.
+  sessions: choice(['move', 'keep'])
+    .prefault('move')
+    .describe(
+      'What becomes of established connections when another process has taken over: `move`, they go on in it, where both can; or `keep`, they stay until they end.',
+    ),
   // Auto: the uid alone is weak where containers on the host's network may have any.
   secret: autoOrPath()
     .prefault('auto')

@@ -53,7 +53,7 @@ function line(outcome: Outcome, time: string): string {
     `"attempts":[${attempts(outcome)}],"connectMs":${figure(connectMs)},` +
     `"durationMs":${rounded(durationMs)},"bytesUp":${bytesUp},"bytesDown":${bytesDown},"cause":"${cause}",` +
     `"phase":"${phase}","closed":{"first":"${closed.first}","how":"${closed.how}"},` +
-    `"firstByteMs":${figure(outcome.firstByteMs)}${looked(outcome.look)}}\n`
+    `"firstByteMs":${figure(outcome.firstByteMs)}${looked(outcome.look)}${moved(outcome.moves)}}\n`
   )
 }
 
@@ -65,6 +65,11 @@ function looked(look: Look | null): string {
     `,"slow":${quoted(slow)},"rttMs":${ofBoth(rttMs)},"retransmits":${ofBoth(retransmits)},` +
     `"peerWindowMs":${ofBoth(peerWindowMs)},"gatewayMs":${rounded(gatewayMs)}`
   )
+}
+
+/** Only of those that have changed process. */
+function moved(moves: number): string {
+  return moves === 0 ? '' : `,"moves":${moves}`
 }
 
 function ofBoth({ client, endpoint }: OfBoth): string {

@@ -1,4 +1,5 @@
 import type { ConnectionAnswer, Question } from './connection.ts'
+import type { MovedSession } from './moved.ts'
 import type { Attempt, EndedBy, Refusal } from './outcome.ts'
 import type { Sign } from './sign.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -43,6 +44,10 @@ export type ToWorker =
    * dial now.
    */
   | { readonly kind: 'revived'; readonly pool: string }
+  /** Lets up to `most` established connections go; the answer has the same `request`. */
+  | { readonly kind: 'detach'; readonly request: number; readonly most: number }
+  /** Goes on with these, which are its own from now on. */
+  | { readonly kind: 'adopt'; readonly sessions: readonly MovedSession[] }
   /** About its connections; the answer has the same `request`. */
   | { readonly kind: 'ask'; readonly request: number; readonly question: Question }
   /** Like `kill`; then the worker sends its last reports and ends. */
@@ -60,6 +65,13 @@ export type FromWorker =
   | { readonly kind: 'spoke'; readonly slot: number; readonly ageMs: number }
   | { readonly kind: 'signs'; readonly signs: readonly Sign[] }
   | { readonly kind: 'refused'; readonly sample: RefusalSample }
+  /** They belong to main now. `more`: there are others that could be let go at once. */
+  | {
+      readonly kind: 'detached'
+      readonly request: number
+      readonly sessions: readonly MovedSession[]
+      readonly more: boolean
+    }
   | { readonly kind: 'answer'; readonly request: number; readonly answer: ConnectionAnswer }
   /** `lines`: `count` lines of the access log. */
   | {

@@ -142,4 +142,6 @@ export interface Outcome {
   readonly firstByteMs: number | null
   /** null: short, little and clean, or no endpoint was reached. */
   readonly look: Look | null
+  /** How many times it has changed process. */
+  readonly moves: number
 }

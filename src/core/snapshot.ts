@@ -75,6 +75,8 @@ export interface PoolRules {
   }
   /** For connections that find every endpoint at its maxConnections; over all workers. */
   readonly queue: { readonly connections: number; readonly timeoutMs: number }
+  /** What becomes of connections to an endpoint that is removed. */
+  readonly onRemoval: 'keep' | 'close'
   /** While probes call every endpoint down, all are tried; false: clients wait. */
   readonly panic: boolean
   /** null: connections are dialed when a client comes. */

@@ -29,13 +29,14 @@ import {
  * only shared cells that are Atomics.
  */
 
-/**
- * Listeners that can exist at once: a row of 256 costs 128 KiB of address space, untouched pages cost
- * nothing.
- */
+/** Listeners at once: a row of 256 costs 128 KiB of address space, untouched pages cost nothing. */
 export const maxListeners = 256
 /** Endpoints that can exist at once, those that left less than ten minutes ago included. */
 export const maxEndpoints = 4096
+
+/** Of the slots behind these tells core/gone.ts. */
+const listenerSlots = maxListeners + 1
+const endpointSlots = maxEndpoints + 2
 
 /** Cells of the worker itself. */
 export const workerCell = {
@@ -73,9 +74,12 @@ export const listenerField = {
   overSource: 5,
   /** 1: the worker leaves connections in the kernel's backlog because of the listener's rate. A gauge. */
   heldByRate: 6,
+  /** Connections that came from, and that went to, another process. */
+  adopted: 7,
+  moved: 8,
 } as const
 /** Whether the worker leaves connections in the kernel's backlog, because of which limit. Gauges. */
-const heldAt = 7
+const heldAt = 9
 const rejectedAt = heldAt + limits.length
 const closedAt = rejectedAt + rejections.length
 const listenerSize = closedAt + causes.length * phases.length
@@ -124,8 +128,8 @@ const stalesAt = failuresAt + dialFailures.length
 const firstByteAt = stalesAt + staleWhens.length
 const rttAt = firstByteAt + histogramSize(firstByteBuckets)
 const endpointSize = rttAt + histogramSize(rttBuckets)
-const endpointsAt = listenersAt + maxListeners * listenerSize
-const rowSize = endpointsAt + maxEndpoints * endpointSize
+const endpointsAt = listenersAt + listenerSlots * listenerSize
+const rowSize = endpointsAt + endpointSlots * endpointSize
 
 /** First cell of a listener's block. */
 export function listenerCell(slot: number): number {
@@ -137,10 +141,7 @@ export function rejectedCell(slot: number, reason: Rejection): number {
   return listenerCell(slot) + rejectedAt + rejections.indexOf(reason)
 }
 
-/**
- * Cell that is 1 while a worker leaves a listener's connections in the kernel's backlog because of this
- * limit.
- */
+/** Cell that is 1 while a worker leaves a listener's connections in the backlog because of this limit. */
 export function heldCell(slot: number, limit: Limit): number {
   return listenerCell(slot) + heldAt + limits.indexOf(limit)
 }
@@ -260,12 +261,12 @@ export class Tally {
     const rowBytes = rowSize * Float64Array.BYTES_PER_ELEMENT
     const healthAt = rowBytes * (workers + 1)
     this.workers = workers
-    const wordBytes = maxEndpoints * Int32Array.BYTES_PER_ELEMENT
+    const wordBytes = endpointSlots * Int32Array.BYTES_PER_ELEMENT
     this.buffer = buffer ?? new SharedArrayBuffer(healthAt + 3 * wordBytes)
     for (let i = 0; i <= workers; i++) this.#rows.push(new Float64Array(this.buffer, i * rowBytes, rowSize))
-    this.#health = new Int32Array(this.buffer, healthAt, maxEndpoints)
-    this.#suspicion = new Int32Array(this.buffer, healthAt + wordBytes, maxEndpoints)
-    this.#silence = new Int32Array(this.buffer, healthAt + 2 * wordBytes, maxEndpoints)
+    this.#health = new Int32Array(this.buffer, healthAt, endpointSlots)
+    this.#suspicion = new Int32Array(this.buffer, healthAt + wordBytes, endpointSlots)
+    this.#silence = new Int32Array(this.buffer, healthAt + 2 * wordBytes, endpointSlots)
   }
 
   /** The row of worker `index` (1 to workers), or the base row (0). */
@@ -367,12 +368,12 @@ export class Tally {
     const dead = this.row(index)
     const base = this.row(0)
     const gauges = new Set<number>(Object.values(workerCell))
-    for (let slot = 0; slot < maxListeners; slot++) {
+    for (let slot = 0; slot < listenerSlots; slot++) {
       gauges.add(listenerCell(slot) + listenerField.active)
       gauges.add(listenerCell(slot) + listenerField.heldByRate)
       for (const limit of limits) gauges.add(heldCell(slot, limit))
     }
-    for (let slot = 0; slot < maxEndpoints; slot++) {
+    for (let slot = 0; slot < endpointSlots; slot++) {
       for (const field of endpointGauges) gauges.add(endpointCell(slot) + field)
       this.endTrial(slot) // the trial may have been the dead worker's
     }
@@ -383,9 +384,7 @@ export class Tally {
     }
   }
 
-  /**
-   * Called by main when no worker uses an endpoint's slot any more: the next endpoint there starts at zero.
-   */
+  /** Called by main when no worker uses an endpoint's slot any more: the next one there starts at zero. */
   clearEndpoint(slot: number): void {
     for (const row of this.#rows) row.fill(0, endpointCell(slot), endpointCell(slot) + endpointSize)
     this.setHealth(slot, 0)

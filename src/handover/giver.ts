@@ -6,7 +6,7 @@ import type { Fd } from '../linux/fd.ts'
 import { type Credentials, type Libc, mostDescriptors } from '../linux/libc.ts'
 import { portShared } from '../linux/port-holder.ts'
 import { countSockets } from './inheritance.ts'
-import { encode, type Message, revision } from './message.ts'
+import { encode, type Message, revision, sessionsVersion } from './message.ts'
 import { Name } from './name.ts'
 import { offers } from './offers.ts'
 import { credentialsOf, describePeer, descriptorOf, isTrusted } from './peer.ts'
@@ -44,6 +44,8 @@ export interface GiverOptions {
   readonly secret?: string | null
   /** Version of the program. */
   readonly program: string
+  /** Whether live connections go to a successor that takes them; they do not where this is left out. */
+  readonly movesSessions?: boolean
   readonly log: Log
   /** All listening sockets, as they are now. */
   readonly held: () => readonly HeldSockets[]
@@ -75,6 +77,8 @@ export interface Incumbent {
   resume(): Promise<void>
   /** It is there to stay: close the sockets and drain. */
   leave(successor: Successor): void
+  /** It takes live connections over `channel`, which belongs to this process. */
+  move(channel: Fd, who: string): void
 }
 
 /** Who takes the place of this process. */
@@ -240,6 +244,7 @@ export class Giver {
       this.#name.close()
       told({ ...known, kind: 'left' })
       incumbent.leave(successor)
+      await this.#move(socket, hello, successor)
       return
     }
     if (lost.kind === 'hangs') talk.send({ kind: 'reclaimed', reason: lost.reason })
@@ -252,6 +257,26 @@ export class Giver {
     this.#name.open()
   }
 
+  /** Offers a channel for live connections to a newcomer that has asked for it, and proven its right. */
+  async #move(socket: Socket, hello: Hello, { proven }: Successor): Promise<void> {
+    const { libc, log, movesSessions, incumbent } = this.#options
+    if (libc === null || movesSessions !== true || hello.sessions !== sessionsVersion || !proven) return
+    const who = this.#newcomer ?? 'the newcomer'
+    const pair = libc.messagePair()
+    if (typeof pair === 'number') {
+      log.warn({ toPid: hello.pid }, `live connections stay in this process: ${errnoName(pair)}`)
+      return
+    }
+    const unsent = await send(libc, socket, { kind: 'sessions' }, [pair.theirs.n])
+    libc.close(pair.theirs)
+    if (unsent === null) {
+      incumbent.move(pair.ours, who)
+      return
+    }
+    libc.close(pair.ours)
+    log.warn({ toPid: hello.pid }, `live connections stay in this process: ${who} does not listen: ${unsent}`)
+  }
+
   /** Sends all of it; null: sent, otherwise why not. */
   async #offer(
     socket: Socket,
@@ -262,7 +287,11 @@ export class Giver {
     const { libc, program } = this.#options
     const left = this.#options.left?.() ?? []
     const doors = hello.doors.filter((door) => this.#options.doors.includes(door))
-    const common = { kind: 'sockets', pid: process.pid, program, doors, revision, left, ...shown } as const
+    const sessions = this.#options.movesSessions === true ? sessionsVersion : 0
+    const common = {
+      ...({ kind: 'sockets', pid: process.pid, program, doors, revision, sessions, left } as const),
+      ...shown,
+    }
     const name = knowsName(hello) ? this.#name.descriptor : null
     if (name !== null) {
       // First, so that whatever comes of the rest, the newcomer has it.

@@ -18,6 +18,8 @@ export interface HandoverOptions {
   readonly program: string
   /** Names of the admin listeners of this process. */
   readonly doors: readonly string[]
+  /** Whether live connections move: as many as can to this process, and from it. */
+  readonly movesSessions: boolean
   readonly log: Log
 }
 
@@ -53,7 +55,10 @@ export class Handover {
     const { name, log } = this.#options
     const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null
     const activated = libc === null || passed.length === 0 ? [] : activate(passed, wanted, libc, log)
-    const taken = name === null ? nothingInherited : await take({ ...this.#options, name, libc })
+    const taken =
+      name === null
+        ? nothingInherited
+        : await take({ ...this.#options, name, libc, takesSessions: this.#options.movesSessions })
     const handed = new Set(taken.sockets.map(({ key }) => key))
     for (const { key, close } of activated) if (handed.has(key)) close()
     // systemd still holds the sockets that it has passed, even if they now come from the previous process.

@@ -42,6 +42,7 @@ export class Inbox {
 }
 
 function descriptorsOf(message: Message): number {
+  if (message.kind === 'sessions') return 1
   if (message.kind !== 'sockets') return 0
   return message.listeners.reduce((sum, { descriptors }) => sum + descriptors, message.name ? 1 : 0)
 }

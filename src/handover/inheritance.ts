@@ -45,7 +45,7 @@ export const nothingInherited: Inheritance = {
   proven: false,
   left: [],
   accepting: async () => null,
-  fate: async () => ({ kind: 'settled' }),
+  fate: async () => ({ kind: 'settled', channel: null }),
   abandon() {},
 }
 

@@ -5,9 +5,10 @@ import { isMac } from './proof.ts'
  * accepting, beat while it proves itself, settled. The process that serves: wait, sockets (one or more),
  * released, and in the worst case reclaimed; or refused, at any time before released.
  *
- * Descriptors travel beside the bytes, in the order in which the messages count them. A message that carries
- * live connections as well would be a kind of its own, in a version of its own: a process that does not know
- * the version refuses.
+ * Descriptors travel beside the bytes, in the order in which the messages count them. Live connections go
+ * over a channel of their own (live-message.ts), whose end `sessions` carries. That kind is sent only to a
+ * newcomer that has asked for it in its `hello`: a process that does not know a kind takes the conversation
+ * for unreadable.
  */
 export type Message =
   | {
@@ -21,6 +22,8 @@ export type Message =
       /** Names of admin listeners that it will open; whoever has them open closes them. */
       readonly doors: readonly string[]
       readonly revision: number
+      /** Version of the channel over which it takes live connections; 0: it takes none. */
+      readonly sessions: number
       /** proof.ts. Absent: its program knows no proof. */
       readonly challenge?: string
     }
@@ -38,6 +41,8 @@ export type Message =
       /** The last descriptor is the listening socket of the name at which successors call. */
       readonly name: boolean
       readonly revision: number
+      /** Version of the channel over which the sender gives live connections; 0: it gives none. */
+      readonly sessions: number
       /** proof.ts: what the newcomer has to answer, and the answer to its own challenge. */
       readonly challenge?: string
       readonly proof?: string
@@ -52,6 +57,8 @@ export type Message =
   | { readonly kind: 'beat' }
   /** Until this is said, the process before begins to accept again when the newcomer dies or hangs. */
   | { readonly kind: 'settled' }
+  /** The answer to `settled`: the newcomer's end of the channel for live connections comes along. */
+  | { readonly kind: 'sessions' }
   /** The newcomer seemed to hang: the process before accepts again, and the newcomer has to go. */
   | { readonly kind: 'reclaimed'; readonly reason: string }
 
@@ -73,6 +80,8 @@ export const version = 1
  * send this number. 1: wait, beat, reclaimed, the name's socket, `doors`, `keys`, `shared`.
  */
 export const revision = 1
+/** Of the channel for live connections (live-message.ts); both sides have to know the same one. */
+export const sessionsVersion = 1
 /** Of a newcomer that is not settled: short beside the silence that the process before takes for a hang. */
 export const beatMs = 500
 /** 256 listeners, the most there are, with the longest names and addresses are 57 KiB. */
@@ -117,14 +126,23 @@ type Fields = Readonly<Record<string, unknown>>
 
 function read(given: Fields): Message | undefined {
   const { kind, pid, program, descriptors, doors, listeners, more, reason, keys, ms } = given
-  const { revision = 0, name = false, challenge, proof, left } = given
+  const { revision = 0, name = false, sessions = 0, challenge, proof, left } = given
   // What is none was not said: without a proof listening sockets go over all the same.
   const shown = { ...(isMac(challenge) && { challenge }), ...(isMac(proof) && { proof }) }
-  if (!isCount(revision)) return undefined
+  if (!isCount(revision) || !isCount(sessions)) return undefined
   switch (kind) {
     case 'hello':
       return isCount(pid) && isText(program) && typeof descriptors === 'boolean' && isListOf(doors, isText)
-        ? { kind, pid, program, descriptors, doors, revision, ...(isMac(challenge) && { challenge }) }
+        ? {
+            kind,
+            pid,
+            program,
+            descriptors,
+            doors,
+            revision,
+            sessions,
+            ...(isMac(challenge) && { challenge }),
+          }
         : undefined
     case 'wait':
       return isCount(ms) ? { kind, ms } : undefined
@@ -141,6 +159,7 @@ function read(given: Fields): Message | undefined {
           doors: doors ?? null,
           name,
           revision,
+          sessions,
         },
         ...shown,
         ...(isListOf(left, isText) && { left }),
@@ -153,6 +172,7 @@ function read(given: Fields): Message | undefined {
     case 'released':
     case 'beat':
     case 'settled':
+    case 'sessions':
       return { kind }
     default:
       return undefined

@@ -1,3 +1,4 @@
+import type { Fd } from '../linux/fd.ts'
 import { beatMs } from './message.ts'
 import type { Talk } from './talk.ts'
 
@@ -17,11 +18,16 @@ export const longestProbationMs = probationMs + answerMs
 /** How a newcomer's first seconds ended. */
 export type Fate =
   /** The previous process does not come back. */
-  | { readonly kind: 'settled' }
+  /**
+   * `channel`: over which its live connections come, to be closed by whoever gets it; null: they stay there.
+   */
+  | { readonly kind: 'settled'; readonly channel: Fd | null }
   /** The process before took it for hung and accepts again: this one has to go. */
   | { readonly kind: 'reclaimed'; readonly reason: string }
   /** This process was told to stop, and has hung up: the one before accepts again. */
   | { readonly kind: 'withdrawn' }
+
+const settled: Fate = { kind: 'settled', channel: null }
 
 export interface ProbationOptions {
   readonly talk: Talk
@@ -48,16 +54,19 @@ export async function prove(options: ProbationOptions): Promise<Fate> {
     if (withdrawn()) return { kind: 'withdrawn' }
     if (heard.kind === 'message' && heard.message.kind === 'reclaimed') return heard.message
     // Without a word it has died, or has read `settled`.
-    if (heard.kind === 'gone' || heard.kind === 'unreadable') return { kind: 'settled' }
+    if (heard.kind === 'gone' || heard.kind === 'unreadable') return settled
+    if (heard.kind === 'message' && heard.message.kind === 'sessions') {
+      return { kind: 'settled', channel: heard.descriptors[0] ?? null }
+    }
     if (heard.kind === 'message') continue
     const nowMs = performance.now()
-    if (nowMs >= settleMs + answerMs) return { kind: 'settled' }
+    if (nowMs >= settleMs + answerMs) return settled
     if (nowMs < settleMs) {
       if (beats) talk.send({ kind: 'beat' })
     } else if (!said) {
       said = true
       talk.send({ kind: 'settled' })
-      if (!beats) return { kind: 'settled' }
+      if (!beats) return settled
     }
   }
 }

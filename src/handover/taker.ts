@@ -1,7 +1,7 @@
 import type { Log } from '../core/log.ts'
 import type { Credentials, Libc } from '../linux/libc.ts'
 import { countSockets, type Inheritance, nothingInherited } from './inheritance.ts'
-import { revision } from './message.ts'
+import { revision, sessionsVersion } from './message.ts'
 import { describePeer, isTrusted } from './peer.ts'
 import { type Fate, prove } from './probation.ts'
 import { Proof, unprovenNote } from './proof.ts'
@@ -26,6 +26,10 @@ export interface TakeOptions {
   readonly program: string
   /** Names of the admin listeners that this process will open. */
   readonly doors: readonly string[]
+  /**
+   * Whether it goes on with the live connections of the process before; it does not where this is left out.
+   */
+  readonly takesSessions?: boolean
   readonly log: Log
   /** For tests: how long this process has to prove itself. */
   readonly probationMs?: number
@@ -38,6 +42,7 @@ export interface TakeOptions {
  */
 export async function take(options: TakeOptions): Promise<Inheritance> {
   const { name, libc, uid, secret, program, doors, log } = options
+  const sessions = libc !== null && options.takesSessions === true ? sessionsVersion : 0
   const alone = (why: string, bereaved: boolean): Inheritance => {
     log.warn({ name: `@${name}` }, `nothing is taken over: ${why}`)
     return { ...nothingInherited, bereaved }
@@ -65,6 +70,7 @@ export async function take(options: TakeOptions): Promise<Inheritance> {
       descriptors: libc !== null,
       doors,
       revision,
+      sessions,
     } as const
     talk.send(proof === null ? hello : { ...hello, challenge: proof.challenge })
     const heard = await hearSockets(talk, name, libc, log)
@@ -145,6 +151,11 @@ function taken(
         ...(probationMs && { probationMs }),
       })
       if (!withdrawn) talk.close()
+      // Whoever cannot prove himself gives no live connections either.
+      if (fate.kind === 'settled' && fate.channel !== null && doubt !== null) {
+        libc?.close(fate.channel)
+        return { kind: 'settled', channel: null }
+      }
       if (fate.kind === 'settled') log.info({ ...fields, ms: ms() }, `settled: ${giver} will not come back`)
       return fate
     },

@@ -9,10 +9,12 @@ export const AF_NETLINK = 16
 export const SOCK_STREAM = 1
 export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
+export const SOCK_SEQPACKET = 5
 export const SOCK_NONBLOCK = 0o4000
 export const SOCK_CLOEXEC = 0o2000000
 /** asm-generic/socket.h */
 export const SOL_SOCKET = 1
+export const SO_TYPE = 3
 export const SO_ERROR = 4
 export const SO_KEEPALIVE = 9
 export const SO_RCVLOWAT = 18
@@ -22,6 +24,8 @@ export const SO_PEERCRED = 17
 export const SO_ATTACH_FILTER = 26
 export const SO_ACCEPTCONN = 30
 export const SO_PROTOCOL = 38
+export const SO_DOMAIN = 39
+export const SO_COOKIE = 57
 export const SCM_RIGHTS = 1
 /** linux/netlink.h */
 export const NETLINK_SOCK_DIAG = 4
@@ -49,8 +53,11 @@ export const MSG_CMSG_CLOEXEC = 0x40000000
 /** linux/sockios.h: TIOCOUTQ */
 export const SIOCOUTQ = 0x5411
 export const SIOCINQ = 0x541b
+/** asm-generic/ioctls.h; of a pipe, the bytes in it. */
+export const FIONREAD = 0x541b
 /** sys/socket.h */
 export const SHUT_WR = 1
+export const SHUT_RDWR = 2
 /** sys/epoll.h */
 export const EPOLL_CTL_ADD = 1
 export const EPOLL_CTL_DEL = 2
@@ -66,11 +73,15 @@ export const EPOLL_CLOEXEC = 0o2000000
 export const EFD_NONBLOCK = 0o4000
 export const EFD_CLOEXEC = 0o2000000
 /** fcntl.h */
+export const O_ACCMODE = 3
+export const O_RDONLY = 0
+export const O_WRONLY = 1
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
 export const F_GETFL = 3
 export const F_SETFL = 4
 export const F_DUPFD_CLOEXEC = 1030
 export const F_SETPIPE_SZ = 1031
+export const F_GETPIPE_SZ = 1032
 export const SPLICE_F_MOVE = 1
 export const SPLICE_F_NONBLOCK = 2

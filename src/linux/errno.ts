@@ -21,6 +21,8 @@ export const EOPNOTSUPP = -constants.errno.EOPNOTSUPP
 export const ENOPROTOOPT = -constants.errno.ENOPROTOOPT
 export const EINVAL = -constants.errno.EINVAL
 export const ENOMEM = -constants.errno.ENOMEM
+/** asm-generic/errno.h; Node has no name for it. */
+export const ETOOMANYREFS = -109
 export const ENOBUFS = -constants.errno.ENOBUFS
 
 /** `ECONNREFUSED` of a call's negative result. */

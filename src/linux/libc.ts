@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import type { TcpView } from '../core/tcp-view.ts'
 import { Block } from './block.ts'
+import { calls } from './calls.ts'
 import * as c from './constants.ts'
 import { createEnvelope } from './envelope.ts'
 import { eventSize, eventsIn, putEvent } from './epoll-event.ts'
@@ -31,6 +32,11 @@ export interface Libc {
   send(fd: Fd, block: Block, offset: number, length: number, flags: number): number
   /** Sends all of `message` to the UNIX datagram socket that `address` names (a whole sockaddr_un). */
   sendUnixDatagram(address: Block, message: Block): number
+  /**
+   * Two connected UNIX sockets of whole messages (SOCK_SEQPACKET). `theirs` is not marked as this thread's:
+   * it is made to be sent.
+   */
+  messagePair(): { readonly ours: Fd; readonly theirs: Fd } | number
   /**
    * Sends bytes over a UNIX socket, and with the first of them duplicates of `descriptors`: one to
    * mostDescriptors, or EINVAL. ETOOMANYREFS: as many descriptors are already under way, in sockets that
@@ -67,6 +73,8 @@ export interface Libc {
   setNonBlocking(fd: Fd): number
   /** No more sending: FIN. */
   shutdownWrite(fd: Fd): number
+  /** Nothing more goes either way; what has come can still be read. */
+  shutdownBoth(fd: Fd): number
   setOption(fd: Fd, level: number, option: number, value: number): number
   getOption(fd: Fd, level: number, option: number): number
   /**
@@ -92,10 +100,17 @@ export interface Libc {
   dropSyns(descriptor: number): number
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
   resetOnClose(fd: Fd): number
+  /** close() sends FIN again, and delivers what is unsent. */
+  endOnClose(fd: Fd): number
   /** The one place where descriptors are closed. A second call does nothing. */
   close(fd: Fd): void
   /** Marks a descriptor that another thread made and gave to this one. */
   adopt(fd: Fd): void
+  /**
+   * Gives a descriptor away, to another thread or process: its number, which is not this thread's any more.
+   * `fd` is as if closed.
+   */
+  release(fd: Fd): number
   /** _exit(2). */
   exitAtOnce(code: number): void
   /** A second descriptor of the same open file. */
@@ -118,6 +133,14 @@ export interface Libc {
   pipe(): { readonly read: Fd; readonly write: Fd } | number
   /** The new size in bytes. */
   setPipeSize(fd: Fd, bytes: number): number
+  /**
+   * What a descriptor that somebody else made is, if it is an end of a pipe; a negative errno if it is not.
+   */
+  pipeEnd(fd: Fd): PipeEnd | number
+  /** O_NONBLOCK and the access mode are in it. */
+  flags(fd: Fd): number
+  /** SO_COOKIE: the socket's name for good, whatever descriptor it has; null: no answer. */
+  cookie(fd: Fd): bigint | null
   splice(from: Fd, to: Fd, length: number): number
 }
 
@@ -129,6 +152,14 @@ export interface TcpInfo {
   readonly lastAckMs: number
   /** Times that the oldest data was sent again, or a closed window was asked, without any answer. */
   readonly unanswered: number
+}
+
+export interface PipeEnd {
+  readonly reads: boolean
+  /** F_GETPIPE_SZ. */
+  readonly roomBytes: number
+  /** What is in it. */
+  readonly bytes: number
 }
 
 /** SO_PEERCRED. */
@@ -173,36 +204,7 @@ const families = { 4: c.AF_INET, 6: c.AF_INET6, unix: c.AF_UNIX } as const
 function bind(open: Uint8Array | null): Libc {
   const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi')
   const lib = koffi.load('libc.so.6')
-  // Addresses go as numbers: converting a Buffer costs more than the call itself.
-  const call = {
-    socket: lib.func('int socket(int, int, int)'),
-    bind: lib.func('int bind(int, uintptr_t, uint32_t)'),
-    connect: lib.func('int connect(int, uintptr_t, uint32_t)'),
-    listen: lib.func('int listen(int, int)'),
-    accept4: lib.func('int accept4(int, uintptr_t, uintptr_t, int)'),
-    getsockname: lib.func('int getsockname(int, uintptr_t, uintptr_t)'),
-    getpeername: lib.func('int getpeername(int, uintptr_t, uintptr_t)'),
-    recv: lib.func('int64_t recv(int, uintptr_t, size_t, int)'),
-    send: lib.func('int64_t send(int, uintptr_t, size_t, int)'),
-    sendto: lib.func('int64_t sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)'),
-    sendmsg: lib.func('int64_t sendmsg(int, uintptr_t, int)'),
-    recvmsg: lib.func('int64_t recvmsg(int, uintptr_t, int)'),
-    shutdown: lib.func('int shutdown(int, int)'),
-    setsockopt: lib.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
-    getsockopt: lib.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
-    close: lib.func('int close(int)'),
-    fcntl: lib.func('int fcntl(int, int, int)'),
-    ioctl: lib.func('int ioctl(int, unsigned long, uintptr_t)'),
-    epoll_create1: lib.func('int epoll_create1(int)'),
-    epoll_ctl: lib.func('int epoll_ctl(int, int, int, uintptr_t)'),
-    epoll_wait: lib.func('int epoll_wait(int, uintptr_t, int, int)'),
-    eventfd: lib.func('int eventfd(unsigned int, int)'),
-    pipe2: lib.func('int pipe2(uintptr_t, int)'),
-    splice: lib.func('int64_t splice(int, uintptr_t, int, uintptr_t, size_t, unsigned int)'),
-    exit: lib.func('void _exit(int)'),
-    read: lib.func('int64_t read(int, uintptr_t, size_t)'),
-    write: lib.func('int64_t write(int, uintptr_t, size_t)'),
-  }
+  const call = calls((signature) => lib.func(signature))
   const block = (size: number): Block => {
     const bytes = Buffer.from(new ArrayBuffer(size))
     return new Block(bytes, Number(koffi.address(bytes)))
@@ -261,6 +263,14 @@ function bind(open: Uint8Array | null): Libc {
       call.close(fd)
       return sent
     },
+    messagePair() {
+      const kind = c.SOCK_SEQPACKET | c.SOCK_NONBLOCK | c.SOCK_CLOEXEC
+      const code = result(call.socketpair(c.AF_UNIX, kind, 0, ends.at(0, 8)))
+      if (code < 0) return code
+      const [ours, theirs] = [ends.view.getInt32(0, true), ends.view.getInt32(4, true)]
+      if (open !== null) open[ours] = 1
+      return { ours: new Fd(ours), theirs: new Fd(theirs) }
+    },
     sendDescriptors(fd, from, offset, size, descriptors) {
       if (descriptors.length === 0 || descriptors.length > mostDescriptors) return EINVAL
       const header = envelope.pack(from.at(offset, size), size, descriptors)
@@ -297,6 +307,7 @@ function bind(open: Uint8Array | null): Libc {
       return flags < 0 ? flags : result(call.fcntl(fd.n, c.F_SETFL, flags | c.O_NONBLOCK))
     },
     shutdownWrite: (fd) => result(call.shutdown(fd.n, c.SHUT_WR)),
+    shutdownBoth: (fd) => result(call.shutdown(fd.n, c.SHUT_RDWR)),
     setOption(fd, level, name, value) {
       scratch.view.setInt32(0, value, true)
       return result(call.setsockopt(fd.n, level, name, scratch.at(0, 4), 4))
@@ -341,6 +352,11 @@ function bind(open: Uint8Array | null): Libc {
       scratch.view.setInt32(4, 0, true)
       return result(call.setsockopt(fd.n, c.SOL_SOCKET, c.SO_LINGER, scratch.at(0, 8), 8))
     },
+    endOnClose(fd) {
+      scratch.view.setInt32(0, 0, true)
+      scratch.view.setInt32(4, 0, true)
+      return result(call.setsockopt(fd.n, c.SOL_SOCKET, c.SO_LINGER, scratch.at(0, 8), 8))
+    },
     close(fd) {
       const { n } = fd
       if (n === -1) return
@@ -351,6 +367,12 @@ function bind(open: Uint8Array | null): Libc {
     },
     adopt(fd) {
       if (open !== null) open[fd.n] = 1
+    },
+    release(fd) {
+      const { n } = fd
+      fd.n = -1
+      if (open !== null && n !== -1) open[n] = 0
+      return n
     },
     exitAtOnce: (code) => void call.exit(code),
     duplicate: (descriptor) => opened(call.fcntl(descriptor, c.F_DUPFD_CLOEXEC, 0)),
@@ -376,28 +398,24 @@ function bind(open: Uint8Array | null): Libc {
       return { read: new Fd(read), write: new Fd(write) }
     },
     setPipeSize: (fd, bytes) => result(call.fcntl(fd.n, c.F_SETPIPE_SZ, bytes)),
+    pipeEnd(fd) {
+      const roomBytes = result(call.fcntl(fd.n, c.F_GETPIPE_SZ, 0)) // EBADF: it is no pipe
+      if (roomBytes < 0) return roomBytes
+      const flags = result(call.fcntl(fd.n, c.F_GETFL, 0))
+      const code = result(call.ioctl(fd.n, c.FIONREAD, scratch.at(0, 4)))
+      if (flags < 0 || code < 0) return Math.min(flags, code)
+      const mode = flags & c.O_ACCMODE
+      if (mode !== c.O_RDONLY && mode !== c.O_WRONLY) return EINVAL
+      return { reads: mode === c.O_RDONLY, roomBytes, bytes: scratch.view.getInt32(0, true) }
+    },
+    flags: (fd) => result(call.fcntl(fd.n, c.F_GETFL, 0)),
+    cookie(fd) {
+      if (option(fd, c.SOL_SOCKET, c.SO_COOKIE, 8) < 0) return null
+      return scratch.view.getBigUint64(0, true)
+    },
     splice: (from, to, size) =>
       result(call.splice(from.n, 0, to.n, 0, size, c.SPLICE_F_MOVE | c.SPLICE_F_NONBLOCK)),
   }
-}
-
-/**
- * Closes what a dead thread has left open, and returns how many. Sockets are reset: their peers must not take
- * the end for a clean one.
- */
-export function closeAbandoned(libc: Libc, open: Uint8Array): number {
-  let closed = 0
-  const peer = libc.block(addressSize)
-  for (let n = open.indexOf(1); n !== -1; n = open.indexOf(1, n + 1)) {
-    const fd = new Fd(n)
-    // Only sockets that have a peer: one that listens, or is about to, is shared with main, and the sockets
-    // that it accepts would inherit the option.
-    if (libc.getpeername(fd, peer) >= 0) libc.resetOnClose(fd)
-    open[n] = 0
-    libc.close(fd)
-    closed++
-  }
-  return closed
 }
 
 /** Throws with the call's name and errno. For calls that can only fail by a bug or at the start. */

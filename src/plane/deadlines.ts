@@ -1,4 +1,4 @@
-import type { RelayEnd, RelayTimeouts } from './plane.ts'
+import type { Detached, RelayEnd, RelayTimeouts } from './plane.ts'
 import type { Sight } from './sight.ts'
 
 /**
@@ -49,6 +49,9 @@ export interface Swept extends Timed {
   keepAlive(options: RelayTimeouts['keepalive']): void
 }
 
+/** Ages in ms, -1: it does not wait. */
+export type DeadlinesPast = Pick<Detached['relay'], 'idleMs' | 'stuckUpMs' | 'stuckDownMs' | 'keepalive'>
+
 export interface Expiry {
   readonly kind: 'idle' | 'stall' | 'half-close'
   /** Who was silent, or did not read. */
@@ -90,6 +93,28 @@ export class Deadlines {
     this.#nextAcksMs = nowMs + unackedMs / looksAtAcks
     const shortest = Math.min(idleMs, halfCloseMs, stallMs, unackedMs) / sweepShare
     this.sweepMs = Math.max(sweepBoundsMs.least, Math.min(sweepBoundsMs.most, shortest))
+  }
+
+  /** How far the waits have come, for a relay that goes on elsewhere. */
+  past(nowMs: number): DeadlinesPast {
+    const age = (sinceMs: number): number => (sinceMs === -1 ? -1 : nowMs - sinceMs)
+    return {
+      idleMs: this.idleMs(nowMs),
+      stuckUpMs: age(this.#up.stuckMs),
+      stuckDownMs: age(this.#down.stuckMs),
+      keepalive: this.#keepaliveAtMs === Number.POSITIVE_INFINITY,
+    }
+  }
+
+  /** Goes on where they were. */
+  resume(relay: Timed, past: DeadlinesPast, nowMs: number): void {
+    const since = (ageMs: number): number => (ageMs === -1 ? -1 : nowMs - ageMs)
+    this.#movedMs = nowMs - past.idleMs
+    this.#up.stuckMs = since(past.stuckUpMs)
+    this.#down.stuckMs = since(past.stuckDownMs)
+    this.#up.taken = relay.takenBy('upstream')
+    this.#down.taken = relay.takenBy('downstream')
+    if (past.keepalive) this.#keepaliveAtMs = Number.POSITIVE_INFINITY
   }
 
   /** When a byte last moved. */

@@ -1,5 +1,6 @@
 import type { BoundSocket } from 'node:net'
 import type { EndpointAddress, SocketAddress } from '../core/address.ts'
+import type { MovedSession } from '../core/moved.ts'
 import type { Closed } from '../core/outcome.ts'
 import type { Timeouts } from '../core/snapshot.ts'
 import type { TcpPair } from '../core/tcp-view.ts'
@@ -23,6 +24,12 @@ export interface Plane<W extends Wire> {
    * both ways until both directions have ended, and closes both sockets. Takes both wires over.
    */
   relay(downstream: W, upstream: W, options: RelayOptions): Relay
+  /**
+   * The two wires of a relay that another process or thread has detached; nothing is told of them until
+   * relay() gets them, with the same object as its `past`. The descriptors are this plane's from now on.
+   * null: this plane cannot.
+   */
+  readonly adopt: ((detached: Detached) => AdoptedWires<W>) | null
   /** The only clock that session/ may use: a plane may block its thread where libuv's timers are late. */
   after(ms: number, fire: () => void): Cancel
   /** Monotonic milliseconds, the time base of idleMs(). */
@@ -89,6 +96,18 @@ export interface RelayOptions {
   readonly header: Uint8Array | null
   readonly timeouts: RelayTimeouts
   readonly owner: RelayOwner
+  /** Of a relay that goes on from here; its wires come from adopt(). null: it begins. */
+  readonly past: Detached | null
+}
+
+/**
+ * A relay on its way to another process or thread: its sockets, what it holds of their bytes, and its facts.
+ */
+export type Detached = Omit<MovedSession, 'facts'>
+
+export interface AdoptedWires<W> {
+  readonly downstream: W
+  readonly upstream: W
 }
 
 /** Shared by many relays; milliseconds. */
@@ -174,6 +193,12 @@ export interface Relay {
   kill(): void
   /** What it has moved so far, and what it holds. */
   counts(): RelayCounts
+  /**
+   * Lets the connection go, so that another process or thread can go on with it: nothing is sent or read any
+   * more, its owner hears nothing more, and its descriptors are the caller's. null: it goes on here, because
+   * it is about to end, or because this plane cannot. Never within a call to its owner.
+   */
+  detach(): Detached | null
   /** Asks the kernel about both connections: a handful of system calls. */
   tcp(): TcpPair
 }

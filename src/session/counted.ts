@@ -17,6 +17,22 @@ export function countIn(row: Float64Array, slot: number): void {
   add(row, cells + listenerField.active, 1)
 }
 
+/** A connection that another process had goes on here. */
+export function countAdopted(row: Float64Array, slot: number): void {
+  const cells = listenerCell(slot)
+  add(row, workerCell.active, 1)
+  add(row, cells + listenerField.adopted, 1)
+  add(row, cells + listenerField.active, 1)
+}
+
+/** It goes on in another process. */
+export function countMoved(row: Float64Array, slot: number): void {
+  const cells = listenerCell(slot)
+  add(row, workerCell.active, -1)
+  add(row, cells + listenerField.moved, 1)
+  add(row, cells + listenerField.active, -1)
+}
+
 /** It has gone, after `durationMs`. */
 export function countOut(
   row: Float64Array,

@@ -8,16 +8,33 @@ import type { SessionContext } from './context.ts'
  */
 const spread = 0.1
 
-/** Calls `over` when the life of a connection that begins now is over; with `timeouts.session` off, never. */
+/** How long a connection may last. */
+export interface Life {
+  /** By the plane's clock; Infinity: for ever. */
+  readonly endsMs: number
+  readonly cancel: Cancel
+}
+
+/** With `timeouts.session` off. */
+export const unlimited: Life = { endsMs: Number.POSITIVE_INFINITY, cancel() {} }
+
+/** Calls `over` when the life of a connection that begins now is over. */
 export function beginLife<W extends Wire>(
   { plane, random }: SessionContext<W>,
   { sessionMs }: Timeouts,
   over: () => void,
-): Cancel {
-  return sessionMs === 0 ? unlimited : plane.after(sessionMs * (1 - spread * random()), over)
+): Life {
+  return sessionMs === 0 ? unlimited : lifeOf(plane, sessionMs * (1 - spread * random()), over)
 }
 
-function unlimited(): void {}
+/** A life of which `leftMs` are left. */
+export function lifeOf(
+  plane: Pick<SessionContext<Wire>['plane'], 'now' | 'after'>,
+  leftMs: number,
+  over: () => void,
+): Life {
+  return { endsMs: plane.now() + leftMs, cancel: plane.after(leftMs, over) }
+}
 
 /** Whether a relay that was told to finish, because its life was over, has ended for that reason. */
 export function endedByAge({ kind, closed }: RelayEnd): boolean {

@@ -1,3 +1,4 @@
+import type { MovedSession } from '../core/moved.ts'
 import type { EndedBy } from '../core/outcome.ts'
 import { Roster } from '../core/roster.ts'
 import type { Asked } from './inquiry.ts'
@@ -8,6 +9,8 @@ export interface LiveSession extends Retiring, Asked {
   seat: number
   /** Ends it by RST, whatever it is doing. */
   kill(cause: EndedBy): void
+  /** Lets it go to another process; null: it stays. It is not among the live ones then. */
+  detach(): MovedSession | null
   /**
    * RST to both sides without reporting it: the worker is dying, and main counts the connections that were
    * lost with it.
@@ -33,6 +36,36 @@ export interface LiveSessions {
   visit(see: (session: LiveSession) => void): void
   /** drop() for all. */
   dropAll(): void
+}
+
+/**
+ * A worker lets go no more at once when it holds so much of their bytes: they stand still until they are
+ * taken.
+ */
+const mostHeldBytes = 64 * 1024
+
+/**
+ * Lets up to `most` established connections go. Those that dial, or that are about to end, stay. `more`:
+ * others could be let go at once.
+ */
+export function detachSome(
+  live: Pick<LiveSessions, 'visit'>,
+  most: number,
+): { readonly sessions: readonly MovedSession[]; readonly more: boolean } {
+  const established: LiveSession[] = []
+  live.visit((session) => {
+    if (session.relay !== null) established.push(session)
+  })
+  const sessions: MovedSession[] = []
+  let heldBytes = 0
+  for (const session of established) {
+    if (sessions.length === most || heldBytes > mostHeldBytes) return { sessions, more: true }
+    const moved = session.detach()
+    if (moved === null) continue
+    sessions.push(moved)
+    heldBytes += moved.heldUp.length + moved.heldDown.length
+  }
+  return { sessions, more: false }
 }
 
 interface Running {

@@ -1,6 +1,7 @@
+import type { SessionFacts } from '../core/moved.ts'
 import type { EndedBy, Outcome } from '../core/outcome.ts'
 import { isWorthALook, type Look, lookOf } from '../core/slowness.ts'
-import type { EndpointSnapshot } from '../core/snapshot.ts'
+import type { EndpointSnapshot, Timeouts } from '../core/snapshot.ts'
 import {
   add,
   endpointCell,
@@ -13,8 +14,8 @@ import {
   workerCell,
 } from '../core/tally.ts'
 import type { TcpPair } from '../core/tcp-view.ts'
-import type { Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
-import type { Route, SessionContext } from './context.ts'
+import type { Detached, Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
+import type { SessionContext } from './context.ts'
 import { endedByAge } from './lifetime.ts'
 import type { Connected } from './round.ts'
 import { causeOf, wasCutOff } from './verdict.ts'
@@ -34,6 +35,28 @@ const byAge = { cause: 'proxy', closed: { first: 'proxy', how: 'timeout' } } as 
  * A longer pause between two pieces from the gateway is no slow answer: it had nothing to say until then.
  */
 const longestPauseMs = 2_000
+
+/** What a connection that changes process takes along of this. */
+export type RelayingFacts = Pick<
+  SessionFacts,
+  | 'relayedMs'
+  | 'warm'
+  | 'endedBy'
+  | 'outlived'
+  | 'askedMs'
+  | 'heard'
+  | 'spent'
+  | 'firstByteMs'
+  | 'movedMs'
+  | 'asked'
+  | 'gatewayMs'
+  | 'turns'
+>
+
+/** How a relay begins: a header goes ahead, or it goes on from where another process left it. */
+export type Beginning =
+  | { readonly kind: 'header'; readonly header: Uint8Array | null }
+  | { readonly kind: 'moved'; readonly facts: RelayingFacts; readonly past: Detached }
 
 /** Whose connection it is. */
 export interface RelayingOwner {
@@ -69,25 +92,79 @@ export class Relaying<W extends Wire> implements RelayOwner {
   #heldBytes = 0
   #looked: TcpPair | null = null
 
-  /** Hands over; bytes may move before it returns. `header` goes ahead of them. */
+  /** Hands over; bytes may move before it returns. */
   constructor(
     context: SessionContext<W>,
-    { listener }: Route,
+    { slot, timeouts }: { readonly slot: number; readonly timeouts: Timeouts },
     downstream: W,
-    { wire, endpoint, warm }: Connected<W>,
-    header: Uint8Array | null,
+    { wire, endpoint, warm }: Omit<Connected<W>, 'pool'>,
+    beginning: Beginning,
     owner: RelayingOwner,
   ) {
     this.endpoint = endpoint
-    this.sinceMs = context.plane.now()
-    this.#movedMs = this.sinceMs
     this.#context = context
-    this.#cells = listenerCell(listener.slot)
+    this.#cells = listenerCell(slot)
     this.#owner = owner
     this.#warm = warm
     add(context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
-    const { timeouts } = listener
-    this.relay = context.plane.relay(downstream, wire, { header, timeouts, owner: this })
+    const nowMs = context.plane.now()
+    this.sinceMs = nowMs
+    this.#movedMs = nowMs
+    let header: Uint8Array | null = null
+    let past: Detached | null = null
+    if (beginning.kind === 'header') header = beginning.header
+    else {
+      past = beginning.past
+      this.sinceMs = nowMs - beginning.facts.relayedMs
+      this.#recall(beginning.facts, nowMs)
+    }
+    this.relay = context.plane.relay(downstream, wire, { header, timeouts, owner: this, past })
+  }
+
+  #recall(facts: RelayingFacts, nowMs: number): void {
+    const { waiting } = this.#context
+    this.#endedBy = facts.endedBy
+    this.#outlived = facts.outlived
+    this.#firstByteMs = facts.firstByteMs
+    this.#movedMs = nowMs - facts.movedMs
+    this.#asked = facts.asked
+    this.#gatewayMs = facts.gatewayMs
+    this.#turns = facts.turns
+    if (facts.heard) this.#speech = heard
+    else if (facts.askedMs !== null) this.#speech = waiting.resumed(this.endpoint.slot, facts.askedMs)
+    if (facts.spent) this.upstreamEnded()
+  }
+
+  /**
+   * Lets the connection go to another process; null: it stays. It is no connection of the endpoint here
+   * then.
+   */
+  detach(): { readonly facts: RelayingFacts; readonly detached: Detached } | null {
+    const detached = this.relay.detach()
+    if (detached === null) return null
+    const { row, plane, waiting } = this.#context
+    const nowMs = plane.now()
+    const cells = endpointCell(this.endpoint.slot)
+    const speech = this.#speech
+    add(row, cells + endpointField.active, -1)
+    if (this.#spent) add(row, cells + endpointField.spent, -1)
+    const askedMs = speech.kind === 'asked' ? waiting.waitedMs(speech) : null
+    if (speech.kind === 'asked') waiting.left(speech)
+    const facts = {
+      relayedMs: nowMs - this.sinceMs,
+      warm: this.#warm,
+      endedBy: this.#endedBy,
+      outlived: this.#outlived,
+      askedMs,
+      heard: speech.kind === 'heard',
+      spent: this.#spent,
+      firstByteMs: this.#firstByteMs,
+      movedMs: nowMs - this.#movedMs,
+      asked: this.#asked,
+      gatewayMs: this.#gatewayMs,
+      turns: this.#turns,
+    }
+    return { facts, detached }
   }
 
   /** Its life is over: FIN to both. */

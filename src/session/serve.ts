@@ -1,12 +1,6 @@
 import type { SocketAddress } from '../core/address.ts'
-import {
-  type Cause,
-  type EndedBy,
-  failures,
-  type Outcome,
-  type Phase,
-  type Refusal,
-} from '../core/outcome.ts'
+import type { MovedSession } from '../core/moved.ts'
+import type { Cause, EndedBy, Outcome, Phase, Refusal } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
 import { noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
@@ -15,9 +9,10 @@ import type { Arrival } from './arrival.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
 import { countIn, countOut } from './counted.ts'
+import { depart } from './departure.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
-import { clientText, headerOut } from './header-out.ts'
-import { beginLife } from './lifetime.ts'
+import { clientText, headerOut, isNobody } from './header-out.ts'
+import { beginLife, type Life, lifeOf } from './lifetime.ts'
 import type { LiveSession } from './live.ts'
 import { Preface, type PrefaceOwner } from './preface.ts'
 import type { Waiter } from './queue.ts'
@@ -35,6 +30,7 @@ import {
   phaseOf,
   type State,
 } from './session-state.ts'
+import { hasLine, outcomeOf, type Told } from './told.ts'
 
 /**
  * The story of a connection: counted, heard of who it is and where it wants to go if that has to be read,
@@ -61,6 +57,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   readonly #entrance: Entrance
   readonly #downstream: W
   readonly number: number
+  readonly foreignId = null
   readonly #startMs: number
   #client: SocketAddress | null
   /** What the client's peer has said of it in a PROXY header; null: there was none. */
@@ -74,8 +71,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   /** Of the dial that connected, where `attempts` has only those that failed; -1: it has all. */
   #dialMs = -1
   #state: State<W> = fresh
-  /** Ends the wait for the end of its life. */
-  #cancelLife: Cancel
+  #life: Life
 
   constructor(context: SessionContext<W>, entrance: Entrance, downstream: W, entry: number | null) {
     this.#context = context
@@ -86,7 +82,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#startMs = context.plane.now()
     // For the log at once: a wire that was reset may not know it any more.
     this.#client = entrance.snapshot.access === 'none' ? null : downstream.remote
-    this.#cancelLife = beginLife(context, entrance.listener.timeouts, () => this.#outlived())
+    this.#life = beginLife(context, entrance.listener.timeouts, () => this.#outlived())
   }
 
   /**
@@ -164,6 +160,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     const relaying = state.kind === 'relaying' ? state : null
     return {
       number: this.number,
+      id: this.#id(),
       startMs: this.#startMs,
       listener: this.#entrance.listener.name,
       pool: this.#route?.pool.name ?? null,
@@ -233,9 +230,22 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     if (this.#state.kind === 'relaying') this.#state.finish(cause)
   }
 
+  detach(): MovedSession | null {
+    const state = this.#state
+    const route = this.#route
+    if (state.kind !== 'relaying' || route === null) return null
+    const [entrance, client, startMs] = [this.#entrance, this.client, this.#startMs]
+    const [life, entry, dialMs] = [this.#life, this.#entry, this.#dialMs]
+    const leaver = { session: this, relaying: state, entrance, route, client, startMs, life, entry }
+    const own = { ...this.#told(), dialMs, nobody: isNobody(this.#header) }
+    const moved = depart(this.#context, leaver, own)
+    if (moved !== null) this.#setState(over)
+    return moved
+  }
+
   drop(): void {
     const state = this.#state
-    this.#cancelLife()
+    this.#life.cancel()
     this.#setState(over)
     switch (state.kind) {
       case 'preface':
@@ -274,7 +284,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
       return
     }
     const { halfCloseMs } = this.#entrance.listener.timeouts
-    this.#cancelLife = this.#context.plane.after(halfCloseMs, () => state.relay.kill())
+    this.#life = lifeOf(this.#context.plane, halfCloseMs, () => state.relay.kill())
     state.outlive()
   }
 
@@ -337,20 +347,29 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     // A connection may last for days.
     if (this.#header !== null) this.#header = { ...this.#header, tlvs: noTlvs }
     if (this.#entrance.snapshot.logConnect) this.#tellConnected(connected)
-    this.#setState(new Relaying(this.#context, state.route, this.#downstream, connected, header, this))
+    const { listener } = state.route
+    const beginning = { kind: 'header', header } as const
+    this.#setState(new Relaying(this.#context, listener, this.#downstream, connected, beginning, this))
   }
 
   /** Ahead of the relay: its end is told later. */
   #tellConnected({ pool, endpoint }: Connected<W>): void {
-    this.#context.reports.connected({
+    const connectMs = this.#context.plane.now() - this.#startMs
+    const told = { ...this.#told(), pool: pool.name, endpoint: endpoint.id, connectMs }
+    this.#context.reports.connected(told)
+  }
+
+  #told(): Told {
+    return {
       id: this.#id(),
       listener: this.#entrance.listener.name,
       client: clientText(this.client, this.#header),
-      pool: pool.name,
-      endpoint: endpoint.id,
+      serverName: this.#serverName,
+      pool: this.#route?.pool.name ?? null,
       attempts: this.#attempts,
-      connectMs: this.#context.plane.now() - this.#startMs,
-    })
+      startMs: this.#startMs,
+      moves: 0,
+    }
   }
 
   #headerOut(pool: PoolSnapshot): Uint8Array | null {
@@ -382,33 +401,14 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   /** `reached`: null when no endpoint was. */
   #close(cause: Cause, phase: Phase, end: End, reached: Relaying<W> | null): void {
     const durationMs = this.#leave(cause, phase)
-    const { listener, snapshot } = this.#entrance
-    if (snapshot.access === 'none' || (snapshot.access === 'errors' && cause === 'none')) return
-    if (!snapshot.logEmpty && end.bytesUp + end.bytesDown === 0 && !failures.has(cause)) return
-    this.#context.reports.outcome({
-      id: this.#id(),
-      listener: listener.name,
-      client: clientText(this.client, this.#header),
-      serverName: this.#serverName,
-      pool: this.#route?.pool.name ?? null,
-      endpoint: reached === null ? null : reached.endpoint.id,
-      attempts: this.#attempts,
-      connectMs: reached === null ? null : reached.sinceMs - this.#startMs,
-      durationMs,
-      bytesUp: end.bytesUp,
-      bytesDown: end.bytesDown,
-      cause,
-      phase,
-      closed: end.closed,
-      firstByteMs: reached === null ? null : reached.firstByteMs,
-      look: reached === null ? null : reached.look,
-    })
+    if (!hasLine(this.#entrance.snapshot, cause, end)) return
+    this.#context.reports.outcome(outcomeOf(this.#told(), reached, end, [cause, phase], durationMs))
   }
 
   /** Everything but the line of the log. Returns how long it has been here. */
   #leave(cause: Cause, phase: Phase): number {
     this.#setState(over)
-    this.#cancelLife()
+    this.#life.cancel()
     const { row, live, plane, sources } = this.#context
     const { slot } = this.#entrance.listener
     const durationMs = plane.now() - this.#startMs

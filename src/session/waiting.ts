@@ -79,6 +79,22 @@ export class Waiting {
   }
 
   /**
+   * A client that has waited for `ageMs` in another process. Nobody looks for its silence: that process did,
+   * and what is usual is not known here yet.
+   */
+  resumed(slot: number, ageMs: number): Waiter {
+    const waiter = this.#spare.pop() ?? new Waiter()
+    waiter.slot = slot
+    waiter.sinceMs = this.#context.nowMs() - ageMs
+    return waiter
+  }
+
+  /** For how long it has waited. */
+  waitedMs({ sinceMs }: Waiter): number {
+    return this.#context.nowMs() - sinceMs
+  }
+
+  /**
    * A client's first bytes went to the endpoint. Whoever gets a Waiter gives it back, by heard() or left().
    */
   asked(slot: number): Waiter {

@@ -16,7 +16,7 @@ async function scene(name: string) {
   const forwarder = await Forwarder.start({
     plane: 'splice',
     endpoints: [backend.port],
-    config: { handover: { socket, secret: { kind: 'auto' } } },
+    config: { handover: { socket, sessions: 'keep', secret: { kind: 'auto' } } },
   })
   const log = { info() {}, warn() {}, error() {} }
   const uid = process.getuid?.() ?? 0

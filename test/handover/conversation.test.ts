@@ -38,6 +38,7 @@ async function scene(t: ExecutionContext, options: Partial<GiverOptions> = {}) {
       calls.push('resume')
     },
     leave: () => calls.push('leave'),
+    move: () => calls.push('move'),
   }
   const backend = await Backend.start()
   const handle: unknown = Reflect.get(backend.server, '_handle')
@@ -98,7 +99,7 @@ test('the newcomer gets the same socket; it accepts, the old one yields, it sett
   await backend.close() // the old one's descriptor: the port stays open in ours
   const client = await dialPeer(address.port)
   client.reset()
-  t.deepEqual(await inheritance.fate(), { kind: 'settled' })
+  t.deepEqual(await inheritance.fate(), { kind: 'settled', channel: null })
   await line(/handed over to pid/)
   t.deepEqual(calls, [`yield ${key} tcp 1,tcp 2`, 'leave'])
   close(inheritance)
@@ -180,7 +181,7 @@ test('the old one dies before it lets go, or in the probation: the newcomer stay
     const log = { info() {}, warn() {}, error() {} }
     const inheritance = await take({ name, libc, uid, program: 'new', doors: [], log })
     t.is(await inheritance.accepting([]), null)
-    t.deepEqual(await inheritance.fate(), { kind: 'settled' })
+    t.deepEqual(await inheritance.fate(), { kind: 'settled', channel: null })
     server.close()
     await once(server, 'close')
   }
@@ -222,7 +223,7 @@ test('the name goes over with the sockets: nobody can take it, and calls are ans
   const taken = createServer().listen(`\0${name}`)
   const [error] = await once(taken, 'error')
   t.is(error.code, 'EADDRINUSE')
-  t.deepEqual(await inheritance.fate(), { kind: 'settled' })
+  t.deepEqual(await inheritance.fate(), { kind: 'settled', channel: null })
   giver.close()
   const called = newcomer() // before anybody listens: it waits in the queue
   const heir = first(name, inheritance.name)
@@ -333,7 +334,7 @@ test('one of the first programs hands over: it hears no beat, which it would tak
   })
   t.deepEqual(inheritance.doors, ['tcp 1'], 'it does not say which it has')
   t.is(await inheritance.accepting([]), null)
-  t.deepEqual(await inheritance.fate(), { kind: 'settled' })
+  t.deepEqual(await inheritance.fate(), { kind: 'settled', channel: null })
   server.close()
   await once(server, 'close')
   t.deepEqual(said, ['hello', 'accepting', 'settled'])

@@ -3,7 +3,14 @@ import fc from 'fast-check'
 import { decode, encode, type Message } from '../../src/handover/message.ts'
 
 const offer = { key: '[::]:443', host: '::', port: 443, descriptors: 4, shared: false }
-const given = { kind: 'sockets', pid: 7, program: '0.1.0', doors: ['tcp 9981'], revision: 1 } as const
+const given = {
+  kind: 'sockets',
+  pid: 7,
+  program: '0.1.0',
+  doors: ['tcp 9981'],
+  revision: 1,
+  sessions: 1,
+} as const
 const messages: readonly Message[] = [
   {
     kind: 'hello',
@@ -12,6 +19,7 @@ const messages: readonly Message[] = [
     descriptors: true,
     doors: ['tcp 9981', 'unix 1:2 a.sock'],
     revision: 1,
+    sessions: 1,
   },
   { kind: 'wait', ms: 8_000 },
   { ...given, listeners: [offer, { ...offer, key: 'x', shared: true }], more: true, name: false },
@@ -23,6 +31,7 @@ const messages: readonly Message[] = [
   { kind: 'reclaimed', reason: 'gave no sign of life' },
   { kind: 'released' },
   { kind: 'settled' },
+  { kind: 'sessions' },
 ]
 
 test('each message is read as it was written, and every prefix of it is incomplete', (t) => {
@@ -50,6 +59,7 @@ test('any message is read as it was written', (t) => {
       descriptors: fc.boolean(),
       doors: fc.array(text, { maxLength: 4 }),
       revision: fc.nat(),
+      sessions: fc.nat(),
     }),
     fc.record({
       kind: fc.constant('sockets' as const),
@@ -69,6 +79,7 @@ test('any message is read as it was written', (t) => {
       doors: fc.option(fc.array(text, { maxLength: 4 })),
       name: fc.boolean(),
       revision: fc.nat(),
+      sessions: fc.nat(),
     }),
     fc.record({ kind: fc.constant('refused' as const), reason: text }),
   )
@@ -91,6 +102,7 @@ test('what the first programs say is read, with what they do not say filled in',
   t.deepEqual(said('"kind":"hello","pid":1,"program":"0.1.0","descriptors":true,"doors":[]'), {
     ...hello,
     revision: 0,
+    sessions: 0,
   })
   const listener = '{"key":"a","host":"::","port":1,"descriptors":2}'
   t.deepEqual(said(`"kind":"sockets","pid":1,"program":"0.1.0","more":false,"listeners":[${listener}]`), {
@@ -102,6 +114,7 @@ test('what the first programs say is read, with what they do not say filled in',
     doors: null,
     name: false,
     revision: 0,
+    sessions: 0,
   })
   t.deepEqual(said('"kind":"accepting"'), { kind: 'accepting', keys: null })
 })
@@ -128,11 +141,7 @@ for (const [what, line, reason] of [
   ['no JSON', 'GET / HTTP/1.1', /^something else than a message$/],
   ['JSON that is no object', '[1]', /^something else than a message$/],
   ['null', 'null', /^something else than a message$/],
-  [
-    'a kind of a later day',
-    '{"handover":1,"kind":"sessions"}',
-    /^a message that is not understood: "sessions"$/,
-  ],
+  ['a kind of a later day', '{"handover":1,"kind":"keeper"}', /^a message that is not understood: "keeper"$/],
   ['a field of another type', '{"handover":1,"kind":"refused","reason":1}', /not understood: "refused"$/],
   [
     'a port that there is not',

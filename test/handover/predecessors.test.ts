@@ -35,7 +35,7 @@ test.serial(
       const status = reply.kind === 'answered' ? parseStatus(reply.body) : undefined
       return status?.pid === pid ? status : undefined
     }
-    const role = { workers: 1 }
+    const role = { workers: 1, sessions: 'keep' } as const
     const a = await place.start(t, role)
     await a.line(/listening on/)
     const held = await LongLived.open(3, place.port)

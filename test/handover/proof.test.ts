@@ -140,6 +140,7 @@ function giver(t: ExecutionContext, secret: string) {
         for (const wake of waiting.splice(0)) wake()
       },
       leave() {},
+      move() {},
     },
   })
   giver.open()

@@ -7,6 +7,8 @@ import { NetworkNamespace, namespacesMissing } from '../helpers/netns.ts'
 import { Backend, closedPort, echo } from '../helpers/peer.ts'
 import { Program } from '../helpers/program.ts'
 
+/** An address of the namespace that is not loopback. */
+const ownHost = '10.9.0.1'
 /** The uid of the container image. */
 const uid = 64_080
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -20,6 +22,10 @@ export interface Role {
   /** Path of the admin socket; the one in the common folder when left out. */
   readonly adminSocket?: string
   readonly notReadyDelay?: string
+  /** `sessions` of the hand-over; `move` when left out. */
+  readonly sessions?: 'move' | 'keep'
+  /** More lines of the configuration. */
+  readonly access?: 'all' | 'none'
   /** More of the environment. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -32,14 +38,30 @@ export class Succession {
   readonly port: number
   readonly name: string
   readonly backend: Backend
+  /**
+   * Where conversations go: a listener and its backend at an address that is not loopback, so that bulk goes
+   * through pipes. Without a namespace it is loopback.
+   */
+  readonly talkHost: string
+  readonly talkPort: number
+  readonly talkBackendPort: number
   readonly #namespace: NetworkNamespace | null
   readonly #folder: string
   #started = 0
 
-  private constructor(port: number, backend: Backend, namespace: NetworkNamespace | null, folder: string) {
+  private constructor(
+    port: number,
+    backend: Backend,
+    namespace: NetworkNamespace | null,
+    folder: string,
+    talkPorts: readonly [number, number],
+  ) {
     this.port = port
     this.name = `spliceway-test-${process.pid}`
     this.backend = backend
+    this.talkHost = namespace === null ? '127.0.0.1' : ownHost
+    this.talkPort = talkPorts[0]
+    this.talkBackendPort = talkPorts[1]
     this.#namespace = namespace
     this.#folder = folder
   }
@@ -58,7 +80,10 @@ export class Succession {
       namespace?.remove()
       rmSync(folder, { recursive: true, force: true })
     })
-    return new Succession(port, backend, namespace, folder)
+    namespace?.run('ip', 'address', 'add', `${ownHost}/32`, 'dev', 'lo')
+    const ports = async () => [await closedPort(), await closedPort()] as const
+    const talkPorts = namespace === null ? await ports() : ([8081, 9091] as const)
+    return new Succession(port, backend, namespace, folder, talkPorts)
   }
 
   /** Starts the next process; whoever needs it waits for its lines. It is killed with the test. */
@@ -111,16 +136,22 @@ export class Succession {
     adminPort = 9981,
     adminSocket = 'auto',
     notReadyDelay = '10s',
+    sessions = 'move',
+    access = 'none',
   }: Role): string {
     const listen = this.#namespace === null ? 'off' : `127.0.0.1:${adminPort}`
-    return `listeners: [{ name: main, listen: "127.0.0.1:${this.port}", pool: echo }]
-pools: { echo: { endpoints: ["127.0.0.1:${this.backend.port}"], health: off } }
+    return `listeners:
+  - { name: main, listen: "127.0.0.1:${this.port}", pool: echo }
+  - { name: talk, listen: "${this.talkHost}:${this.talkPort}", pool: talk }
+pools:
+  echo: { endpoints: ["127.0.0.1:${this.backend.port}"], health: off }
+  talk: { endpoints: ["${this.talkHost}:${this.talkBackendPort}"], health: off }
 workers: ${workers}
 plane: ${plane}
-handover: { socket: "@${this.name}" }
+handover: { socket: "@${this.name}", sessions: ${sessions} }
 drain: { notReadyDelay: ${notReadyDelay}, window: 1s, deadline: 60s }
 admin: { listen: "${listen}", socket: "${adminSocket}" }
-log: { access: none }
+log: { access: ${access} }
 `
   }
 

@@ -50,7 +50,7 @@ async function scene(t: ExecutionContext) {
       `listeners: [{ name: main, listen: "127.0.0.1:${port}", pool: echo }${more}]
 pools: { echo: { endpoints: ["127.0.0.1:${backend.port}"], health: off } }
 workers: 1
-handover: { socket: ${change.handover ?? `"@${name}"`}, secret: "${folder}/secret" }
+handover: { socket: ${change.handover ?? `"@${name}"`}, secret: "${folder}/secret", sessions: keep }
 drain: { notReadyDelay: 0s, window: 1s, deadline: 60s }
 admin: { listen: off, socket: "${socket}" }
 log: { access: none }

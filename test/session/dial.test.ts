@@ -50,6 +50,7 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     listen: () => ({ close() {}, pause() {}, resume() {} }),
     asksForRoom: false,
     relay: () => noRelay(),
+    adopt: null,
     dial(address, _options, done) {
       const slot = address.family === 'unix' ? Number(address.path.slice(1)) : (address.bytes.at(-1) ?? -1)
       const dial = { atMs: clock.nowMs(), slot, cancelled: false, done }

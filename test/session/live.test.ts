@@ -12,6 +12,7 @@ interface Ending {
 /** Nobody asks about these. */
 const unasked = {
   number: 0,
+  foreignId: null,
   view(): never {
     throw new Error('unreachable')
   },
@@ -36,6 +37,7 @@ function scene() {
         endings.push({ slot: session.slot, how: 'kill', cause })
         live.remove(session)
       },
+      detach: () => null,
       drop() {},
       finish(cause) {
         endings.push({ slot: session.slot, how: 'finish', cause })
@@ -55,6 +57,7 @@ function scene() {
       slot: -1,
       relay: null,
       kill() {},
+      detach: () => null,
       drop() {},
       finish(cause) {
         endings.push({ slot: session.slot, how: 'finish', cause })

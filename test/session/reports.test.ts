@@ -22,6 +22,7 @@ const outcome: Outcome = {
   pool: 'web',
   firstByteMs: null,
   look: null,
+  moves: 0,
 }
 
 function scene() {

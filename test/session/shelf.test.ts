@@ -47,6 +47,7 @@ function scene(share: number, maxConnections: number | null = null) {
   const plane: Plane<FakeWire> = {
     listen: () => ({ close() {}, pause() {}, resume() {} }),
     relay: () => noRelay(),
+    adopt: null,
     dial(_endpoint, _options, done) {
       const dial = { done, cancelled: false }
       dials.push(dial)

@@ -13,6 +13,7 @@ import { openSink, type Sink } from '../../src/telemetry/sink.ts'
 const outcome: Outcome = {
   // Another order than the log's, on purpose.
   look: null,
+  moves: 0,
   firstByteMs: 3.0001,
   closed: { how: 'fin', first: 'client' },
   phase: 'half-closed',

@@ -18,6 +18,7 @@ import type { Parting } from '../registry/endpoint-record.ts'
 import type { LimitNow } from '../shortage.ts'
 import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
+import { Moves } from './moves.ts'
 import type { Host, Threads } from './threads.ts'
 
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
@@ -29,6 +30,8 @@ const backlog = 4096
  */
 export class DataPlane {
   readonly slots: ListenerSlots
+  /** Connections that change process. */
+  readonly moves: Moves
   readonly #tally: Tally
   readonly #listeners: Listeners
   readonly #threads: Threads
@@ -44,6 +47,7 @@ export class DataPlane {
   constructor(tally: Tally, threads: Threads, host: Pick<Host, 'duplicate' | 'turnAway'>) {
     this.#tally = tally
     this.#threads = threads
+    this.moves = new Moves(threads)
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, host)
     threads.on('started', (index) => this.#equip(index))
@@ -59,7 +63,7 @@ export class DataPlane {
 
   /** Connections under way. */
   get active(): number {
-    return this.#tally.sum(workerCell.active)
+    return this.#tally.sum(workerCell.active) + this.moves.between
   }
 
   /** Counts sockets of other origin as bound: start() does not bind what is there. */

@@ -5,6 +5,7 @@ import { CodedError } from '../../core/coded-error.ts'
 import type { ConnectionAnswer } from '../../core/connection.ts'
 import type { Log } from '../../core/log.ts'
 import type { FromWorker, PlaneName, RefusalSample, ToWorker, WorkerStart } from '../../core/message.ts'
+import type { MovedSession } from '../../core/moved.ts'
 import type { Attempt } from '../../core/outcome.ts'
 import type { Sign } from '../../core/sign.ts'
 import type { WorkerStatus } from '../../core/status.ts'
@@ -54,6 +55,7 @@ export interface WorkerNews {
   answered: [request: number, answer: ConnectionAnswer]
   /** An endpoint sent something on a warm connection that nobody had used. */
   spoke: [slot: number, ageMs: number]
+  detached: [request: number, sessions: readonly MovedSession[], more: boolean]
   /** A worker is dead; its row still has its gauges. */
   died: [index: number]
 }
@@ -150,8 +152,18 @@ export class Threads extends EventEmitter<WorkerNews> {
     const thread = this.#threads[index - 1]
     if (thread === undefined || thread.worker === null) return false
     if (message.kind === 'listen') this.#count(thread, message.sockets)
+    if (message.kind === 'adopt')
+      for (const { descriptors } of message.sessions) this.#count(thread, descriptors)
     this.#post(thread, message, transfer)
     return true
+  }
+
+  /** Indices of those that are alive, the one with the fewest connections first. */
+  alive(): readonly number[] {
+    return this.status()
+      .filter(({ alive }) => alive)
+      .sort((a, b) => a.active - b.active)
+      .map(({ index }) => index)
   }
 
   get restarts(): number {
@@ -258,6 +270,9 @@ export class Threads extends EventEmitter<WorkerNews> {
         return
       case 'answer':
         this.emit('answered', message.request, message.answer)
+        return
+      case 'detached':
+        this.emit('detached', message.request, message.sessions, message.more)
         return
       case 'reports':
         this.emit('reports', message.attempts, message.lines, message.count)

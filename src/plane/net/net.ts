@@ -28,6 +28,7 @@ export function createNetPlane({ sight, tune, takeError }: NetPlaneOptions): Pla
     listen: (spec, accept, refused) => listen(buffers, tune, spec, accept, refused),
     dial: (endpoint, options, done) => dial(buffers, tune, endpoint, options, done),
     relay: (downstream, upstream, options) => new NetRelay(context, downstream, upstream, options),
+    adopt: null, // a descriptor that libuv has is closed by libuv, with a shutdown() that others would feel
     after,
     now,
     asksForRoom: false, // libuv has already accepted when it tells us

@@ -113,6 +113,11 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     this.fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
   }
 
+  /** Node gives no socket away. */
+  detach(): null {
+    return null
+  }
+
   moved(from: 'downstream' | 'upstream', count: number): void {
     const nowMs = this.#context.now()
     this.#deadlines.moved(nowMs)

@@ -105,6 +105,13 @@ export class Acks {
     if (this.#answering.push(wire) === 1) this.#poller.later(this.#acknowledge)
   }
 
+  /** It is let go: no ACK of it is held back any more. */
+  settle(wire: Acknowledging): void {
+    if (wire.acks === 'normal') return
+    wire.acks = 'normal'
+    this.#set(wire, quickAck.normal)
+  }
+
   readonly #overdue = (): void => {
     const nowMs = this.#now()
     const riding = this.#riding

@@ -43,6 +43,11 @@ export class Memory {
     this.#to = bytes.length
   }
 
+  /** A copy of what is in it. */
+  copy(): Uint8Array {
+    return Uint8Array.from(this.#block.bytes.subarray(this.#from, this.#to))
+  }
+
   /** Takes what `other` has, and leaves it empty. */
   takeFrom(other: Memory): void {
     other.#block.bytes.copy(this.#block.bytes, 0, other.#from, other.#to)

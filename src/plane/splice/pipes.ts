@@ -80,6 +80,22 @@ export class Pipes {
     this.#changed(this.#used, this.#idle.length)
   }
 
+  /** Lets a pipe go that still holds data: its descriptors are the caller's. */
+  release(pipe: Pipe): readonly [number, number] {
+    this.#used--
+    this.#changed(this.#used, this.#idle.length)
+    return [this.#libc.release(pipe.read), this.#libc.release(pipe.write)]
+  }
+
+  /** Takes over a pipe that another thread or process has filled, beyond the budget if need be. */
+  adopt(read: Fd, write: Fd, bytes: number): Pipe {
+    const pipe = new Pipe(this.#libc, { read, write })
+    pipe.size = bytes
+    this.#used++
+    this.#changed(this.#used, this.#idle.length)
+    return pipe
+  }
+
   /** Takes a pipe that still holds data: it is closed, because the next connection must not read it. */
   discard(pipe: Pipe): void {
     this.#used--

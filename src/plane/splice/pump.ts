@@ -1,3 +1,4 @@
+import type { DirectionFacts } from '../../core/moved.ts'
 import { MSG_MORE } from '../../linux/constants.ts'
 import { EAGAIN } from '../../linux/errno.ts'
 import type { Blocks, Memory } from './blocks.ts'
@@ -40,6 +41,15 @@ export interface PumpShared extends Shared {
   readonly blocks: Blocks
   readonly pipesOnLoopback: boolean
 }
+
+export interface DetachedPump {
+  readonly facts: DirectionFacts
+  readonly memory: Uint8Array
+  /** Reading, writing; empty: no pipe holds anything. */
+  readonly ends: readonly number[]
+}
+
+const nothing = new Uint8Array(0)
 
 /**
  * Where bytes are between pull and push. A call on memory that moves less than it could has met the end of
@@ -148,6 +158,50 @@ export class Pump {
     this.#drop()
     this.#discard = true
     this.#finSent = true
+  }
+
+  /** What it holds and how far it has come; the pipe, if it holds something, is the caller's. */
+  detach(): DetachedPump {
+    const { pipes } = this.#shared
+    const held = this.#held
+    const facts: DirectionFacts = {
+      pipeBytes: held?.kind === 'pipe' ? held.size : 0,
+      ours: this.#ours,
+      ended: this.ended,
+      over: this.over,
+      discard: this.#discard,
+      finWanted: this.#finWanted,
+      finSent: this.#finSent,
+    }
+    const memory = held?.kind === 'memory' ? held.copy() : nothing
+    let ends: readonly number[] = []
+    if (held?.kind === 'pipe') {
+      this.#owner.held(-held.size)
+      ends = pipes.release(held)
+      this.#held = null
+      this.#pipe = null
+    }
+    this.release()
+    return { facts, memory, ends }
+  }
+
+  /** Goes on where another one was detached; `pipe`: its pipe, with what is in it. Moves nothing. */
+  resume(facts: DirectionFacts, memory: Uint8Array, pipe: Pipe | null): void {
+    const { blocks } = this.#shared
+    this.ended = facts.ended
+    this.over = facts.over
+    this.#ours = facts.ours
+    this.#discard = facts.discard
+    this.#finWanted = facts.finWanted
+    this.#finSent = facts.finSent
+    this.#pipe = pipe
+    this.#held = pipe
+    if (memory.length > 0) {
+      const block = blocks.take()
+      block.set(memory)
+      this.#held = block
+    }
+    if (this.#held !== null) this.#owner.held(this.#held.size)
   }
 
   /** Gives back what it holds; the relay is over. */

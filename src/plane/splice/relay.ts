@@ -10,6 +10,7 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
+import { Fd } from '../../linux/fd.ts'
 import {
   closerOf,
   Deadlines,
@@ -19,8 +20,17 @@ import {
   type Swept,
 } from '../deadlines.ts'
 import { Linger, type LingerContext } from '../linger.ts'
-import type { Relay, RelayCounts, RelayEnd, RelayOptions, RelayOwner, RelayTimeouts } from '../plane.ts'
+import type {
+  Detached,
+  Relay,
+  RelayCounts,
+  RelayEnd,
+  RelayOptions,
+  RelayOwner,
+  RelayTimeouts,
+} from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
+import type { Pipe } from './pipes.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
 
@@ -61,9 +71,74 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     downstream.handTo(this)
     upstream.handTo(this)
     context.sweeper.add(this)
+    if (options.past !== null) {
+      this.#resume(options.past)
+      return
+    }
     if (options.header !== null) this.#up.begin(options.header)
     this.#runBoth()
     if (this.#lost !== null) this.#settle()
+  }
+
+  /**
+   * Goes on where it was detached. The poller tells at once what is there, so nothing moves before the next
+   * batch.
+   */
+  #resume(past: Detached): void {
+    const { relay, heldUp, heldDown, descriptors } = past
+    const { poller } = this.#context
+    this.#bytesUp = relay.bytesUp
+    this.#bytesDown = relay.bytesDown
+    this.#finishing = relay.finishing
+    this.#first = relay.first
+    const pipes = descriptors.slice(2)
+    this.#up.resume(relay.up, heldUp, this.#pipeOf(relay.up.pipeBytes, pipes))
+    this.#down.resume(relay.down, heldDown, this.#pipeOf(relay.down.pipeBytes, pipes))
+    this.#deadlines.resume(this, relay, this.#context.now())
+    for (const wire of [this.#up.from, this.#up.to]) {
+      const watched = poller.watch(wire.fd, wire)
+      if (watched < 0) poller.later(() => this.failed(wire, watched))
+    }
+    this.again() // what it was about to do when it was detached
+  }
+
+  /** Takes the ends of its pipe from the first of `ends`. */
+  #pipeOf(bytes: number, ends: number[]): Pipe | null {
+    if (bytes === 0) return null
+    const [read = -1, write = -1] = ends.splice(0, 2)
+    const { libc, pipes } = this.#context
+    const pipe = pipes.adopt(new Fd(read), new Fd(write), bytes)
+    libc.adopt(pipe.read)
+    libc.adopt(pipe.write)
+    return pipe
+  }
+
+  detach(): Detached | null {
+    if (this.#over || this.#lost !== null) return null
+    const { from: downstream, to: upstream } = this.#up
+    const nowMs = this.#context.now()
+    const past = this.#deadlines.past(nowMs)
+    const wires = { downstream: downstream.facts, upstream: upstream.facts }
+    this.#over = true
+    this.#context.sweeper.remove(this)
+    // Muted before anything else: a descriptor that another process has is told of as long as it is watched.
+    const sockets = [downstream.detach(), upstream.detach()]
+    const [up, down] = [this.#up.detach(), this.#down.detach()]
+    return {
+      relay: {
+        up: up.facts,
+        down: down.facts,
+        ...wires,
+        bytesUp: this.#bytesUp,
+        bytesDown: this.#bytesDown,
+        finishing: this.#finishing,
+        first: this.#first,
+        ...past,
+      },
+      descriptors: [...sockets, ...up.ends, ...down.ends],
+      heldUp: up.memory,
+      heldDown: down.memory,
+    }
   }
 
   ready(wire: SpliceWire, events: number): void {

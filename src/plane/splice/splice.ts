@@ -1,3 +1,4 @@
+import { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import { readLocalPorts } from '../../linux/local-ports.ts'
 import type { Plane } from '../plane.ts'
@@ -11,7 +12,7 @@ import { Listener } from './listen.ts'
 import { Pipes } from './pipes.ts'
 import { Poller } from './poller.ts'
 import { SpliceRelay } from './relay.ts'
-import { addressBlockSize, type SpliceWire } from './wire.ts'
+import { addressBlockSize, SpliceWire } from './wire.ts'
 
 export interface SplicePlaneOptions {
   readonly libc: Libc
@@ -61,6 +62,17 @@ export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire
     listen: (spec, accept, refused) => new Listener(shared, spec, { accept, refused }, after),
     dial: (endpoint, options, done) => dialer.dial(endpoint, options, done),
     relay: (downstream, upstream, options) => new SpliceRelay(context, downstream, upstream, options),
+    adopt({ descriptors: [down = -1, up = -1], relay: past }) {
+      const [downstream, upstream] = [new Fd(down), new Fd(up)]
+      for (const fd of [downstream, upstream]) {
+        libc.adopt(fd)
+        libc.endOnClose(fd)
+      }
+      return {
+        downstream: SpliceWire.adopted(shared, downstream, past.downstream),
+        upstream: SpliceWire.adopted(shared, upstream, past.upstream),
+      }
+    },
     after,
     now,
     asksForRoom: true,

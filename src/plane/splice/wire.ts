@@ -1,4 +1,5 @@
 import type { SocketAddress } from '../../core/address.ts'
+import type { WireFacts } from '../../core/moved.ts'
 import type { Block } from '../../linux/block.ts'
 import {
   EPOLLERR,
@@ -125,6 +126,35 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     const wire = new SpliceWire(shared, fd, unknown, true)
     wire.isUnix = true
     return wire
+  }
+
+  /** Of a socket that another process or thread has detached. */
+  static adopted(shared: Shared, fd: Fd, past: WireFacts): SpliceWire {
+    const { libc, address } = shared
+    const known = !past.unix && libc.getpeername(fd, address) >= 0
+    const wire = new SpliceWire(shared, fd, known ? readSockaddr(address) : unknown, past.noDelay)
+    wire.isUnix = past.unix
+    wire.#untilBound = past.untilBound
+    wire.sent = past.sent
+    wire.finSeen = past.finSeen
+    wire.urgent = past.urgent
+    return wire
+  }
+
+  /** Lets the socket go: nobody here touches it any more, and its descriptor is the caller's. */
+  detach(): number {
+    const { poller, acks, libc } = this.#shared
+    poller.mute(this.fd, this)
+    acks.settle(this)
+    libc.resetOnClose(this.fd) // whoever dies with it must not end it as if it were whole
+    this.owner = null
+    return libc.release(this.fd)
+  }
+
+  /** What is known of it and the kernel does not tell again. */
+  get facts(): WireFacts {
+    const { isUnix: unix, sent, finSeen, urgent } = this
+    return { unix, sent, finSeen, urgent, noDelay: this.#noDelay, untilBound: this.#untilBound }
   }
 
   get remote(): SocketAddress {

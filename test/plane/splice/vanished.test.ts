@@ -86,7 +86,12 @@ async function scene(t: ExecutionContext) {
           return
         }
         const ended = (end: RelayEnd): void => resolve({ ...end, atMs: now() })
-        plane.relay(downstream, dialed.wire, { header: null, timeouts, owner: { ...untold, ended } })
+        plane.relay(downstream, dialed.wire, {
+          header: null,
+          past: null,
+          timeouts,
+          owner: { ...untold, ended },
+        })
       }),
     () => {},
   )

@@ -1,0 +1,91 @@
+import type { MovedSession } from '../../core/moved.ts'
+import type { Threads } from './threads.ts'
+
+/** What a worker has let go. */
+export interface Detachment {
+  readonly sessions: readonly MovedSession[]
+  /** It has others that it could let go at once. */
+  readonly more: boolean
+}
+
+const nothing: Detachment = { sessions: [], more: false }
+
+/** Connections that leave the workers, for another process, and those that come to them. */
+export class Moves {
+  readonly #threads: Threads
+  readonly #open = new Map<number, { readonly index: number; settle(detached: Detachment): void }>()
+  #requests = 0
+  #turn = 0
+  /** Connections that left their worker and are neither with another process nor back. */
+  #between = 0
+
+  constructor(threads: Threads) {
+    this.#threads = threads
+    threads.on('detached', (request, sessions, more) => this.#open.get(request)?.settle({ sessions, more }))
+    threads.on('died', (index) => {
+      for (const open of [...this.#open.values()]) if (open.index === index) open.settle(nothing)
+    })
+  }
+
+  /**
+   * Connections that are with no worker and have not ended; while a worker is asked, one more: it may have
+   * let its last one go already.
+   */
+  get between(): number {
+    return this.#between + this.#open.size
+  }
+
+  /** Up to `most` connections of the worker whose turn it is; of the next one if it has none. As detach(). */
+  async detachNext(most: number): Promise<readonly MovedSession[]> {
+    const workers = [...this.#threads.alive()].sort((a, b) => a - b)
+    for (let i = 0; i < workers.length; i++) {
+      const index = workers[this.#turn++ % workers.length]
+      if (index === undefined) break
+      const { sessions } = await this.detach(index, most)
+      if (sessions.length > 0) return sessions
+    }
+    return []
+  }
+
+  /**
+   * Up to `most` connections of worker `index`; whoever gets them says departed() or adopt(). Never rejects.
+   */
+  detach(index: number, most: number): Promise<Detachment> {
+    const { promise, resolve } = Promise.withResolvers<Detachment>()
+    const request = ++this.#requests
+    const settle = (detached: Detachment): void => {
+      this.#open.delete(request)
+      this.#between += detached.sessions.length
+      resolve(detached)
+    }
+    this.#open.set(request, { index, settle })
+    if (!this.#threads.send(index, { kind: 'detach', request, most })) settle(nothing)
+    return promise
+  }
+
+  /** So many that detach() gave are with another process now. */
+  departed(count: number): void {
+    this.#between -= count
+  }
+
+  /** So many that detach() gave go on here after all. */
+  takeBack(sessions: readonly MovedSession[]): boolean {
+    this.#between -= sessions.length
+    return this.adopt(sessions)
+  }
+
+  /**
+   * Spreads connections over the workers: each goes to the one that has the fewest. False: no worker is
+   * alive, and they are still the caller's.
+   */
+  adopt(sessions: readonly MovedSession[]): boolean {
+    const workers = this.#threads.alive()
+    if (workers.length === 0) return false
+    const share = Math.ceil(sessions.length / workers.length)
+    for (const [i, index] of workers.entries()) {
+      const part = sessions.slice(i * share, (i + 1) * share)
+      if (part.length > 0) this.#threads.send(index, { kind: 'adopt', sessions: part })
+    }
+    return true
+  }
+}
