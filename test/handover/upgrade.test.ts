@@ -17,6 +17,7 @@ import test, { type ExecutionContext } from 'ava'
 import { NotifySocket } from '../helpers/notify-socket.ts'
 import { Backend, closedPort, echo } from '../helpers/peer.ts'
 import { Program, run } from '../helpers/program.ts'
+import { Load } from './load.ts'
 import { LongLived } from './long-lived.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -90,7 +91,11 @@ test.serial(
     const old = await start(['sh', '-c', script, process.execPath, ...cli], { NOTIFY_SOCKET: manager.name })
     await manager.message(/^READY=1/)
     const held = await LongLived.open(3, port)
+    const load = new Load(port, 200)
     const said = await upgrade()
+    const figures = await load.stop()
+    t.log(JSON.stringify(figures))
+    t.like(figures, { refused: 0, reset: 0, unanswered: 0, served: figures.made })
     t.is(said.err, '')
     t.is(said.code, 0)
     const { pid } = await serving()
@@ -175,7 +180,7 @@ test.serial(
 
     writeFileSync(file, 'listeners: {}\nnonsense: 1\n')
     await fails(
-      /^the installed version does not take the configuration \(exit code 78\):\n[\s\S]*nonsense[\s\S]*\n$/,
+      /^this process serves on: the installed version does not take the configuration \(exit code 78\):\n[\s\S]*nonsense[\s\S]*\n$/,
     )
 
     const stranger = createServer().listen(0, '127.0.0.1')
@@ -184,10 +189,9 @@ test.serial(
     const taken = typeof address === 'object' ? address?.port : 0
     configure({ listeners: `, { name: more, listen: "127.0.0.1:${taken}", pool: echo }` })
     await fails(
-      new RegExp(
-        `^the new process, pid \\d+, has not taken over: it ended with exit code 75 \\(.*\\)\n[sS]*${taken}[sS]*this process serves on`,
-      ),
+      /^this process serves on: the new one, pid \d+, has not taken over: it ended with exit code 75\n/,
     )
+    await fails(new RegExp(`\nspliceway: cannot listen on 127\\.0\\.0\\.1:${taken}: the port is taken`))
     stranger.close()
     configure()
 
@@ -195,10 +199,10 @@ test.serial(
     const cli = join(place, 'src/cli.mjs')
     const good = readFileSync(cli, 'utf8')
     writeFileSync(cli, `if (!process.argv.includes('check')) process.exit(3)\n`)
-    await fails(/has not taken over: it ended with exit code 3; this process serves on$/m)
+    await fails(/has not taken over: it ended with exit code 3$/m)
     unlinkSync(cli)
     await fails(
-      /^the installed version does not take the configuration \(exit code 1\):\n[\s\S]*Cannot find module/,
+      /^this process serves on: the installed version does not take the configuration \(exit code 1\):\n[\s\S]*Cannot find module/,
     )
     writeFileSync(cli, good)
 
