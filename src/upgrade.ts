@@ -91,14 +91,14 @@ export class Upgrade {
     const { check, start, env, left, followed } = this.#options
     if (check !== null) {
       const wrong = await checked(check, env)
-      if (wrong !== null) return { ok: false, message: wrong }
+      if (wrong !== null) return { ok: false, message: `this process serves on: ${wrong}` }
       progress('the installed version takes the configuration')
     }
     const newcomer = new Newcomer(start, env, progress)
     this.#newcomer = newcomer
     const end = await newcomer.end
     this.#newcomer = null
-    if (end.kind === 'failed') return { ok: false, message: `${end.why}; this process serves on` }
+    if (end.kind === 'failed') return { ok: false, message: `this process serves on: ${end.why}` }
     followed(end.pid)
     const { connections, endsInMs } = left()
     const rest =
@@ -178,10 +178,11 @@ class Newcomer {
 
   #fail(end: string): void {
     const { pid } = this.#child
-    const who = pid === undefined ? 'the new process' : `the new process, pid ${pid},`
+    const who = pid === undefined ? 'the new one' : `the new one, pid ${pid},`
     const words = this.#words().trim()
-    const why = this.#reason === null ? end : `${end} (${this.#reason})`
-    this.#decide({ kind: 'failed', why: `${who} has not taken over: ${why}${words && `\n${words}\n`}` })
+    // What it says itself is the cause; that it has gone is then all that the hand-over knows.
+    const more = words === '' ? (this.#reason === null ? '' : ` (${this.#reason})`) : `\n${words}\n`
+    this.#decide({ kind: 'failed', why: `${who} has not taken over: ${end}${more}` })
   }
 }
 

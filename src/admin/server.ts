@@ -169,7 +169,7 @@ async function send(
     'connection: close',
     ...(allow === undefined ? [] : [`allow: ${allow}`]),
   ]
-  // Node's timer goes on while the send queue shrinks
+  // Node's timer goes on while the send queue shrinks.
   if (lasting !== true) socket.setTimeout(unreadMs, () => socket.destroy())
   socket.cork()
   socket.write(`${head.join('\r\n')}\r\n\r\n`)

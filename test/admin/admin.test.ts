@@ -433,3 +433,37 @@ test('a client that leaves before its answer harms nobody', async (t) => {
   answer.resolve({ contentType: 'text/plain', text: 'x'.repeat(1 << 20) })
   t.is((await ask(tcp, 'GET', '/livez')).status, 200)
 })
+
+test('an upgrade is told line by line, and goes on when the listener closes for the next process', async (t) => {
+  const { app, admin, socketPath } = await start(t)
+  const closed = Promise.withResolvers<void>()
+  app.upgrade = async function* () {
+    yield '{"progress":"one"}\n'
+    await closed.promise
+    yield '{"ok":true,"message":"two"}\n'
+  }
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const first = Promise.withResolvers<void>()
+  const outgoing = request({ socketPath, method: 'POST', path: '/upgrade', agent: false }, (incoming) => {
+    let body = ''
+    incoming.setEncoding('utf8').on('data', (text: string) => {
+      body += text
+      first.resolve()
+    })
+    incoming.on('end', () => resolve(body))
+  })
+  outgoing.end()
+  await first.promise
+  await admin.close()
+  t.false(existsSync(socketPath), 'the next process may bind it')
+  closed.resolve()
+  t.is(await promise, '{"progress":"one"}\n{"ok":true,"message":"two"}\n')
+})
+
+test('an upgrade that cannot be is refused at once, and over TCP it is not even asked for', async (t) => {
+  const { socketPath, tcp } = await start(t)
+  const refused = await ask(socketPath, 'POST', '/upgrade')
+  t.deepEqual([refused.status, JSON.parse(refused.body)], [409, { ok: false, message: 'no upgrade' }])
+  t.is((await ask(socketPath, 'GET', '/upgrade')).status, 405)
+  t.is((await ask(tcp, 'POST', '/upgrade')).status, 405)
+})

@@ -139,3 +139,12 @@ test('the watchdog of another process, or none, is not fed', (t) => {
   t.is(watchdogMs({ WATCHDOG_USEC: '30000000', WATCHDOG_PID: '8' }, 7), null)
   for (const usec of ['', '0', '-1', 'soon', '1e9']) t.is(watchdogMs({ WATCHDOG_USEC: usec }, 7), null, usec)
 })
+
+test('the process that took its place is the main one, and this one says no more: its end is not that of the service', (t) => {
+  const { told, manager, app } = supervised(null)
+  manager.ready(app)
+  manager.followed(4711)
+  manager.stopping(25_000)
+  manager.reload('begun')
+  t.is(told.at(-1), 'MAINPID=4711')
+})
