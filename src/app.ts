@@ -159,8 +159,8 @@ export class App implements AdminSource, AdminActions {
     this.#succession = new Succession({
       ...options,
       name: config.handover.socket,
-      movesSessions: config.handover.sessions === 'move' && this.#plane.name === 'splice',
-      canMove: () => this.#plane.name === 'splice',
+      canMove: () => config.handover.sessions === 'move' && this.#plane.name === 'splice',
+      drainConfig: () => this.#config.drain,
       libc: this.#libc,
       program: options.version,
       after,

@@ -1,8 +1,9 @@
-import type { ListenerConfig } from './config/config.ts'
+import type { DrainConfig, ListenerConfig } from './config/config.ts'
 import type { DataPlane } from './control/workers/data-plane.ts'
 import { listenerKey } from './control/workers/listeners.ts'
 import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
+import { goneEndpoint } from './core/gone.ts'
 import type { Log } from './core/log.ts'
 import type { MovedSession } from './core/moved.ts'
 import { type Doors, Handover } from './handover/handover.ts'
@@ -31,10 +32,12 @@ export interface SuccessionOptions {
   /** Listening sockets of socket activation. */
   readonly passed?: readonly PassedDescriptor[]
   readonly doors?: Doors
-  /** Whether live connections go to a successor, and come from the process before. */
-  readonly movesSessions: boolean
-  /** Whether the workers can: a plane may have been given up since the start. */
+  /**
+   * Whether live connections go to a successor, and come from the process before: a plane that cannot may
+   * have taken the place of another one since the start.
+   */
   readonly canMove: () => boolean
+  readonly drainConfig: () => DrainConfig
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
@@ -64,7 +67,8 @@ export class Succession {
   constructor(options: SuccessionOptions) {
     this.#options = options
     const doors = options.doors?.names ?? []
-    this.#handover = new Handover({ ...options, uid: process.getuid?.() ?? 0, doors })
+    const movesSessions = options.canMove()
+    this.#handover = new Handover({ ...options, movesSessions, uid: process.getuid?.() ?? 0, doors })
   }
 
   /** Another process accepts in our place. It may go: then this becomes false again. */
@@ -204,6 +208,9 @@ export class Succession {
     const beganMs = performance.now()
     const taken = await takeSessions({ libc, channel, adopt, log })
     const ms = Math.round(performance.now() - beganMs)
+    // Of endpoints that this configuration does not have, and whose pools have said `onRemoval: close`.
+    const gone = { kind: 'close', cause: 'admin' } as const
+    dataPlane.applyParting([goneEndpoint.close], gone, this.#options.drainConfig())
     log.info({ ...taken, ms }, `live connections that came from the process before: ${taken.connections}`)
   }
 

@@ -141,11 +141,7 @@ for (const [what, line, reason] of [
   ['no JSON', 'GET / HTTP/1.1', /^something else than a message$/],
   ['JSON that is no object', '[1]', /^something else than a message$/],
   ['null', 'null', /^something else than a message$/],
-  [
-    'a kind of a later day',
-    '{"handover":1,"kind":"keeper"}',
-    /^a message that is not understood: "keeper"$/,
-  ],
+  ['a kind of a later day', '{"handover":1,"kind":"keeper"}', /^a message that is not understood: "keeper"$/],
   ['a field of another type', '{"handover":1,"kind":"refused","reason":1}', /not understood: "refused"$/],
   [
     'a port that there is not',
