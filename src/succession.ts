@@ -1,8 +1,9 @@
-import type { ListenerConfig } from './config/config.ts'
+import type { DrainConfig, ListenerConfig } from './config/config.ts'
 import type { DataPlane } from './control/workers/data-plane.ts'
 import { listenerKey } from './control/workers/listeners.ts'
 import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
+import { goneEndpoint } from './core/gone.ts'
 import type { Log } from './core/log.ts'
 import type { MovedSession } from './core/moved.ts'
 import type { PredecessorStatus } from './core/status.ts'
@@ -37,10 +38,12 @@ export interface SuccessionOptions {
   /** Listening sockets of socket activation. */
   readonly passed?: readonly PassedDescriptor[]
   readonly doors?: Doors
-  /** Whether live connections go to a successor, and come from the process before. */
-  readonly movesSessions: boolean
-  /** Whether the workers can: a plane may have been given up since the start. */
+  /**
+   * Whether live connections go to a successor, and come from the process before: a plane that cannot may
+   * have taken the place of another one since the start.
+   */
   readonly canMove: () => boolean
+  readonly drainConfig: () => DrainConfig
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
@@ -79,7 +82,7 @@ export class Succession {
     const doors = options.doors?.names ?? []
     const uid = process.getuid?.() ?? 0
     const libc = options.libc.kind === 'loaded' ? options.libc.libc : null
-    this.#handover = new Handover({ ...options, uid, doors })
+    this.#handover = new Handover({ ...options, movesSessions: options.canMove(), uid, doors })
     this.#predecessors = new Predecessors({ ...options, libc, uid })
     this.#remains = new Remains({ ...options, libc, uid })
   }
@@ -207,14 +210,14 @@ export class Succession {
       },
     }
     const beganMs = performance.now()
-    const { kind, connections, batches, longestMs } = await new LiveGiver({
+    const { kind, connections, ...how } = await new LiveGiver({
       libc,
       channel,
       source,
       log,
     }).run()
     const ms = Math.round(performance.now() - beganMs)
-    const fields = { to: who, connections, batches, longestMs, ms, left: dataPlane.active }
+    const fields = { to: who, connections, ...how, ms, left: dataPlane.active }
     const count = `${connections} live connection${connections === 1 ? '' : 's'}`
     if (kind === 'all') log.info(fields, `moved ${count} to ${who} in ${ms} ms: none is left here`)
     else log.warn(fields, `moved ${count} to ${who}, which ${gaveUp[kind]}: ${fields.left} end here`)
@@ -232,6 +235,9 @@ export class Succession {
     const beganMs = performance.now()
     const taken = await takeSessions({ libc, channel, adopt, log })
     const ms = Math.round(performance.now() - beganMs)
+    // Of endpoints that this configuration does not have, and whose pools have said `onRemoval: close`.
+    const gone = { kind: 'close', cause: 'admin' } as const
+    dataPlane.applyParting([goneEndpoint.close], gone, this.#options.drainConfig())
     log.info({ ...taken, ms }, `live connections that came from the process before: ${taken.connections}`)
   }
 

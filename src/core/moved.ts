@@ -72,6 +72,11 @@ export interface RelayFacts {
   readonly upstream: WireFacts
   readonly bytesUp: number
   readonly bytesDown: number
+  /** Of the header that goes ahead of the client's bytes, and of the one that its peer sent. */
+  readonly headerBytes: number
+  readonly prefaceBytes: number
+  /** Whether the kernel's counters say the same of what is held as the relay does; null: they say nothing. */
+  readonly countersAgree: boolean | null
   /** It was told to finish. */
   readonly finishing: boolean
   /** What happened first; null: neither side has ended. */

@@ -11,13 +11,14 @@ import {
   mostBatchDescriptors,
 } from './live-message.ts'
 
-/** Messages under way. More would only let connections stand still for longer. */
-const window = 4
 /**
- * Connections that stand still together: some 3 ms from the first one that is muted to the last one that goes
- * on.
+ * Messages under way: the next one is made while the other side works. More would only stand still for longer.
  */
-const batchSessions = 32
+const window = 2
+/**
+ * Connections that stand still together: a few ms from the first one that is muted to the last that goes on.
+ */
+const batchSessions = 24
 const busyLookMs = 1
 /** How often it looks whether a connection that still dialed is established by now. */
 const idleLookMs = 20
@@ -53,6 +54,10 @@ export interface Given {
   readonly kind: 'all' | 'gone' | 'hung'
   readonly connections: number
   readonly batches: number
+  /** Of how many the kernel's counters could be compared with what the relay knew to hold. */
+  readonly compared: number
+  /** Of how many the kernel's counters said something else of what is held than the relay, which knows. */
+  readonly mismatches: number
   /** From the moment in which a batch was muted to its answer, at most. */
   readonly longestMs: number
 }
@@ -75,6 +80,8 @@ export class LiveGiver {
   #ready: Sent[] = []
   #number = 0
   #connections = 0
+  #compared = 0
+  #mismatches = 0
   #longestMs = 0
   #notBeforeMs = 0
   #ended = false
@@ -104,8 +111,22 @@ export class LiveGiver {
     if (performance.now() < this.#notBeforeMs) return false
     const mutedMs = performance.now()
     const sessions = await this.#options.source.detach(batchSessions)
+    for (const { facts, relay } of sessions) {
+      if (relay.countersAgree !== null) this.#compared++
+      if (relay.countersAgree === false) this.#mismatch(facts.id)
+    }
     if (sessions.length > 0) this.#ready.push({ sessions, mutedMs })
     return sessions.length > 0
+  }
+
+  #mismatch(id: string): void {
+    this.#mismatches++
+    if (this.#mismatches > 1) return
+    this.#options.log.warn(
+      { id },
+      `the kernel's counters are wrong about connection ${id}, which is moved by what is known of it: a connection ` +
+        'whose process has died cannot be adopted by counters on this host',
+    )
   }
 
   /** Sends what is ready, as far as there is room. False: nobody is there to read it. */
@@ -209,6 +230,8 @@ export class LiveGiver {
       kind,
       connections: this.#connections,
       batches: this.#number,
+      compared: this.#compared,
+      mismatches: this.#mismatches,
       longestMs: Math.round(this.#longestMs * 10) / 10,
     }
   }

@@ -6,9 +6,9 @@ import * as c from './constants.ts'
 import { createEnvelope } from './envelope.ts'
 import { eventSize, eventsIn, putEvent } from './epoll-event.ts'
 import { EBADMSG, EINVAL, errnoName } from './errno.ts'
-import { Fd } from './fd.ts'
+import { Fd, type PipeEnd } from './fd.ts'
 import { synFilter } from './syn-filter.ts'
-import { tcpViewSize, viewOf } from './tcp-info.ts'
+import { countersOf, countersSize, type TcpCounters, tcpViewSize, viewOf } from './tcp-info.ts'
 
 /**
  * The system calls that Node does not offer, or not without a stream around them. Results are zero or more,
@@ -98,6 +98,10 @@ export interface Libc {
    * processes too.
    */
   dropSyns(descriptor: number): number
+  /** Bytes that have come and were not read (SIOCINQ). */
+  unread(fd: Fd): number
+  /** Of TCP_INFO; a new object. null: not a TCP socket, or a kernel before Linux 4.1. */
+  counters(fd: Fd): TcpCounters | null
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
   resetOnClose(fd: Fd): number
   /** close() sends FIN again, and delivers what is unsent. */
@@ -152,14 +156,6 @@ export interface TcpInfo {
   readonly lastAckMs: number
   /** Times that the oldest data was sent again, or a closed window was asked, without any answer. */
   readonly unanswered: number
-}
-
-export interface PipeEnd {
-  readonly reads: boolean
-  /** F_GETPIPE_SZ. */
-  readonly roomBytes: number
-  /** What is in it. */
-  readonly bytes: number
 }
 
 /** SO_PEERCRED. */
@@ -346,6 +342,14 @@ function bind(open: Uint8Array | null): Libc {
       scratch.view.setBigUint64(synFilter.length + 8, BigInt(program), true)
       const fprog = scratch.at(synFilter.length, 16)
       return result(call.setsockopt(descriptor, c.SOL_SOCKET, c.SO_ATTACH_FILTER, fprog, 16))
+    },
+    unread(fd) {
+      const code = result(call.ioctl(fd.n, c.SIOCINQ, scratch.at(0, 4)))
+      return code < 0 ? code : scratch.view.getInt32(0, true)
+    },
+    counters(fd) {
+      if (option(fd, c.IPPROTO_TCP, c.TCP_INFO, countersSize) < 0) return null
+      return length.view.getUint32(0, true) < countersSize ? null : countersOf(scratch.view)
     },
     resetOnClose(fd) {
       scratch.view.setInt32(0, 1, true)

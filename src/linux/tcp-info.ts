@@ -3,7 +3,21 @@ import type { TcpView } from '../core/tcp-view.ts'
 /** struct tcp_info of linux/tcp.h up to tcpi_snd_wnd, which came with Linux 5.4. */
 export const tcpViewSize = 232
 
+/** Bytes of a connection since its beginning, SYN and FIN included. */
+export interface TcpCounters {
+  /** Of include/net/tcp_states.h. */
+  readonly state: number
+  readonly acked: number
+  readonly received: number
+}
+
+/** struct tcp_info up to tcpi_bytes_received. */
+export const countersSize = 136
+
 const offset = {
+  state: 0,
+  bytesAcked: 120,
+  bytesReceived: 128,
   retransmits: 2,
   probes: 3,
   lastDataSent: 44,
@@ -22,6 +36,15 @@ const offset = {
 
 /** tcpi_min_rtt before there is a measurement. */
 const unmeasured = 0xffff_ffff
+
+/** Reads a struct tcp_info of at least countersSize bytes. */
+export function countersOf(info: DataView): TcpCounters {
+  return {
+    state: info.getUint8(offset.state),
+    acked: Number(info.getBigUint64(offset.bytesAcked, true)),
+    received: Number(info.getBigUint64(offset.bytesReceived, true)),
+  }
+}
 
 /** Reads a struct tcp_info of at least tcpViewSize bytes. Times in it are microseconds but for the last_*. */
 export function viewOf(info: DataView, unacknowledgedBytes: number, unreadBytes: number): TcpView {

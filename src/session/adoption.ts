@@ -1,3 +1,4 @@
+import { socketAddress } from '../core/address.ts'
 import { goneEndpoint, goneListener } from '../core/gone.ts'
 import type { MovedSession, SessionFacts } from '../core/moved.ts'
 import { RetryBudget } from '../core/retry-budget.ts'
@@ -44,7 +45,22 @@ function adopt<W extends Wire>(context: SessionContext<W>, places: Places, moved
   const route: Route = { snapshot, listener, pool, state }
   const entrance: Entrance = { snapshot, listener, rest: route, routes: new Map() }
   const wires = plane.adopt(moved)
-  new ResumedSession(context, { entrance, route, endpoint, wires, entry: null }, moved)
+  const entry = facts.counted ? countedAgain(context, listener, facts) : null
+  new ResumedSession(context, { entrance, route, endpoint, wires, entry }, moved)
+}
+
+/** Its source has it here, whatever the limit is: it was let in before. */
+function countedAgain<W extends Wire>(
+  { sources, sharedMs }: SessionContext<W>,
+  { admission }: ListenerSnapshot,
+  { client: { ip, port } }: SessionFacts,
+): number | null {
+  const limit = admission?.perSource ?? null
+  const client = socketAddress(ip, port)
+  if (admission === null || limit === null || client === undefined) return null
+  const unlimited = { ...limit, perSecond: null, dryRun: true }
+  const verdict = sources.admit(admission.listener, unlimited, client, sharedMs())
+  return verdict.kind === 'counted' ? verdict.entry : null
 }
 
 function goneListenerOf({ listener: name, timeouts }: SessionFacts): ListenerSnapshot {

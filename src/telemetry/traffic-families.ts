@@ -1,3 +1,4 @@
+import { goneListener } from '../core/gone.ts'
 import type { HistogramCells } from '../core/histogram.ts'
 import {
   type Cause,
@@ -97,6 +98,12 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
       'Connections that ended, by cause and by how far they had come.',
       each((listener, slot) => closedSamples(tally, listener, slot)),
     ),
+    counter('sessions_adopted_total', 'Connections that another process had begun, by what it was.', () => [
+      sample(overAll(source, listenerField.adopted), { from: 'process' }),
+    ]),
+    counter('sessions_moved_total', 'Connections that went on in another process.', () => [
+      sample(overAll(source, listenerField.moved)),
+    ]),
     counter(
       'connections_rejected_total',
       'Connections turned away: by limits and for want of resources at accept, by the rules of the listener.',
@@ -124,6 +131,12 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
       ]),
     ),
   ]
+}
+
+/** Of all listeners, the one for connections that came to none of ours included. */
+function overAll({ tally, listeners }: MetricsSource, field: number): number {
+  const slots = [...listeners().map(({ slot }) => slot), goneListener]
+  return slots.reduce((sum, slot) => sum + tally.sum(listenerCell(slot) + field), 0)
 }
 
 function closedSamples(tally: Tally, listener: string, slot: number): readonly Sample[] {

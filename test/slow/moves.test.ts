@@ -44,12 +44,14 @@ test.serial(`${updates} updates in a row cut no connection and spoil no byte`, a
     const goneMs = performance.now() - settledMs
     t.deepEqual(exit, { code: 0, signal: null })
     const line = serving.lines.find((each) => each.includes('"msg":"moved ')) ?? '{}'
-    const { connections, batches, longestMs, ms } = JSON.parse(line)
+    const { connections, batches, compared, mismatches, longestMs, ms } = JSON.parse(line)
+    t.is(mismatches, 0)
     memory.push(rssMiB(next.pid))
     t.log(
       JSON.stringify({
         connections,
         batches,
+        compared,
         longestMs,
         ms,
         goneMs: Math.round(goneMs),

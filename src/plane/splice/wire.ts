@@ -84,6 +84,8 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   urgent = false
   /** Bytes were sent on it. */
   sent = false
+  /** Bytes that were read from it and dropped. */
+  discarded = 0
   acks: AckState = 'normal'
   habits: Habits | null = null
   connectedMs = 0
@@ -205,6 +207,7 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
       const taken = libc.recv(this.fd, scratch, 0, Math.min(left, scratch.size), 0)
       if (taken <= 0) return
       left -= taken
+      this.discarded += taken
     }
   }
 
