@@ -12,7 +12,8 @@ import {
 } from './live-message.ts'
 
 /**
- * Messages under way: the next one is made while the other side works. More would only stand still for longer.
+ * Messages under way: the next one is made while the other side works. More would only stand still for
+ * longer.
  */
 const window = 2
 /**
