@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type AdminOptions, startAdmin } from '../../src/admin/admin.ts'
+import { History } from '../../src/admin/history.ts'
 import { TcpListener } from '../../src/admin/listener.ts'
 import { sharedPages } from '../../src/admin/pages.ts'
 import { AdminServer } from '../../src/admin/server.ts'
@@ -284,7 +285,7 @@ test('a page that many ask for is made once a second', async (t) => {
   let made = 0
   app.metrics = async () => ({ contentType: 'text/plain', text: `metric ${++made}\n` })
   let nowMs = 5_000
-  const pages = sharedPages(app, () => nowMs)
+  const pages = sharedPages(app, new History(), () => nowMs)
   const all = await Promise.all([pages.metrics(), pages.metrics(), pages.metrics()])
   t.is(new Set(all.map(({ body }) => body)).size, 1)
   nowMs += 999
@@ -396,7 +397,7 @@ test('a listener that tries again leaves no listeners behind', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = Object(taken.address())
-  const server = new AdminServer(exampleApp(), 'tcp', () => {})
+  const server = new AdminServer(exampleApp(), 'tcp', new History(), () => {})
   const lines = memoryLog()
   const listener = new TcpListener(
     () => server,
