@@ -1,8 +1,7 @@
 import { hungMs, type Readiness } from '../../core/readiness.ts'
 import type { ConfigStatus, Status } from '../../core/status.ts'
-import { durationText, roughly } from '../../core/wording.ts'
 import type { ListenerPast, Past } from '../history.ts'
-import { type Finding, quoted, severities } from './finding.ts'
+import { type Finding, lasting, quoted, severities } from './finding.ts'
 import { poolFindings } from './pool-findings.ts'
 
 /** Above this part of a limit there is still time to raise it. */
@@ -51,7 +50,7 @@ function workers({ workers }: Status): Finding[] {
       return [{ severity: 'blocks', what, why: '', remedy, command, about }]
     }
     if (heartbeatAgeMs >= hungMs) {
-      const what = `Worker ${index} gave no sign of life for ${roughly(heartbeatAgeMs)}: its ${active} connections stand still`
+      const what = `Worker ${index} gave no sign of life for ${lasting(heartbeatAgeMs)}: its ${active} connections stand still`
       const remedy = 'Look whether the machine has processor time to give; if it has, restart and report it.'
       return [{ severity: 'blocks', what, why: '', remedy, command, about }]
     }
@@ -102,7 +101,7 @@ function failing({ name, failed }: ListenerPast, everyMs: number): Finding[] {
   return [
     {
       severity: 'hurts',
-      what: `Listener ${name}: ${count} ${count === 1 ? 'connection' : 'connections'} failed in the last ${durationText(recentMs)}`,
+      what: `Listener ${name}: ${count} ${count === 1 ? 'connection' : 'connections'} failed in the last ${lasting(recentMs)}`,
       why: '',
       remedy: 'The access log has a line of level warn for each, with its cause and every dial.',
       command: 'journalctl -u spliceway -p warning --since -5min',

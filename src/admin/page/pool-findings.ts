@@ -1,6 +1,6 @@
 import type { DiscoveryStatus, EndpointStatus, PoolStatus } from '../../core/status.ts'
-import { roughly, someOf } from '../../core/wording.ts'
-import { type Finding, quoted, type Severity } from './finding.ts'
+import { someOf } from '../../core/wording.ts'
+import { type Finding, lasting, quoted, type Severity } from './finding.ts'
 
 /** More endpoints than this that are not up for one pool are one finding: a list of fifty hides what is next. */
 const mostApart = 3
@@ -40,7 +40,7 @@ function discovery({ name, discovery }: PoolStatus): Finding[] {
   return [
     {
       severity: 'hurts',
-      what: `Pool ${name}: nobody confirms its endpoints for ${roughly(failing.forMs)}; the ${endpoints} found last are used`,
+      what: `Pool ${name}: nobody confirms its endpoints for ${lasting(failing.forMs)}; the ${endpoints} found last are used`,
       why: `${source}: ${failing.reason}`,
       remedy: 'Clients are served as long as these endpoints stay where they are. Look after the source.',
       command: 'spliceway doctor',
@@ -74,7 +74,7 @@ function badOne(pool: string, { endpoint, name, state, reason, forMs }: Endpoint
   const told = tellings[state === 'up' || state === 'unknown' || state === 'draining' ? 'down' : state]
   return {
     severity: 'hurts',
-    what: `${endpoint} of pool ${pool} ${told.what} for ${roughly(forMs)}`,
+    what: `${endpoint} of pool ${pool} ${told.what} for ${lasting(forMs)}`,
     why: reason,
     remedy: told.remedy,
     command: told.command({ pool, endpoint, name: name ?? endpoint }),
@@ -127,7 +127,7 @@ function drainedOne(pool: string, { endpoint, active, forMs }: EndpointStatus): 
   const severity: Severity = 'note'
   return {
     severity,
-    what: `${endpoint} of pool ${pool} is drained by hand for ${roughly(forMs)}; ${active} ${active === 1 ? 'connection is' : 'connections are'} left`,
+    what: `${endpoint} of pool ${pool} is drained by hand for ${lasting(forMs)}; ${active} ${active === 1 ? 'connection is' : 'connections are'} left`,
     why: '',
     remedy: 'It stays out of use until somebody takes it back.',
     command: `spliceway endpoint ${quoted(pool)} ${quoted(endpoint)} ready`,

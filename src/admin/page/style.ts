@@ -80,6 +80,8 @@ input::placeholder { color: var(--soft); opacity: 1; }
 }
 .findings li:last-child { border-bottom: 1px solid var(--line); }
 main > .findings { margin-top: 1.75rem; }
+.findings .state { align-self: start; }
+.findings .state .mark { position: relative; top: .05em; align-self: center; }
 .findings .what { font-weight: 600; overflow-wrap: anywhere; }
 .findings .what a { color: inherit; text-decoration-color: var(--line); }
 .findings .why { overflow-wrap: anywhere; }
@@ -99,7 +101,7 @@ main > .findings { margin-top: 1.75rem; }
 .plot .reading { display: flex; flex-direction: column; margin-bottom: .5rem; }
 .plot .value { font-size: 1.625rem; line-height: 1.25; font-weight: 600; letter-spacing: -.01em; }
 .plot .unit { font-size: .9375rem; font-weight: 400; letter-spacing: 0; color: var(--soft); }
-.plot .scale { display: flex; justify-content: space-between; gap: .5rem; font-size: .8125rem; margin-top: .35rem; }
+.plot .scale { display: flex; justify-content: space-between; gap: .5rem; font-size: .8125rem; margin-top: .35rem; white-space: nowrap; }
 .plot .curve { fill: none; stroke: var(--good); stroke-width: 1.75; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
 .plot .area { fill: var(--good); opacity: .12; }
 .plot.alarm .curve { stroke: var(--blocks); }
@@ -168,12 +170,20 @@ footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line
 @media (max-width: 60rem) {
   table, tbody, tr, td { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  tr { padding: .8rem 0; border-top: 1px solid var(--line); display: grid; grid-template-columns: 1fr 1fr; gap: .5rem 1rem; }
-  td, .pool td:first-child, .pool td:nth-child(2), td:has(.plot) { width: auto; border: 0; padding: 0; text-align: left; }
+  tr { padding: .8rem 0; border-top: 1px solid var(--line); display: grid; grid-template-columns: 7rem 1fr 1fr; gap: .5rem 1rem; }
+  td, td.number, .pool td:first-child, .pool td:nth-child(2), td:has(.plot) {
+    width: auto;
+    border: 0;
+    padding: 0;
+    text-align: left;
+  }
   td.empty { display: none; }
   td::before { content: attr(data-column); display: block; font-size: .8125rem; color: var(--soft); }
-  td[data-column=State]::before { content: none; }
-  td[data-column=State], td[data-column=Because], td[data-column=Endpoint], td:has(.plot) { grid-column: 1 / -1; }
+  :is(td[data-column=State], td[data-column=Listener], td[data-column=Endpoint], td[data-column=Because])::before {
+    content: none;
+  }
+  td[data-column=Listener], td[data-column=Endpoint], td[data-column=Address] { grid-column: 2 / -1; }
+  td[data-column=Because], td:has(.plot) { grid-column: 1 / -1; }
   .plot.small { width: 100%; }
   dl { grid-template-columns: 1fr 1fr; }
 }

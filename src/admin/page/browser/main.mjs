@@ -72,7 +72,7 @@ function draw() {
   document.title = lost ? '(no answer) spliceway' : wrong > 0 ? `(${wrong}) spliceway` : 'spliceway'
 }
 
-function stopOrGoOn() {
+function pauseOrContinue() {
   paused = !paused
   if (paused) {
     clearTimeout(timer)
@@ -98,7 +98,7 @@ function point(plot, back) {
 }
 
 document.addEventListener('click', ({ target }) => {
-  if (target instanceof Element && target.id === 'pause') stopOrGoOn()
+  if (target instanceof Element && target.id === 'pause') pauseOrContinue()
 })
 
 document.addEventListener('input', ({ target }) => {
@@ -134,7 +134,7 @@ document.addEventListener('keydown', (event) => {
     }
   }
   const search = document.getElementById('filter')
-  if (key === 's') stopOrGoOn()
+  if (key === 'p') pauseOrContinue()
   else if (key === '/' && search !== null) {
     event.preventDefault()
     search.focus()

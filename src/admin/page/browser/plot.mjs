@@ -6,6 +6,7 @@ import { clock } from './wording.mjs'
  * @property {string} id
  * @property {string} label
  * @property {readonly (number | null)[]} values the oldest first
+ * @property {number} [now] what is newer than the last value
  * @property {(value: number) => string} text
  * @property {string} [unit] behind the value
  * @property {boolean} [small]
@@ -28,13 +29,13 @@ const high = 40
  * @param {Plot} plot
  * @param {PlotView} view
  */
-export function plot({ id, label, values, text, unit, small, alarm, troubled }, view) {
+export function plot({ id, label, values, now, text, unit, small, alarm, troubled }, view) {
   const back = Math.min(view.cursors.get(id) ?? 0, values.length - 1)
   const at = values.length - 1 - back
-  const value = values[at] ?? null
+  const value = (back === 0 ? now : undefined) ?? values[at] ?? null
   const said = value === null ? 'not known' : `${text(value)}${unit === undefined ? '' : ` ${unit}`}`
   const when = back === 0 ? 'now' : clock(view.lastMs - back * view.everyMs)
-  const top = Math.max(0, ...values.map((each) => each ?? 0))
+  const top = Math.max(0, now ?? 0, ...values.map((each) => each ?? 0))
   const bad = alarm && values.some((each) => (each ?? 0) > 0)
   return h(
     'div',
@@ -65,7 +66,7 @@ export function plot({ id, label, values, text, unit, small, alarm, troubled }, 
             unit ? h('span', { class: 'unit' }, ` ${unit}`) : null,
           ),
         ),
-    drawing(values, top, back === 0 ? null : at, troubled),
+    drawing(now === undefined ? values : values.with(-1, now), top, back === 0 ? null : at, troubled),
     small
       ? back === 0
         ? null

@@ -31,11 +31,11 @@ export function heading({ status, findings, atMs }, { paused, lostMs }) {
       h(
         'p',
         { class: 'age' },
-        lostMs === null ? `${paused ? 'stopped at' : 'as of'} ${clock(atMs)}` : null,
+        lostMs === null ? `${paused ? 'paused at' : 'as of'} ${clock(atMs)}` : null,
         h(
           'button',
           { type: 'button', id: 'pause', 'aria-pressed': String(paused) },
-          paused ? 'Go on' : 'Stop',
+          paused ? 'Continue' : 'Pause',
         ),
       ),
     ),
@@ -99,14 +99,23 @@ export function anchor(about) {
  * @param {Overview} overview
  * @param {PlotView} view
  */
-export function plots({ past }, view) {
+export function plots({ past, status }, view) {
   const seconds = past.everyMs / 1000
   const of = (/** @type {'active' | 'accepted' | 'failed' | 'bytes'} */ name) =>
     past.listeners.map((each) => each[name])
   return h(
     'section',
     { class: 'plots', 'aria-label': 'The last 15 minutes' },
-    plot({ id: 'active', label: 'Connections', values: total(of('active')), text: count }, view),
+    plot(
+      {
+        id: 'active',
+        label: 'Connections',
+        values: total(of('active')),
+        now: status.connections.active,
+        text: count,
+      },
+      view,
+    ),
     plot(
       {
         id: 'new',
@@ -270,8 +279,8 @@ export function footer() {
     h(
       'p',
       { class: 'keys' },
-      h('kbd', {}, 's'),
-      ' stops and goes on, ',
+      h('kbd', {}, 'p'),
+      ' pauses this page and continues, ',
       h('kbd', {}, '/'),
       ' looks for an endpoint, ',
       h('kbd', {}, '←'),

@@ -4,6 +4,7 @@
 /** @typedef {import('../../../core/status.ts').EndpointStatus} Endpoint */
 /** @typedef {import('./element.mjs').Child} Child */
 /** @typedef {import('./plot.mjs').PlotView} PlotView */
+/** @typedef {import('./wording.mjs').Tone} Tone */
 
 import { h } from './element.mjs'
 import { plot } from './plot.mjs'
@@ -12,6 +13,8 @@ import { count, counted, duration, rate, state, toneOf } from './wording.mjs'
 
 /** Of the endpoints that are up, so many are shown at once; what is not up always is. */
 const mostUp = 8
+/** What a narrow page leaves out. */
+const none = '0'
 /** A pool of thousands, asked for by a single letter. */
 const mostFound = 200
 
@@ -46,7 +49,7 @@ function table(label, columns, rows) {
           cells.map((cell, at) => {
             const { name = '', number } = columns[at] ?? {}
             const children = Array.isArray(cell) ? cell : [cell]
-            const empty = children.every((child) => child === null || child === '')
+            const empty = children.every((child) => child === null || child === '' || child === none)
             return h(
               'td',
               {
@@ -80,13 +83,16 @@ export function listeners({ status, past }, view) {
     { name: 'Refused', number: true },
     { name: 'Last 15 min' },
   ]
-  const rows = status.listeners.map((each) => {
+  const sorted = status.listeners.toSorted(
+    (a, b) => rank(listenerState(a, status.state)) - rank(listenerState(b, status.state)),
+  )
+  const rows = sorted.map((each) => {
     const known = past.listeners.find(({ name }) => name === each.name)
     return {
       key: each.name,
       id: anchor({ kind: 'listener', name: each.name }),
       cells: [
-        listenerState(each, status.state),
+        state(...listenerState(each, status.state)),
         h('strong', {}, each.name),
         h('span', { class: 'address' }, each.address),
         goesTo(each),
@@ -115,13 +121,19 @@ export function listeners({ status, past }, view) {
 /**
  * @param {Listener} listener
  * @param {Overview['status']['state']} program
+ * @returns {[Tone, string]}
  */
 function listenerState({ address, full, maxConnections, active }, program) {
-  if (address === 'closed') return state(program === 'serving' ? 'blocks' : 'note', 'closed')
-  if (full !== null) return state('blocks', 'full')
-  if (program !== 'serving') return state('note', program)
-  if (maxConnections !== null && active >= 0.8 * maxConnections) return state('hurts', 'nearly full')
-  return state('good', 'open')
+  if (address === 'closed') return [program === 'serving' ? 'blocks' : 'note', 'closed']
+  if (full !== null) return ['blocks', 'full']
+  if (program !== 'serving') return ['note', program]
+  if (maxConnections !== null && active >= 0.8 * maxConnections) return ['hurts', 'nearly full']
+  return ['good', 'open']
+}
+
+/** What is bad comes first; of what is alike, in the order of the configuration. @param {readonly [Tone, ...unknown[]]} of */
+function rank([tone]) {
+  return { blocks: 0, hurts: 1, note: 2, good: 3 }[tone]
 }
 
 /** @param {Listener} listener */
@@ -134,7 +146,7 @@ function goesTo({ pool, routes }) {
 /** How many, and of which kind. @param {Readonly<Record<string, number>>} counts */
 function amounts(counts) {
   const all = Object.entries(counts)
-  if (all.length === 0) return '0'
+  if (all.length === 0) return none
   const sum = all.reduce((total, [, each]) => total + each, 0)
   return [
     count(sum),
@@ -165,13 +177,15 @@ export function pools({ status, past }, view) {
           })
         : null,
     ),
-    status.pools.map((pool) =>
-      one(
-        pool,
-        past.pools.find(({ name }) => name === pool.name),
-        view,
+    status.pools
+      .toSorted((a, b) => rank(poolState(a)) - rank(poolState(b)))
+      .map((pool) =>
+        one(
+          pool,
+          past.pools.find(({ name }) => name === pool.name),
+          view,
+        ),
       ),
-    ),
   )
 }
 
@@ -182,14 +196,13 @@ export function pools({ status, past }, view) {
  */
 function one(pool, known, view) {
   const { name, endpoints, balance, discovery } = pool
-  const up = endpoints.filter((each) => each.state === 'up').length
   const active = endpoints.reduce((sum, each) => sum + each.active, 0)
   const wanted = view.filter.toLowerCase()
   const found = endpoints
     .filter((each) =>
       `${name} ${each.endpoint} ${each.name ?? ''} ${each.state}`.toLowerCase().includes(wanted),
     )
-    .toSorted((a, b) => order(a) - order(b))
+    .toSorted((a, b) => rank([toneOf[a.state]]) - rank([toneOf[b.state]]))
   const bad = found.filter((each) => each.state !== 'up')
   const good = found.filter((each) => each.state === 'up')
   const shown =
@@ -206,7 +219,12 @@ function one(pool, known, view) {
         'div',
         {},
         h('h3', {}, name),
-        h('p', { class: 'summary' }, poolState(pool, up), `, ${counted(active, 'connection')}, ${balance}`),
+        h(
+          'p',
+          { class: 'summary' },
+          state(...poolState(pool)),
+          `, ${counted(active, 'connection')}, ${balance}`,
+        ),
         discovery === null ? null : h('p', { class: 'summary' }, found_by(discovery)),
       ),
       known === undefined
@@ -216,6 +234,7 @@ function one(pool, known, view) {
               id: `pool ${name}`,
               label: `Connections of pool ${name}`,
               values: known.active,
+              now: active,
               text: count,
               small: true,
               troubled: known.up.map((value, at) => value !== null && value < (known.endpoints[at] ?? 0)),
@@ -249,17 +268,17 @@ function one(pool, known, view) {
   )
 }
 
-/**
- * @param {Pool} pool
- * @param {number} up
- */
-function poolState({ endpoints, waiting, panic }, up) {
+/** @param {Pool} pool @returns {[Tone, string]} */
+function poolState({ endpoints, waiting, panic, discovery }) {
+  const up = endpoints.filter((each) => each.state === 'up').length
   const words = `${up} of ${counted(endpoints.length, 'endpoint')} up`
-  if (endpoints.length === 0) return state('blocks', 'no endpoint')
-  if (panic) return state('blocks', `${words}, all are tried`)
-  if (waiting) return state('blocks', `${words}, clients wait`)
-  const drained = endpoints.filter((each) => each.state === 'draining' || each.state === 'unknown').length
-  return state(up === endpoints.length ? 'good' : up + drained === endpoints.length ? 'note' : 'hurts', words)
+  if (endpoints.length === 0) return ['blocks', 'no endpoint']
+  if (panic) return ['blocks', `${words}, all are tried`]
+  if (waiting) return ['blocks', `${words}, clients wait`]
+  const tones = endpoints.map((each) => toneOf[each.state])
+  if (discovery?.failing || tones.some((tone) => tone === 'blocks' || tone === 'hurts'))
+    return ['hurts', words]
+  return [up === endpoints.length ? 'good' : 'note', words]
 }
 
 /** @param {NonNullable<Pool['discovery']>} discovery */
@@ -268,11 +287,6 @@ function found_by({ source, state: known, reason, failing, ageMs }) {
   if (failing !== null)
     return [state('hurts', `not confirmed for ${duration(failing.forMs)}`), ` ${source}: ${failing.reason}`]
   return `found by ${source}, confirmed ${duration(ageMs)} ago${reason === '' ? '' : `: ${reason}`}`
-}
-
-/** What is not up comes first, and of that what is worst. @param {Endpoint} endpoint */
-function order({ state }) {
-  return { blocks: 0, hurts: 1, note: 2, good: 3 }[toneOf[state]]
 }
 
 /** Columns that say the same of every endpoint are left out. @param {readonly Endpoint[]} endpoints */
