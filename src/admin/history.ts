@@ -4,7 +4,7 @@ import type { Status } from '../core/status.ts'
 const length = 90
 export const everyMs = 10_000
 
-/** What is known of the last 15 minutes; the oldest value is the first, and null where there was nothing yet. */
+/** What is known of the last 15 minutes: the oldest value first, null where there was nothing yet. */
 export interface Past {
   readonly everyMs: number
   /** Since the last values. */

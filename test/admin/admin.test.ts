@@ -57,7 +57,10 @@ for (const listener of ['tcp', 'socketPath'] as const) {
     const metrics = await ask(started[listener], 'GET', '/metrics')
     t.is(metrics.body, 'metric 1\n')
     t.is(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
-    t.regex((await ask(started[listener], 'GET', '/')).body, /\/readyz/)
+    t.regex(
+      (await ask(started[listener], 'GET', '/')).body,
+      listener === 'tcp' ? /^<!doctype html>/ : /\/readyz/,
+    )
     t.is((await ask(started[listener], 'GET', '/nothing')).status, 404)
   })
 

@@ -1,4 +1,6 @@
-/** `blocks`: clients are not served. `hurts`: they are, and less well, or not for long. `note`: worth knowing. */
+/**
+ * `blocks`: clients are not served. `hurts`: they are, but less well or not for long. `note`: worth knowing.
+ */
 export const severities = ['blocks', 'hurts', 'note'] as const
 export type Severity = (typeof severities)[number]
 

@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import type { Page } from '../pages.ts'
 import { style } from './style.ts'
 
 /** What runs in the browser, in this order: one script, so that the page is whole without another request. */
 const parts = ['element', 'wording', 'plot', 'sections', 'tables', 'main'] as const
 
+export interface Html {
+  readonly contentType: string
+  readonly body: Buffer
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /** `GET /`: one HTML, the same for all, and nothing in it comes from elsewhere. */
-export async function page(): Promise<Page> {
+export async function page(): Promise<Html> {
   const script = await browserScript()
   const body = html(script)
   return {

@@ -2,7 +2,9 @@ import type { DiscoveryStatus, EndpointStatus, PoolStatus } from '../../core/sta
 import { someOf } from '../../core/wording.ts'
 import { type Finding, lasting, quoted, type Severity } from './finding.ts'
 
-/** More endpoints than this that are not up for one pool are one finding: a list of fifty hides what is next. */
+/**
+ * More endpoints of a pool than this that are not up are one finding: a list of fifty hides what comes next.
+ */
 const mostApart = 3
 
 /** What is wrong with a pool: with all of it, with where its endpoints come from, with single endpoints. */

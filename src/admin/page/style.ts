@@ -92,8 +92,8 @@ main > .findings { margin-top: 1.75rem; }
   padding: .2rem .6rem;
   background: var(--raised);
   border-radius: 5px;
-  overflow-wrap: anywhere;
 }
+.command span { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
 
 .plots { display: grid; grid-template-columns: repeat(4, 1fr); gap: 2rem; }
 .plot { min-width: 0; touch-action: pan-y; }

@@ -28,8 +28,8 @@ export function h(tag, attributes, ...children) {
 }
 
 /**
- * What could turn the direction of reading, or is not to be seen, shows as `\u{NNNN}`: names may come from the
- * network.
+ * What could turn the direction of reading, or is not to be seen, shows as `\u{NNNN}`: names may come from
+ * the network.
  * @param {string} text
  */
 export function shown(text) {

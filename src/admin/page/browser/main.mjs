@@ -1,7 +1,7 @@
 /** @typedef {import('../overview.ts').Overview} Overview */
 
 import { h, patch } from './element.mjs'
-import { facts, findingList, footer, heading, limits, plots, previous } from './sections.mjs'
+import { facts, findingList, footer, heading, limits, plots, predecessors } from './sections.mjs'
 import { listeners, pools } from './tables.mjs'
 
 const refreshMs = 5_000
@@ -59,7 +59,7 @@ function draw() {
       {},
       findingList(latest),
       plots(latest, view),
-      previous(latest),
+      predecessors(latest),
       listeners(latest, view),
       pools(latest, view),
       limits(latest),

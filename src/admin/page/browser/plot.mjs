@@ -18,7 +18,7 @@ import { clock } from './wording.mjs'
  * @typedef {object} PlotView
  * @property {number} lastMs when the last values were taken
  * @property {number} everyMs
- * @property {ReadonlyMap<string, number>} cursors values that somebody reads off, by plot, counted from the last
+ * @property {ReadonlyMap<string, number>} cursors which value is read off, by plot, counted from the last
  */
 
 const high = 40
@@ -75,7 +75,7 @@ export function plot({ id, label, values, now, text, unit, small, alarm, trouble
           'div',
           { class: 'scale' },
           h('span', {}, back === 0 ? '15 min ago' : `at ${when}`),
-          h('span', {}, `highest ${text(top)}`),
+          h('span', {}, `max ${text(top)}`),
         ),
   )
 }
@@ -97,7 +97,14 @@ function drawing(values, top, cursor, troubled) {
     { viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     h('line', { class: 'ground', x1: 0, x2: wide, y1: high - 0.5, y2: high - 0.5 }),
     troubled?.map((bad, x) =>
-      bad ? h('rect', { class: 'trouble', x: x - 0.5, y: 0, width: 1, height: high }) : null,
+      bad
+        ? h('rect', {
+            class: 'trouble',
+            x: Math.max(0, x - 0.5),
+            width: x === 0 || x === wide ? 0.5 : 1,
+            height: high,
+          })
+        : null,
     ),
     points.length > 1
       ? h('path', { class: 'area', d: `M${first},${high}L${points.join('L')}L${wide},${high}z` })

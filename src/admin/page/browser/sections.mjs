@@ -82,12 +82,18 @@ export function findingList({ findings }) {
             h('p', { class: 'what' }, h('a', { href: `#${anchor(each.about)}` }, each.what)),
             each.why === '' ? null : h('p', { class: 'why' }, each.why),
             h('p', { class: 'remedy' }, each.remedy),
-            each.command === null ? null : h('p', {}, h('code', { class: 'command' }, each.command)),
+            each.command === null ? null : h('p', {}, command(each.command)),
           ),
         ),
       ),
     ),
   )
+}
+
+/** Lines break between words only: `--` apart from its name would be another command. @param {string} text */
+function command(text) {
+  const words = text.split(' ').flatMap((word, at) => [at === 0 ? '' : ' ', h('span', {}, word)])
+  return h('code', { class: 'command' }, words)
 }
 
 /** The id of a part of the page. @param {About} about */
@@ -150,21 +156,39 @@ export function plots({ past, status }, view) {
   )
 }
 
-/** The process whose place this one took. @param {Overview} overview */
-export function previous({ status, atMs }) {
-  /** @type {{ previous?: { pid: number, connections: number, leftMs?: number | null } | null }} */
-  const { previous = null } = /** @type {object} */ (status)
-  if (previous === null) return null
-  const until = previous.leftMs == null ? '' : `, until ${clock(atMs + previous.leftMs)} at the latest`
+/**
+ * Of a process that handed over to this one, what it told last.
+ * @typedef {object} Predecessor
+ * @property {number} pid
+ * @property {string} version
+ * @property {number} connections
+ * @property {number | null} endsInMs
+ * @property {number} heardMsAgo
+ */
+
+/** One that tells every second and was not heard for so long hangs. */
+const quietMs = 10_000
+
+/** Processes whose place this one took, as long as they carry connections. @param {Overview} overview */
+export function predecessors({ status, atMs }) {
+  /** @type {{ predecessors?: readonly Predecessor[] }} */
+  const { predecessors = [] } = /** @type {object} */ (status)
+  if (predecessors.length === 0) return null
   return h(
     'section',
-    { id: 'previous', 'data-key': 'previous' },
+    { id: 'predecessors', 'data-key': 'predecessors' },
     h('h2', {}, 'The process before'),
-    h(
-      'p',
-      {},
-      state('note', 'drains'),
-      ` pid ${previous.pid}: ${counted(previous.connections, 'connection')} left${until}. New connections come here.`,
+    predecessors.map(({ pid, version, connections, endsInMs, heardMsAgo }) =>
+      h(
+        'p',
+        { 'data-key': String(pid) },
+        heardMsAgo > quietMs
+          ? state('hurts', `not heard for ${duration(heardMsAgo)}`)
+          : state('note', 'drains'),
+        ` pid ${pid}, ${version}: ${counted(connections, 'connection')} left`,
+        endsInMs === null ? '' : `, until ${clock(atMs + endsInMs)} at the latest`,
+        '. New connections come here.',
+      ),
     ),
   )
 }

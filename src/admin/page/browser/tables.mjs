@@ -14,7 +14,7 @@ import { count, counted, duration, rate, state, toneOf } from './wording.mjs'
 /** Of the endpoints that are up, so many are shown at once; what is not up always is. */
 const mostUp = 8
 /** What a narrow page leaves out. */
-const none = '0'
+const none = '–'
 /** A pool of thousands, asked for by a single letter. */
 const mostFound = 200
 
@@ -131,7 +131,10 @@ function listenerState({ address, full, maxConnections, active }, program) {
   return ['good', 'open']
 }
 
-/** What is bad comes first; of what is alike, in the order of the configuration. @param {readonly [Tone, ...unknown[]]} of */
+/**
+ * What is bad comes first; what is alike stays in the order of the configuration.
+ * @param {readonly [Tone, ...unknown[]]} of
+ */
 function rank([tone]) {
   return { blocks: 0, hurts: 1, note: 2, good: 3 }[tone]
 }
