@@ -102,8 +102,11 @@ export class Chromium {
   /** As a key of the keyboard: `Tab`, `ArrowLeft`, or a character. */
   async press(key: string): Promise<void> {
     const printed = key.length === 1 ? { text: key } : {}
-    const code = { Tab: 9, Escape: 27, End: 35, Home: 36, ArrowLeft: 37, ArrowRight: 39 }[key]
-    const pressed = { key, windowsVirtualKeyCode: code ?? key.toUpperCase().charCodeAt(0), ...printed }
+    // Of what prints a character the text is enough: the code of `.` would be that of the delete key.
+    const windowsVirtualKeyCode = { Tab: 9, Escape: 27, End: 35, Home: 36, ArrowLeft: 37, ArrowRight: 39 }[
+      key
+    ]
+    const pressed = { key, ...printed, ...(windowsVirtualKeyCode !== undefined && { windowsVirtualKeyCode }) }
     await this.send('Input.dispatchKeyEvent', {
       type: printed.text === undefined ? 'rawKeyDown' : 'keyDown',
       ...pressed,

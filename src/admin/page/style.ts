@@ -69,7 +69,7 @@ input::placeholder { color: var(--soft); opacity: 1; }
 .blocks { color: var(--blocks); }
 
 .lost-note { display: flex; align-items: center; gap: .6em; margin-top: 1rem; color: var(--blocks); font-weight: 600; }
-.lost ~ main { opacity: .75; }
+.lost ~ main { filter: grayscale(1); }
 
 .findings li {
   display: grid;
