@@ -130,6 +130,7 @@ td .state, td.number, th { white-space: nowrap; overflow-wrap: normal; }
 td .more, dd .more { display: block; font-size: .8125rem; white-space: normal; overflow-wrap: anywhere; }
 .number { text-align: right; }
 td:has(.plot) { width: 11rem; vertical-align: middle; }
+#listeners .address { white-space: nowrap; }
 
 .pool { padding-top: .25rem; }
 .pool + .pool { margin-top: 2.25rem; }
@@ -158,6 +159,7 @@ svg.bar { display: block; width: 100%; height: .5rem; border-radius: 2px; }
 dl { display: grid; grid-template-columns: repeat(3, 1fr); gap: 1.25rem 2rem; }
 dt { font-size: .8125rem; }
 dd { overflow-wrap: anywhere; }
+.line { display: block; min-height: 1.5em; white-space: pre-wrap; color: var(--soft); font-size: .8125rem; }
 footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line); font-size: .875rem; }
 .keys { margin-top: .5rem; }
 
@@ -185,6 +187,7 @@ footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line
   td[data-column=Listener], td[data-column=Endpoint], td[data-column=Address] { grid-column: 2 / -1; }
   td[data-column=Because], td:has(.plot) { grid-column: 1 / -1; }
   .plot.small { width: 100%; }
+  #listeners .address { white-space: normal; }
   dl { grid-template-columns: 1fr 1fr; }
 }
 @media (max-width: 34rem) {

@@ -260,14 +260,21 @@ export function facts({ status, ready }) {
         'workers',
       ),
       fact('Configuration', source, `in use for ${duration(loadedMsAgo)}`, 'configuration'),
-      fact(
-        'Last reload',
-        lastReload.successful ? state('good', 'taken') : state('hurts', 'refused'),
-        lastReload.successful ? '' : lastReload.message.trim(),
-      ),
+      fact('Last reload', lastReload.successful ? state('good', 'taken') : refused(lastReload.message), ''),
       fact('Plane', plane.name, plane.why),
       fact('Version', `${version}, Node ${node.replace(/^v/, '')}`, `pid ${pid}`),
     ),
+  )
+}
+
+/** A configuration that was not taken, and its problems as they were written. @param {string} message */
+function refused(message) {
+  const lines = message.trim().split('\n')
+  return h(
+    'div',
+    {},
+    state('hurts', 'refused'),
+    lines.map((line) => h('code', { class: 'line' }, line)),
   )
 }
 
