@@ -2,6 +2,7 @@ import test from 'ava'
 import { History, type Past } from '../../src/admin/history.ts'
 import type { Finding } from '../../src/admin/page/finding.ts'
 import { findingsOf } from '../../src/admin/page/findings.ts'
+import { logCommand } from '../../src/admin/page/overview.ts'
 import type { EndpointStatus, PoolStatus, Status } from '../../src/core/status.ts'
 import { exampleStatus } from '../telemetry/example-app.ts'
 
@@ -172,7 +173,27 @@ test('connections that failed in the last five minutes hurt, earlier ones are ov
     )
   add(100, 0)
   add(103, 10_000)
-  t.regex(found({}, { past: history.past(10_000) })[0]?.what ?? '', /3 connections failed in the last 5 min/)
+  const finding = found({}, { past: history.past(10_000) })[0]
+  t.is(finding?.severity, 'hurts')
+  t.regex(finding?.what ?? '', /3 of 3 connections failed in the last 5 min$/)
   for (let each = 2; each < 40; each++) add(103, each * 10_000)
   t.deepEqual(found({}, { past: history.past(400_000) }), [])
+})
+
+test('a failure among many connections is a note', (t) => {
+  const history = new History()
+  const [listener] = healthy.listeners
+  if (listener === undefined) throw new Error('the example has lost its listener')
+  for (const [accepted, failed] of [
+    [0, 0],
+    [1_000, 9],
+  ] as const)
+    history.add({ listeners: [{ ...listener, accepted, failed: { server: failed } }], pools: [] }, accepted)
+  t.is(only(t, found({}, { past: history.past(0) })).severity, 'note')
+})
+
+test('where the log is read depends on who started the program', (t) => {
+  t.is(logCommand({}), null)
+  t.is(logCommand({ INVOCATION_ID: 'a' }), 'journalctl -u spliceway -p warning --since=-5min')
+  t.regex(logCommand({ KUBERNETES_SERVICE_HOST: '10.96.0.1' }) ?? '', /^kubectl -n spliceway logs /)
 })

@@ -6,17 +6,24 @@ import { poolFindings } from './pool-findings.ts'
 
 /** Above this part of a limit there is still time to raise it. */
 const nearlyFull = 0.8
-/** Failures of so long ago are told of; a connection that fails once in a while is no finding for hours. */
+/** Failures of so long ago are told of. */
 const recentMs = 300_000
+/** Of the connections of that time. Fewer are a note: on a busy day some gateway always resets something. */
+const worrying = 0.01
 
 /** All that is wrong, the worst first. */
-export function findingsOf(status: Status, ready: Readiness, past: Past): readonly Finding[] {
+export function findingsOf(
+  status: Status,
+  ready: Readiness,
+  past: Past,
+  logCommand: string | null = null,
+): readonly Finding[] {
   const found = [
     ...program(status, ready),
     ...workers(status),
     ...room(status),
     ...status.pools.flatMap(poolFindings),
-    ...past.listeners.flatMap((listener) => failing(listener, past.everyMs)),
+    ...past.listeners.flatMap((listener) => failing(listener, past.everyMs, logCommand)),
     ...configuration(status.config),
   ]
   return found.toSorted((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity))
@@ -94,17 +101,24 @@ function room({ connections, listeners }: Status): Finding[] {
 }
 
 /** Clients that got no answer, or lost it, a moment ago. */
-function failing({ name, failed }: ListenerPast, everyMs: number): Finding[] {
-  const recent = failed.slice(-Math.ceil(recentMs / everyMs))
-  const count = recent.reduce<number>((total, value) => total + (value ?? 0), 0)
+function failing(
+  { name, failed, accepted }: ListenerPast,
+  everyMs: number,
+  logCommand: string | null,
+): Finding[] {
+  const values = Math.ceil(recentMs / everyMs)
+  const sum = (counts: ListenerPast['failed']): number =>
+    counts.slice(-values).reduce<number>((total, value) => total + (value ?? 0), 0)
+  const count = sum(failed)
   if (count === 0) return []
+  const all = Math.max(count, sum(accepted))
   return [
     {
-      severity: 'hurts',
-      what: `Listener ${name}: ${count} ${count === 1 ? 'connection' : 'connections'} failed in the last ${lasting(recentMs)}`,
+      severity: count >= worrying * all ? 'hurts' : 'note',
+      what: `Listener ${name}: ${count} of ${all} connections failed in the last ${lasting(recentMs)}`,
       why: '',
       remedy: 'The access log has a line of level warn for each, with its cause and every dial.',
-      command: 'journalctl -u spliceway -p warning --since -5min',
+      command: logCommand,
       about: { kind: 'listener', name },
     },
   ]

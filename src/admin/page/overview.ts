@@ -22,5 +22,14 @@ export function overview(app: AdminSource, history: History, nowMs: number, atMs
   const status = app.status()
   const ready = app.ready()
   const past = history.past(nowMs)
-  return { atMs, ready, findings: findingsOf(status, ready, past), past, status }
+  const findings = findingsOf(status, ready, past, logCommand(process.env))
+  return { atMs, ready, findings, past, status }
+}
+
+/** How this process's warnings are read; null: whoever started it has its output. */
+export function logCommand(env: Readonly<Record<string, string | undefined>>): string | null {
+  // On the host's network HOSTNAME is the node's, and says nothing of the Pod's name: by our manifests' labels.
+  if (env.KUBERNETES_SERVICE_HOST !== undefined)
+    return 'kubectl -n spliceway logs -l app.kubernetes.io/name=spliceway --since=5m'
+  return env.INVOCATION_ID === undefined ? null : 'journalctl -u spliceway -p warning --since=-5min'
 }

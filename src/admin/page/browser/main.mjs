@@ -14,6 +14,7 @@ let latest = null
 /** When it came, by performance.now(). */
 let cameMs = 0
 let lost = false
+let asking = false
 let paused = false
 let filter = ''
 /** @type {Map<string, number>} */
@@ -22,6 +23,8 @@ const cursors = new Map()
 let timer
 
 async function refresh() {
+  if (asking) return
+  asking = true
   clearTimeout(timer)
   try {
     const answer = await fetch('/overview', { cache: 'no-store', signal: AbortSignal.timeout(answerMs) })
@@ -32,6 +35,7 @@ async function refresh() {
   } catch {
     lost = true
   }
+  asking = false
   draw()
   if (!paused && document.visibilityState === 'visible') timer = setTimeout(refresh, refreshMs)
 }

@@ -45,7 +45,7 @@ export function heading({ status, findings, atMs }, { paused, lostMs }) {
           'p',
           { class: 'lost-note', role: 'alert', 'data-key': 'lost' },
           mark('blocks'),
-          `No answer for ${duration(lostMs)}. What is below is of ${clock(atMs)}; the process may be gone: systemctl status spliceway`,
+          `No answer for ${duration(lostMs)}. What is below is of ${clock(atMs)}; the process may be gone: look on its host.`,
         ),
     h('h1', { 'aria-live': 'polite', 'data-tone': tone }, mark(tone), verdict),
     h(
