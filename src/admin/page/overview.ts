@@ -28,7 +28,7 @@ export function overview(app: AdminSource, history: History, nowMs: number, atMs
 
 /** How this process's warnings are read; null: whoever started it has its output. */
 export function logCommand(env: Readonly<Record<string, string | undefined>>): string | null {
-  // On the host's network HOSTNAME is the node's, and says nothing of the Pod's name: by our manifests' labels.
+  // By the label of our manifests: on the host's network HOSTNAME is the node's, not the Pod's.
   if (env.KUBERNETES_SERVICE_HOST !== undefined)
     return 'kubectl -n spliceway logs -l app.kubernetes.io/name=spliceway --since=5m'
   return env.INVOCATION_ID === undefined ? null : 'journalctl -u spliceway -p warning --since=-5min'
