@@ -39,10 +39,11 @@ function whole(pool: PoolStatus): Finding[] {
 function discovery({ name, discovery }: PoolStatus): Finding[] {
   if (discovery?.failing == null) return []
   const { source, failing, endpoints }: DiscoveryStatus = discovery
+  const last = endpoints === 1 ? 'the one found last is' : `the ${endpoints} found last are`
   return [
     {
       severity: 'hurts',
-      what: `Pool ${name}: nobody confirms its endpoints for ${lasting(failing.forMs)}; the ${endpoints} found last are used`,
+      what: `Pool ${name}: nobody confirms its endpoints for ${lasting(failing.forMs)}; ${last} used`,
       why: `${source}: ${failing.reason}`,
       remedy: 'Clients are served as long as these endpoints stay where they are. Look after the source.',
       command: 'spliceway doctor',
