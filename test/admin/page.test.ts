@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import test from 'ava'
 import { History } from '../../src/admin/history.ts'
 import { page } from '../../src/admin/page/page.ts'
@@ -79,10 +80,26 @@ test('what runs in the browser has its types', async (t) => {
   t.is(said.code, 0)
 })
 
+test('nothing of the page is loaded before somebody asks for it', (t) => {
+  const seen = new Set<string>()
+  const load = (path: string): void => {
+    if (seen.has(path)) return
+    seen.add(path)
+    const text = readFileSync(path, 'utf8')
+    for (const [, from = ''] of text.matchAll(/^(?:import|export) (?!type\b)[^']*?from '(\.[^']+)'/gm))
+      load(join(dirname(path), from))
+  }
+  load(join(checkout, 'src/admin/admin.ts'))
+  t.true(seen.size > 10)
+  t.deepEqual(
+    [...seen].filter((path) => path.includes('/admin/page/')),
+    [],
+  )
+})
+
 test('every file for the browser is in the page', async (t) => {
   const { body } = await page()
   for (const file of globSync('src/admin/page/browser/*.mjs', { cwd: checkout })) {
-    const { readFileSync } = await import('node:fs')
     const [, name = ''] = /^export function (\w+)/m.exec(readFileSync(`${checkout}/${file}`, 'utf8')) ?? []
     t.true(name === '' || String(body).includes(`\nfunction ${name}(`), file)
   }

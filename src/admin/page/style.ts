@@ -184,7 +184,8 @@ footer { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line
   :is(td[data-column=State], td[data-column=Listener], td[data-column=Endpoint], td[data-column=Because])::before {
     content: none;
   }
-  td[data-column=Listener], td[data-column=Endpoint], td[data-column=Address] { grid-column: 2 / -1; }
+  td[data-column=Listener], td[data-column=Endpoint] { grid-column: 2 / -1; }
+  td[data-column=Address] { grid-column: 1 / 3; }
   td[data-column=Because], td:has(.plot) { grid-column: 1 / -1; }
   .plot.small { width: 100%; }
   #listeners .address { white-space: normal; }

@@ -96,22 +96,32 @@ function drawing(values, top, cursor, troubled) {
     'svg',
     { viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     h('line', { class: 'ground', x1: 0, x2: wide, y1: high - 0.5, y2: high - 0.5 }),
-    troubled?.map((bad, x) =>
-      bad
-        ? h('rect', {
-            class: 'trouble',
-            x: Math.max(0, x - 0.5),
-            width: x === 0 || x === wide ? 0.5 : 1,
-            height: high,
-          })
-        : null,
-    ),
+    ...spans(troubled ?? []).map(([from, to]) => {
+      const x = Math.max(0, from - 0.5)
+      return h('rect', { class: 'trouble', x, y: 0, width: Math.min(wide, to + 0.5) - x, height: high })
+    }),
     points.length > 1
       ? h('path', { class: 'area', d: `M${first},${high}L${points.join('L')}L${wide},${high}z` })
       : null,
     points.length > 1 ? h('polyline', { class: 'curve', points: points.join(' ') }) : null,
     cursor === null ? null : h('line', { class: 'cursor', x1: cursor, x2: cursor, y1: 0, y2: high }),
   )
+}
+
+/**
+ * The first and the last of each row of trues: as one shape, because seams would show between several.
+ * @param {readonly boolean[]} flags
+ */
+function spans(flags) {
+  /** @type {[number, number][]} */
+  const found = []
+  flags.forEach((flag, at) => {
+    const last = found.at(-1)
+    if (!flag) return
+    if (last !== undefined && last[1] === at - 1) last[1] = at
+    else found.push([at, at])
+  })
+  return found
 }
 
 /**
