@@ -1,5 +1,6 @@
 import type { HolderOf } from '../core/holder.ts'
 import type { Log } from '../core/log.ts'
+import { everyMs, History } from './history.ts'
 import { type AdminListener, TcpListener, UnixListener } from './listener.ts'
 import { AdminServer } from './server.ts'
 import type { AdminActions, AdminSource } from './source.ts'
@@ -39,13 +40,19 @@ export interface Admin {
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { app, socketPath, listen, holder, log } = options
   const failed = (err: unknown, path: string) => log.warn({ err, path }, 'an admin page failed')
+  const history = new History()
+  const remember = (): void => history.add(app.status(), performance.now())
+  const remembering = listen === null ? null : setInterval(remember, everyMs).unref()
+  if (listen !== null) remember()
   const unix =
     socketPath === null
       ? null
-      : new UnixListener(() => new AdminServer(app, 'socket', failed), socketPath, log)
+      : new UnixListener(() => new AdminServer(app, 'socket', history, failed), socketPath, log)
   await unix?.open()
   const tcp =
-    listen === null ? null : new TcpListener(() => new AdminServer(app, 'tcp', failed), listen, holder, log)
+    listen === null
+      ? null
+      : new TcpListener(() => new AdminServer(app, 'tcp', history, failed), listen, holder, log)
   await tcp?.open()
   const listeners: readonly AdminListener[] = [unix, tcp].filter((listener) => listener !== null)
   const warned = new Set<AdminListener>()
@@ -82,6 +89,7 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     async close() {
       ended = true
       if (reopening !== null) clearTimeout(reopening)
+      if (remembering !== null) clearInterval(remembering)
       await Promise.all(listeners.map((listener) => listener.close()))
     },
   }

@@ -2,7 +2,7 @@ import { logLevels } from '../core/log.ts'
 import { readConnectionQuery } from './connection-query.ts'
 
 import { isMeantForUs } from './host-header.ts'
-import type { AdminPages } from './pages.ts'
+import type { AdminPages, Page } from './pages.ts'
 import type { AdminActions, AdminSource, Answer, Readiness } from './source.ts'
 
 export interface Reply {
@@ -14,6 +14,8 @@ export interface Reply {
   readonly allow?: string
   /** It is told while it happens, which may take a minute, and goes on when the listener closes. */
   readonly lasting?: true
+  /** Further ones, for whom this reply says more about itself. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Where a request came in: everything that changes something goes over the UNIX socket. */
@@ -38,6 +40,7 @@ GET  /livez     200 while the main loop and every worker show signs of life, els
 GET  /readyz    200 while new connections are welcome, else 503 and why
 GET  /metrics   for Prometheus
 GET  /status    JSON, what "spliceway status" shows
+GET  /          over TCP, a page for people; /overview is what it shows
 Over the UNIX socket only:
 GET  /connections       ?listener= &pool= &endpoint= &client=CIDR &olderMs= &idleMs=
 GET  /connections/{id}
@@ -85,7 +88,7 @@ export async function answer(
   if (via === 'tcp' && onlyForOwner.includes(path)) {
     return { status: 403, contentType: text, body: 'this page is only there over the UNIX socket\n' }
   }
-  const route = connectionRoute(app, path, query) ?? find(app, pages, turn, path, query)
+  const route = connectionRoute(app, path, query) ?? find(app, pages, turn, via, path, query)
   if (route === undefined) {
     return { status: 404, contentType: text, body: 'not found; / lists what is here\n' }
   }
@@ -98,24 +101,32 @@ function find(
   app: AdminSource & AdminActions,
   pages: AdminPages,
   turn: () => Promise<void>,
+  via: Via,
   path: string,
   query: string,
 ): Route | undefined {
   const get = (handle: Handler): Route => ({ method: 'GET', handle })
   const post = (handle: Handler): Route => ({ method: 'POST', handle })
+  const large = (make: () => Promise<Page>): Route =>
+    get(async () => {
+      await turn()
+      return { status: 200, ...(await make()) }
+    })
   switch (path) {
     case '/':
+      // Nobody's browser opens the UNIX socket.
+      if (via === 'tcp') return large(pages.page)
       return get(() => ({ status: 200, contentType: text, body: index }))
     case '/livez':
       return get(() => verdict(app.live()))
     case '/readyz':
       return get(() => verdict(app.ready()))
     case '/metrics':
+      return large(pages.metrics)
     case '/status':
-      return get(async () => {
-        await turn()
-        return { status: 200, ...(await (path === '/metrics' ? pages.metrics() : pages.status())) }
-      })
+      return large(pages.status)
+    case '/overview':
+      return via === 'tcp' ? large(pages.overview) : undefined
     case '/config':
       return get(() => ({ status: 200, contentType: json, body: `${JSON.stringify(app.config())}\n` }))
     case '/log':

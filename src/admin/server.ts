@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { STATUS_CODES } from 'node:http'
 import { Server, type Socket } from 'node:net'
 import { Turns } from '../telemetry/turns.ts'
+import type { History } from './history.ts'
 import { type AdminPages, freshPages, sharedPages } from './pages.ts'
 import { maxHeadBytes, type RequestHead, readRequestHead } from './request-head.ts'
 import { answer, type Reply, type Via } from './routes.ts'
@@ -50,13 +51,19 @@ export class AdminServer extends Server {
   readonly #lasting = new Set<Socket>()
   #trimming = false
 
-  constructor(app: AdminSource & AdminActions, via: Via, failed: (error: unknown, path: string) => void) {
+  constructor(
+    app: AdminSource & AdminActions,
+    via: Via,
+    history: History,
+    failed: (error: unknown, path: string) => void,
+  ) {
     super({ allowHalfOpen: true, noDelay: true })
     this.#app = app
     this.#via = via
     this.#failed = failed
     // Only the owner uses the UNIX socket, and expects to see the effect of the last command.
-    this.#pages = via === 'tcp' ? sharedPages(app, () => performance.now()) : freshPages(app)
+    this.#pages =
+      via === 'tcp' ? sharedPages(app, history, () => performance.now()) : freshPages(app, history)
     this.on('connection', (socket: Socket) => this.#accepted(socket))
   }
 
@@ -156,7 +163,7 @@ const broken: Reply = {
 
 async function send(
   socket: Socket,
-  { status, contentType, body, allow, lasting }: Reply,
+  { status, contentType, body, allow, lasting, headers }: Reply,
   headOnly: boolean,
 ): Promise<void> {
   const bytes = typeof body === 'string' ? Buffer.from(body) : Buffer.isBuffer(body) ? body : null
@@ -168,6 +175,7 @@ async function send(
     'cache-control: no-store',
     'connection: close',
     ...(allow === undefined ? [] : [`allow: ${allow}`]),
+    ...Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`),
   ]
   // Node's timer goes on while the send queue shrinks.
   if (lasting !== true) socket.setTimeout(unreadMs, () => socket.destroy())

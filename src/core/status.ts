@@ -1,5 +1,5 @@
 import type { PlaneName } from './message.ts'
-import type { Limit, Refusal } from './outcome.ts'
+import type { Cause, Limit, Refusal } from './outcome.ts'
 
 /** What `/status` and `spliceway status` show: one plain picture of the program, made when asked for. */
 export interface Status {
@@ -43,6 +43,11 @@ export interface ListenerStatus {
   readonly refused: Partial<Record<Refusal, number>>
   readonly active: number
   readonly accepted: number
+  /** Connections that ended so far for a cause that an operator should look at (`failures`), by cause. */
+  readonly failed: Partial<Record<Cause, number>>
+  /** So far, client to endpoint. */
+  readonly bytesUp: number
+  readonly bytesDown: number
   readonly maxConnections: number | null
   /** The limit that leaves no room for one more connection; null: there is room. */
   readonly full: Limit | null

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { type AdminOptions, startAdmin } from '../../src/admin/admin.ts'
+import { History } from '../../src/admin/history.ts'
 import { TcpListener } from '../../src/admin/listener.ts'
 import { sharedPages } from '../../src/admin/pages.ts'
 import { AdminServer } from '../../src/admin/server.ts'
@@ -56,7 +57,10 @@ for (const listener of ['tcp', 'socketPath'] as const) {
     const metrics = await ask(started[listener], 'GET', '/metrics')
     t.is(metrics.body, 'metric 1\n')
     t.is(metrics.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
-    t.regex((await ask(started[listener], 'GET', '/')).body, /\/readyz/)
+    t.regex(
+      (await ask(started[listener], 'GET', '/')).body,
+      listener === 'tcp' ? /^<!doctype html>/ : /\/readyz/,
+    )
     t.is((await ask(started[listener], 'GET', '/nothing')).status, 404)
   })
 
@@ -284,7 +288,7 @@ test('a page that many ask for is made once a second', async (t) => {
   let made = 0
   app.metrics = async () => ({ contentType: 'text/plain', text: `metric ${++made}\n` })
   let nowMs = 5_000
-  const pages = sharedPages(app, () => nowMs)
+  const pages = sharedPages(app, new History(), () => nowMs)
   const all = await Promise.all([pages.metrics(), pages.metrics(), pages.metrics()])
   t.is(new Set(all.map(({ body }) => body)).size, 1)
   nowMs += 999
@@ -396,7 +400,7 @@ test('a listener that tries again leaves no listeners behind', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   const { port } = Object(taken.address())
-  const server = new AdminServer(exampleApp(), 'tcp', () => {})
+  const server = new AdminServer(exampleApp(), 'tcp', new History(), () => {})
   const lines = memoryLog()
   const listener = new TcpListener(
     () => server,

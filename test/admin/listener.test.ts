@@ -1,11 +1,12 @@
 import test from 'ava'
+import { History } from '../../src/admin/history.ts'
 import { TcpListener } from '../../src/admin/listener.ts'
 import { AdminServer } from '../../src/admin/server.ts'
 import { exampleApp } from '../telemetry/example-app.ts'
 
 /** A server on a host without IPv6. */
 function withoutIpv6(code: string): AdminServer {
-  const server = new AdminServer(exampleApp(), 'tcp', () => {})
+  const server = new AdminServer(exampleApp(), 'tcp', new History(), () => {})
   const listen = server.listen.bind(server)
   server.listen = (options: unknown, ...rest: unknown[]) => {
     if (typeof options === 'object' && options !== null && 'host' in options && options.host === '::') {

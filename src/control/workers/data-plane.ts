@@ -1,6 +1,6 @@
 import type { DrainConfig, ListenerConfig } from '../../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../../core/inherited.ts'
-import { type EndedBy, type Rejection, refusals } from '../../core/outcome.ts'
+import { type EndedBy, failures, phases, type Rejection, refusals } from '../../core/outcome.ts'
 import { routeCount } from '../../core/route.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
 import type { ListenerStatus } from '../../core/status.ts'
@@ -223,6 +223,9 @@ export class DataPlane {
         refused: this.#refused(slot),
         active,
         accepted: this.#tally.sum(listenerCell(slot) + listenerField.accepted),
+        failed: this.#failed(slot),
+        bytesUp: this.#tally.sum(listenerCell(slot) + listenerField.bytesUp),
+        bytesDown: this.#tally.sum(listenerCell(slot) + listenerField.bytesDown),
         maxConnections,
         full: full ? 'limit' : ownFull ? 'listener-limit' : null,
       }
@@ -259,8 +262,14 @@ export class DataPlane {
 
   /** By reason, those that there were. */
   #refused(slot: number): ListenerStatus['refused'] {
-    const counts = refusals.map((reason) => [reason, this.#tally.sum(rejectedCell(slot, reason))] as const)
-    return Object.fromEntries(counts.filter(([, count]) => count > 0))
+    return aboveZero(refusals, (reason) => this.#tally.sum(rejectedCell(slot, reason)))
+  }
+
+  /** By cause, those that there were. */
+  #failed(slot: number): ListenerStatus['failed'] {
+    return aboveZero(failures, (cause) =>
+      phases.reduce((total, phase) => total + this.#tally.sum(closedCell(slot, cause, phase)), 0),
+    )
   }
 
   /** A cell of each listener, summed over all. */
@@ -310,4 +319,16 @@ export class DataPlane {
       if (lost > 0) add(this.#tally.row(0), closedCell(slot, 'proxy', 'data'), lost)
     }
   }
+}
+
+function aboveZero<Name extends string>(
+  names: Iterable<Name>,
+  count: (name: Name) => number,
+): Partial<Record<Name, number>> {
+  const counts: Partial<Record<Name, number>> = {}
+  for (const name of names) {
+    const found = count(name)
+    if (found > 0) counts[name] = found
+  }
+  return counts
 }
