@@ -1,10 +1,10 @@
 /**
  * Makes spliceway_VERSION_ARCHITECTURE.deb of this checkout, as `npm ci` left it:
  *
- *   node packaging/debian/build.ts [--out FOLDER] [--package FILE] [--node FILE] [--quick]
+ *   node packaging/debian/build.ts [--out FOLDER] [--package FILE] [--node FILE] [--compression xz]
  *
  * `--package` is what `npm pack` made, which is done where it is not given; `--node` a program in the place of the Node that
- * npm installed; `--quick` compresses nothing. The same sources and tools make the same bytes: every time is
+ * npm installed; `--compression` is dpkg-deb's -Z: xz, gzip, none. The same sources and tools make the same bytes: every time is
  * SOURCE_DATE_EPOCH, or the last commit's. Needs binutils' strip and dpkg-deb.
  */
 import { execFileSync } from 'node:child_process'
@@ -19,6 +19,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -38,7 +39,7 @@ const { values } = parseArgs({
     out: { type: 'string', default: '.' },
     package: { type: 'string' },
     node: { type: 'string' },
-    quick: { type: 'boolean', default: false },
+    compression: { type: 'string', default: 'xz' },
   },
 })
 const place = mkdtempSync(join(tmpdir(), 'spliceway-deb-'))
@@ -69,7 +70,8 @@ function gzipped(text: string): Buffer {
 
 const licenseFile = /^(licen[cs]e|copying|notice)/i
 const otherFolders = /^(\..*|tests?|docs|examples?|bench(marks?)?|node_modules|include|share)$/
-const otherFiles = /^\.|\.(md|html|map|d\.[cm]?ts)$/i
+/** Node strips no types under node_modules, and nothing is compiled. */
+const otherFiles = /^\.|\.(md|html|map|[cm]?ts|cc?|hh?|inc|def|[sS]|asm)$/
 
 /** Whether a program that uses a package reads this file of it, or a lawyer does. */
 function isNeeded(path: string): boolean {
@@ -95,11 +97,12 @@ function program(): readonly string[] {
   const node = `node_modules/node-linux-${process.arch}`
   if (values.node !== undefined) cpSync(values.node, join(library, node, 'bin/node'))
   execFileSync('strip', ['--strip-unneeded', join(library, node, 'bin/node')])
-  // Bindings for another C library.
+  // Bindings for musl.
   rmSync(join(library, `node_modules/@koromix/koffi-linux-${process.arch}/musl_${process.arch}`), {
     recursive: true,
     force: true,
   })
+  removeEmpty(library)
   return paths
 }
 
@@ -190,6 +193,11 @@ function everything(folder: string) {
   return paths.map((path) => ({ path, stat: lstatSync(join(folder, path)) }))
 }
 
+function removeEmpty(folder: string): void {
+  for (const { path, stat } of everything(folder).toReversed())
+    if (stat.isDirectory() && readdirSync(join(folder, path)).length === 0) rmdirSync(join(folder, path))
+}
+
 /** Modes and times that depend on nobody's umask and clock. */
 function settle(seconds: number): void {
   const executable =
@@ -208,8 +216,7 @@ files(program())
 const name = control(seconds)
 settle(seconds)
 const out = join(resolve(values.out), name)
-const compression = values.quick ? ['-Znone'] : ['-Zxz']
-execFileSync('dpkg-deb', ['--root-owner-group', ...compression, '--build', root, out], {
+execFileSync('dpkg-deb', ['--root-owner-group', `-Z${values.compression}`, '--build', root, out], {
   env: { ...process.env, SOURCE_DATE_EPOCH: String(seconds) },
   stdio: ['ignore', 'ignore', 'inherit'],
 })
