@@ -77,15 +77,15 @@ const otherFiles = /^\.|\.(md|html|map|[cm]?ts|cc?|hh?|inc|def|[sS]|asm)$/
 function isNeeded(path: string): boolean {
   const [first = '', ...rest] = path.split('/')
   const last = rest.at(-1) ?? first
+  if (path === 'bin/node') return false // it is copied apart
   return !otherFolders.test(first) && (!otherFiles.test(last) || licenseFile.test(last))
 }
 
 /** The program, and the packages that it needs, by the list that an installation by npm goes by. */
 function program(): readonly string[] {
-  const tarball = values.package ?? join(checkout, packed())
+  const tarball = values.package ?? packed()
   mkdirSync(library, { recursive: true })
   execFileSync('tar', ['-xzf', resolve(tarball), '-C', library, '--strip-components=1', '--no-same-owner'])
-  if (values.package === undefined) rmSync(tarball)
   const shrinkwrap = JSON.parse(read(join(library, 'npm-shrinkwrap.json'))).packages
   // npm leaves out what is for another processor.
   const paths = Object.keys(shrinkwrap).filter((path) => path !== '' && existsSync(join(checkout, path)))
@@ -95,7 +95,8 @@ function program(): readonly string[] {
       filter: (file) => isNeeded(file.slice(join(checkout, path).length + 1)),
     })
   const node = `node_modules/node-linux-${process.arch}`
-  if (values.node !== undefined) cpSync(values.node, join(library, node, 'bin/node'))
+  mkdirSync(join(library, node, 'bin'), { recursive: true })
+  cpSync(values.node ?? join(checkout, node, 'bin/node'), join(library, node, 'bin/node'))
   execFileSync('strip', ['--strip-unneeded', join(library, node, 'bin/node')])
   // Bindings for musl.
   rmSync(join(library, `node_modules/@koromix/koffi-linux-${process.arch}/musl_${process.arch}`), {
@@ -107,7 +108,9 @@ function program(): readonly string[] {
 }
 
 function packed(): string {
-  return execFileSync('npm', ['pack', '--silent'], { cwd: checkout, encoding: 'utf8' }).trim()
+  const argv = ['pack', '--silent', '--pack-destination', place]
+  const name = execFileSync('npm', argv, { cwd: checkout, encoding: 'utf8' }).trim().split('\n').at(-1)
+  return join(place, name ?? '')
 }
 
 /** Where Debian looks for them. */

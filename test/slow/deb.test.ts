@@ -106,6 +106,7 @@ function listening(port: number): number {
 const systemctl = `#!/bin/sh
 echo "systemctl $*" >>/run/asked
 case " $* " in
+  *' is-active '*spliceway.socket*) [ -e /run/socket-active ] ;;
   *' is-active '*) [ -e /run/active ] ;;
   *' is-enabled '*) echo disabled; exit 1 ;;
   *' restart '*) echo "to be restarted: $*"; read -r _ </run/restarted ;;
@@ -242,6 +243,7 @@ life(
     t.true(served > 50)
 
     await refusesToRestart(t, machine, file)
+    await asksToUpgrade(t, machine)
 
     service.tell('SIGTERM')
     t.is((await service.exit).code, 0)
@@ -252,10 +254,13 @@ life(
   },
 )
 
+function restarts(machine: Machine): number {
+  return machine.asked().filter((asked) => / restart /.test(asked)).length
+}
+
 /** What would end the service for nothing is not done. */
 async function refusesToRestart(t: ExecutionContext, machine: Machine, file: string): Promise<void> {
-  const restarts = (): number => machine.asked().filter((asked) => / restart /.test(asked)).length
-  const before = restarts()
+  const before = restarts(machine)
   const good = machine.read(file)
   writeFileSync(machine.root.path(file), 'forward: { 80: nowhere }\n')
   t.regex(
@@ -265,8 +270,34 @@ async function refusesToRestart(t: ExecutionContext, machine: Machine, file: str
   writeFileSync(machine.root.path(file), good)
   writeFileSync(machine.root.path('/usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n')
   t.regex(await machine.must('/usr/lib/spliceway/after-update'), /policy-rc\.d forbids/)
-  t.is(restarts(), before)
+  t.is(restarts(machine), before)
   writeFileSync(machine.root.path('/usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 0\n')
+}
+
+/** A program that can replace itself is asked to; only one that cannot, with its ports in systemd's hands, is restarted. */
+async function asksToUpgrade(t: ExecutionContext, machine: Machine): Promise<void> {
+  const program = machine.root.path('/usr/local/sbin/spliceway')
+  const answers = (code: number): void =>
+    writeFileSync(
+      program,
+      `#!/bin/sh\ncase "$*" in\n'help upgrade') ;;\nupgrade) echo asked to; exit ${code} ;;\n*) exec /usr/bin/spliceway "$@" ;;\nesac\n`,
+      { mode: 0o755 },
+    )
+  const before = restarts(machine)
+  answers(0)
+  t.regex(await machine.must('/usr/lib/spliceway/after-update'), /asked to\n$/)
+  answers(1)
+  t.regex(
+    await machine.must('/usr/lib/spliceway/after-update'),
+    /asked to\n.*the version before keeps serving/,
+  )
+  t.is(restarts(machine), before)
+  writeFileSync(machine.root.path('/run/socket-active'), '')
+  const asking = await Program.start([...machine.root.command, '/usr/lib/spliceway/after-update'])
+  await asking.line(/to be restarted: .*restart spliceway\.service/)
+  await writeFile(machine.root.path('/run/restarted'), 'done\n')
+  t.is((await asking.exit).code, 0)
+  rmSync(program)
 }
 
 /** Books that dpkg and mandb keep, and what the test put there. */
