@@ -8,8 +8,9 @@
 #
 # Two copies of Node. The one that runs the program carries the capability to bind low ports. The container must have
 # NET_BIND_SERVICE in its bounding set (Docker's default; in Kubernetes add it): without it the kernel refuses to start such a
-# file ("operation not permitted"), whatever its ports are. Probes and everything else use the plain one, which needs nothing;
-# where the capability cannot be had and ports are high, so may the program: --entrypoint spliceway.
+# file ("operation not permitted"), whatever its ports are. Probes and everything else use the plain one, which needs nothing,
+# by the launcher bin/spliceway; where the capability cannot be had and ports are high, so may the program: --entrypoint
+# spliceway.
 
 # Debian's glibc, and the one library that Node needs and a slim image has not. Tags that move: a rebuild brings the
 # distribution's security fixes. The program's own packages are fixed by package-lock.json.
@@ -23,20 +24,20 @@ FROM node:24-trixie-slim AS modules
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && rm -r node_modules/node-linux-*/include node_modules/node-linux-*/share \
  && mkdir /artifacts \
- && cp node_modules/.bin/node /artifacts/node \
- && rm -r node_modules/node-linux-* node_modules/.bin
+ && ln node_modules/node-linux-*/bin/node /artifacts/node
 
 # Modules stripped of types and compiled ahead: a start, and each exec probe, takes half the time. The cache's folder is
 # named after Node, the CPU's features and the uid, so it is filled as the uid that reads it; on another kind of CPU it is
 # passed over. The endpoint that is probed is the program itself, so that the modules of probes and metrics are in it.
 FROM base AS warm
 WORKDIR /app
-COPY --from=modules /artifacts/node /usr/local/bin/node
 COPY --from=modules /app/node_modules ./node_modules
 COPY package.json LICENSE ./
+COPY bin ./bin
 COPY src ./src
-RUN chmod 755 src/cli.mjs \
+RUN chmod 755 bin/spliceway \
  && install -d -o 64080 -g 64080 .cache \
  && install -d -o 64080 -g 64080 -m 700 /run/spliceway
 USER 64080:64080
@@ -46,25 +47,24 @@ RUN printf '%s\n' \
       'pools: { self: { endpoints: ["127.0.0.1:9981"], health: { http: { path: /metrics }, interval: 100ms, rise: 1 } } }' \
       'drain: { notReadyDelay: 0s, window: 0s, deadline: 1s }' \
       > .cache/warm.yaml \
- && (timeout 300 node src/cli.mjs run -c .cache/warm.yaml & pid=$!; \
-     until node src/cli.mjs status | grep 'http: status 200'; do kill -0 $pid || exit 1; sleep 0.1; done; \
-     node src/cli.mjs ready && node src/cli.mjs drain && wait $pid) \
+ && (timeout 300 bin/spliceway run -c .cache/warm.yaml & pid=$!; \
+     until bin/spliceway status | grep 'http: status 200'; do kill -0 $pid || exit 1; sleep 0.1; done; \
+     bin/spliceway ready && bin/spliceway drain && wait $pid) \
  && rm .cache/warm.yaml \
  && chmod -R a+rX .cache
 
 FROM base
-COPY --from=modules /artifacts/node /usr/local/bin/node
+COPY --from=modules /artifacts/node /usr/local/bin/spliceway-node
 # The capability is set here, in the last stage: not every builder copies a file's attributes with it.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libcap2-bin \
- && cp /usr/local/bin/node /usr/local/bin/spliceway-node \
  && setcap cap_net_bind_service=+ep /usr/local/bin/spliceway-node \
  && apt-get purge -y --auto-remove libcap2-bin \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd -g 64080 spliceway \
  && useradd -u 64080 -g 64080 -M -d /nonexistent -s /usr/sbin/nologin spliceway \
  && install -d -o 64080 -g 64080 -m 700 /run/spliceway \
- && ln -s /app/src/cli.mjs /usr/local/bin/spliceway
+ && ln -s /app/bin/spliceway /usr/local/bin/spliceway
 # Owned by root: the process cannot change what it runs.
 COPY --from=warm --chown=0:0 /app /app
 

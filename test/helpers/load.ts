@@ -92,6 +92,7 @@ class Generator {
 
   begin(port: number, perSecond: number, lasting: number, ready: () => void): void {
     let waiting = lasting
+    if (waiting === 0) ready()
     for (let i = 0; i < lasting; i++) {
       this.#last(port, () => {
         if (--waiting === 0) ready()

@@ -1,7 +1,6 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import type { Readable } from 'node:stream'
 
 /** Nothing in a test should wait longer for a line or an exit than this. */
 const patienceMs = 30_000
@@ -9,6 +8,8 @@ const pollMs = 10
 
 export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>
+  /** Of this process: they are 3, 4, … in the program. Only start() passes them. */
+  readonly descriptors?: readonly number[]
 }
 
 /** How a program ended. */
@@ -38,10 +39,10 @@ export class Program {
   readonly #waiting = new Set<() => void>()
   #exited = false
 
-  private constructor(name: string, child: ChildProcessByStdio<null, Readable, Readable>, pid: number) {
+  private constructor(name: string, child: ChildProcess, pid: number) {
     this.#name = name
     this.pid = pid
-    for (const stream of [child.stdout, child.stderr]) this.#read(stream)
+    for (const stream of [child.stdout, child.stderr]) if (stream !== null) this.#read(stream)
     this.exit = once(child, 'close').then(([code, signal]) => {
       this.#exited = true
       this.#wake()
@@ -53,7 +54,7 @@ export class Program {
   static async start(argv: readonly string[], options: ProgramOptions = {}): Promise<Program> {
     const [command = '', ...args] = argv
     const child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(options.descriptors ?? [])],
       detached: true, // a process group: what it forks can be ended with it
       env: { ...process.env, ...options.env },
     })
@@ -106,7 +107,7 @@ export class Program {
     while (running(this.pid)) await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
 
-  #read(stream: Readable): void {
+  #read(stream: NodeJS.ReadableStream): void {
     let rest = ''
     stream.setEncoding('utf8')
     stream.on('data', (text: string) => {

@@ -36,6 +36,14 @@ test('the file capability is set in the last stage, where no copying can lose it
   t.true(setting[0]?.includes('purge -y --auto-remove libcap2-bin'), 'setcap itself stays out of the image')
 })
 
+test('the command is the launcher, which starts the Node beside it: a probe runs no other one to ask for its version', (t) => {
+  const linked = all(last, 'RUN').filter((run) =>
+    run.includes('ln -s /app/bin/spliceway /usr/local/bin/spliceway'),
+  )
+  t.is(linked.length, 1)
+  t.false(all(stageOf(stages, 'modules'), 'RUN').some((run) => /rm -r.*node-linux-\* /.test(run)))
+})
+
 test('a stop is SIGTERM, and Docker runs no health check of its own', (t) => {
   t.deepEqual(all(last, 'STOPSIGNAL'), ['SIGTERM'])
   t.deepEqual(all(last, 'HEALTHCHECK'), ['NONE'])
@@ -72,8 +80,11 @@ test('every stage that is copied from exists', (t) => {
 test('nothing that only a developer needs is in the build context', (t) => {
   const files = contextFiles()
   t.true(files.includes('src/cli.mjs'))
+  t.true(files.includes('bin/spliceway'))
   t.deepEqual(
-    files.filter((file) => !/^(src\/.*\.(ts|mjs)|package(-lock)?\.json|\.npmrc|LICENSE)$/.test(file)),
+    files.filter(
+      (file) => !/^(bin\/spliceway|src\/.*\.(ts|mjs)|package(-lock)?\.json|\.npmrc|LICENSE)$/.test(file),
+    ),
     [],
   )
 })

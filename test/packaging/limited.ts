@@ -4,7 +4,7 @@
  *   node limited.ts UNIT COMMAND…
  *
  * SystemCallFilter=, SystemCallErrorNumber=EPERM and RestrictAddressFamilies= as two seccomp filters by libseccomp, which
- * systemd uses too. The command replaces this process.
+ * systemd uses too. The command replaces this process. Sockets that were passed, by $LISTEN_FDS, are for the command.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -100,4 +100,9 @@ const lines = (key: string): readonly string[] => unit.get(`Service.${key}`) ?? 
 const names = allowed(lines('SystemCallFilter'))
 filterFamilies(lines('RestrictAddressFamilies').flatMap((line) => line.split(' ')))
 filterCalls(names)
+// Node keeps what it inherits from its children.
+const passed = Number(process.env.LISTEN_FDS ?? 0)
+const fcntl = koffi.load('libc.so.6').func('int fcntl(int, int, int)')
+for (let i = 0; i < passed; i++) must('fcntl', fcntl(3 + i, 2, 0)) // F_SETFD, without FD_CLOEXEC
+if (passed > 0) process.env.LISTEN_PID = String(process.pid)
 process.execve?.(command, [command, ...args])

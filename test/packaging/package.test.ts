@@ -34,12 +34,18 @@ async function files(): Promise<readonly string[]> {
   return said.out.trim().split('\n')
 }
 
+/** Where each shell looks for them by these names. */
+const completions = ['bash/spliceway', 'zsh/_spliceway', 'fish/spliceway.fish'].map(
+  (file) => `dist/completion/${file}`,
+)
+
 test('what is needed to run is in the package, and nothing else', async (t) => {
   const found = (await files()).map((file) => file.replace(/^package\//, ''))
   const sources = globSync('**/*.{ts,mjs}', { cwd: join(checkout, 'src') })
   const emitted = sources
     .filter((file) => file !== 'config/write-schema.ts')
     .map((file) => `dist/${file.replace(/\.ts$/, '.js')}`)
+    .concat(completions)
   const others = found.filter((file) => !file.startsWith('dist/'))
   const made = found.filter((file) => file.startsWith('dist/'))
   t.deepEqual(made.toSorted(), emitted.toSorted())
@@ -48,8 +54,40 @@ test('what is needed to run is in the package, and nothing else', async (t) => {
     others.filter((file) => !wanted.includes(file)),
     [],
   )
-  for (const file of ['bin/spliceway', 'config/reference.yaml', 'config/schema.json'])
-    t.true(others.includes(file), file)
+  t.deepEqual(
+    wanted.filter((file) => file !== 'dist' && !others.includes(file)),
+    [],
+  )
+})
+
+test('the manual is a page of the package, for npm to link where man looks', async (t) => {
+  t.deepEqual(manifest.man, ['docs/spliceway.8'], 'a list: npm passes over a single name')
+  t.true((await files()).includes(`package/${manifest.man[0]}`))
+})
+
+test('what shells complete is what the program says', async (t) => {
+  for (const file of completions) {
+    const [, , shell = ''] = file.split('/')
+    const said = await run([spliceway, 'completion', shell], { env: { NODE_COMPILE_CACHE: '' } })
+    t.is(readFileSync(join(packed.folder, 'prefix/node_modules/spliceway', file), 'utf8'), said.out, file)
+  }
+})
+
+test('an installation gets the packages that the tests ran with, by their hashes, and none of a developer', (t) => {
+  const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')).packages
+  const ours = read(join(checkout, 'package-lock.json'))
+  const theirs = read(join(packed.folder, 'prefix/node_modules/spliceway/npm-shrinkwrap.json'))
+  const { '': self, ...packages } = theirs
+  t.deepEqual(self.dependencies, manifest.dependencies)
+  t.false('devDependencies' in self)
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies }))
+    t.true(`node_modules/${name}` in packages, name)
+  for (const [path, entry] of Object.entries<Record<string, unknown>>(packages)) {
+    t.deepEqual(entry, ours[path], path)
+    t.regex(String(entry.integrity), /^sha512-/, path)
+    t.not(entry.dev, true, path)
+  }
+  t.false('node_modules/ava' in packages)
 })
 
 test('the launcher of the package may be executed', async (t) => {

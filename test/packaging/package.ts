@@ -8,8 +8,11 @@ import { checkout } from './image.ts'
 const parts = [
   'bin',
   'config',
+  'docs',
+  'packaging',
   'src',
   'package.json',
+  'package-lock.json',
   'tsconfig.json',
   'tsconfig.package.json',
   'README.md',

@@ -17,7 +17,7 @@ import { parseConfig } from '../../src/config/parse.ts'
 import { NotifySocket } from '../helpers/notify-socket.ts'
 import { Program, run } from '../helpers/program.ts'
 import { as, checkout, inOwnNetwork } from './image.ts'
-import { parseUnit } from './unit.ts'
+import { limitedAs, parseUnit } from './unit.ts'
 
 const text = readFileSync(join(checkout, 'config/systemd/spliceway.service'), 'utf8')
 
@@ -140,22 +140,8 @@ const noLimits = whyNoLimits()
 const withLimits = noLimits === null ? test : test.skip
 const noLimitsSuffix = noLimits === null ? '' : ` (skipped: ${noLimits})`
 
-/** What follows runs as the unit would run it: user, capabilities, system calls, address families; not its mounts. */
 function asUnit(): readonly string[] {
-  const capability = (service('CapabilityBoundingSet') ?? '').toLowerCase().replace('cap_', '+')
-  return [
-    ...as('64080:64080'),
-    '--inh-caps',
-    capability,
-    '--ambient-caps',
-    capability,
-    '--bounding-set',
-    `-all,${capability}`,
-    '--no-new-privs',
-    process.execPath,
-    join(checkout, 'test/packaging/limited.ts'),
-    join(checkout, 'config/systemd/spliceway.service'),
-  ]
+  return limitedAs('64080:64080', join(checkout, 'config/systemd/spliceway.service'), unit)
 }
 
 withLimits(

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -15,7 +16,7 @@ import { delimiter, dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { Backend, dialPeer, echo } from '../helpers/peer.ts'
 import { Program, run } from '../helpers/program.ts'
-import { as } from '../packaging/image.ts'
+import { as, checkout } from '../packaging/image.ts'
 import { npmEnvironment, type Packed, pack } from '../packaging/package.ts'
 
 const root = process.getuid?.() === 0
@@ -91,6 +92,15 @@ async function throughItsLife(t: ExecutionContext, packed: Packed, who: Installa
   await npm('install', packed.tarball)
   t.deepEqual(readdirSync(join(prefix, 'bin')), ['spliceway'], 'no node of ours comes on PATH')
   const spliceway = join(prefix, 'bin/spliceway')
+  t.regex(readFileSync(join(prefix, 'share/man/man8/spliceway.8'), 'utf8'), /^\.TH SPLICEWAY 8/m)
+  const modules = join(prefix, 'lib/node_modules/spliceway/node_modules')
+  const { packages } = JSON.parse(readFileSync(join(checkout, 'package-lock.json'), 'utf8'))
+  const installed = below(modules).filter((file) => /^(@[^/]+\/)?[^/@.]+$/.test(file))
+  for (const name of installed.filter((file) => existsSync(join(modules, file, 'package.json')))) {
+    const { version } = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'))
+    const locked = packages[`node_modules/${name}`]
+    t.deepEqual([version, locked.dev], [locked.version, undefined], `${name}: as tested`)
+  }
   const version = await run([...who.user, spliceway, 'version'], { env })
   t.regex(version.out, /^spliceway \d+\.\d+\.\d+ \(Node v26\./, version.err)
 
@@ -118,7 +128,8 @@ drain: { notReadyDelay: 0s }
   t.is((await program.exit).code, 0)
 
   await npm('uninstall', 'spliceway')
-  t.deepEqual(below(prefix), ['bin', 'lib', 'lib/node_modules'], 'nothing is left')
+  const folders = ['bin', 'lib', 'lib/node_modules', 'share', 'share/man', 'share/man/man8']
+  t.deepEqual(below(prefix), folders, 'nothing is left')
   return version.out
 }
 
