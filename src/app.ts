@@ -9,6 +9,7 @@ import { ListenerRules } from './control/listener-rules.ts'
 import { Publication } from './control/publication.ts'
 import { RefusalLog, refusalCount } from './control/refusal-log.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
+import { Transparency } from './control/transparency.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
@@ -25,7 +26,18 @@ import { durationText } from './core/wording.ts'
 import { selfForward } from './discovery/self-forward.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
-import { ConfigError, choosePlane, holdAckBy, hostAddresses, hostBy, lossesBy, otherPlane } from './host.ts'
+import {
+  addressesOfDevices,
+  asksFirst,
+  ConfigError,
+  choosePlane,
+  holdAckBy,
+  hostAddresses,
+  hostBy,
+  lossesBy,
+  otherPlane,
+  transparentObstacle,
+} from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { Reload, type ReloadOptions } from './reload.ts'
@@ -74,6 +86,7 @@ export class App implements AdminSource, AdminActions {
   readonly #rules: ListenerRules
   readonly #refusals: RefusalLog
   readonly #publication: Publication
+  readonly #transparency: Transparency
   readonly #reload: Reload
   readonly #succession: Succession
   readonly #stop: Stop
@@ -131,6 +144,12 @@ export class App implements AdminSource, AdminActions {
       hostAddresses,
       holdAck: holdAckBy(this.#libc),
     })
+    this.#transparency = new Transparency({
+      log,
+      after,
+      ask: asksFirst(this.#libc, after),
+      hostAddresses: addressesOfDevices,
+    })
     this.#publication = new Publication(config, {
       log,
       workers,
@@ -139,6 +158,7 @@ export class App implements AdminSource, AdminActions {
       rules: this.#rules,
       threads: this.#threads,
       dataPlane: this.#dataPlane,
+      transparency: this.#transparency,
     })
     const { registry } = this.#endpoints
     this.#threads.on('signs', (signs) => registry.signs(signs))
@@ -153,6 +173,7 @@ export class App implements AdminSource, AdminActions {
       ...options,
       nowMs,
       draining: () => this.#state() === 'draining',
+      obstacle: (next) => transparentObstacle(next, this.#libc, this.#plane),
       dataPlane: this.#dataPlane,
       endpoints: this.#endpoints,
       rules: this.#rules,
@@ -212,6 +233,7 @@ export class App implements AdminSource, AdminActions {
   async #start(): Promise<void> {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
+    this.#needTransparent()
     const rules = await this.#rules.prepare(this.#config.listeners)
     if (rules.kind === 'faulty') throw new ConfigError(`error: ${rules.message}`)
     rules.take()
@@ -229,6 +251,7 @@ export class App implements AdminSource, AdminActions {
       limits: () => this.#dataPlane.limits(this.#publication.limit().limitedBy),
       refused: () => this.#dataPlane.rejected('resource'),
       nameOf: (slot) => this.#endpoints.nameOf(slot),
+      transparent: (slot) => this.#publication.transparent(slot),
     })
     for (const { name, address, pool, routes } of this.#dataPlane.listeners()) {
       const where = [
@@ -246,6 +269,11 @@ export class App implements AdminSource, AdminActions {
     }
   }
 
+  #needTransparent(): void {
+    const obstacle = transparentObstacle(this.#config, this.#libc, this.#plane)
+    if (obstacle !== null) throw new ConfigError(obstacle)
+  }
+
   /** A plane that was chosen by itself and does not work in the workers gives way to the other one. */
   async #everyWorkerListens(): Promise<void> {
     try {
@@ -253,6 +281,7 @@ export class App implements AdminSource, AdminActions {
     } catch (error) {
       this.#plane = otherPlane(this.#config.plane, this.#plane, error)
       this.#log.warn({ plane: this.#plane.name }, `the splice plane is given up: ${this.#plane.why}`)
+      this.#needTransparent()
       this.#threads.usePlane(this.#plane.name)
       await this.#everyWorkerListens()
     }
@@ -368,6 +397,7 @@ export class App implements AdminSource, AdminActions {
     this.#endpoints.stop()
     this.#rules.stop()
     this.#refusals.stop()
+    this.#transparency.stop()
     await this.#dataPlane.stop()
   }
 

@@ -90,7 +90,7 @@ const list = [
     about: 'say what is wrong with a configuration file',
     more: ['Reports every problem at once, each with its place, and touches nothing else than the file.'],
     examples: ['check /etc/spliceway/spliceway.yaml'],
-    flags: [],
+    flags: [{ name: 'explain', about: 'print the rules that this host needs for transparent pools' }],
   },
   {
     name: 'doctor',

@@ -21,6 +21,7 @@ function scene() {
     ],
     refused: () => state.refused,
     nameOf: (slot) => `pool web: endpoint ${slot}`,
+    transparent: (slot) => slot === 7,
   })
   return { clock, log, state, shortage }
 }

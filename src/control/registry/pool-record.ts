@@ -21,9 +21,9 @@ export function newPool(
   { config, unresolved }: ResolvedPool,
   records: readonly EndpointRecord[],
 ): PoolRecord {
-  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm, panic } = config
+  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm, panic, transparent } = config
   const endpoints = records.map(snapshotOf)
-  const snapshot = { name, balance, endpoints, connect, queue, proxyProtocol, warm, panic }
+  const snapshot = { name, balance, endpoints, connect, queue, proxyProtocol, warm, panic, transparent }
   return { config, records, unresolved, snapshot, standing: standingOf(records, panic) }
 }
 
