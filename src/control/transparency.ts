@@ -13,7 +13,7 @@ export interface TransparencyDeps {
 }
 
 /** How often an endpoint whose answers do not come back is asked again. */
-const againMs = 10_000
+const againMs = 5_000
 /** Endpoints of one pool that are asked: the rules for a hundred nodes are made by one hand. */
 const mostAsked = 16
 
