@@ -9,41 +9,28 @@ import { ListenerRules } from './control/listener-rules.ts'
 import { Publication } from './control/publication.ts'
 import { RefusalLog, refusalCount } from './control/refusal-log.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
-import { Transparency } from './control/transparency.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
-
 import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
 import { PerSourceTable } from './core/per-source.ts'
-
 import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
-import type { Status } from './core/status.ts'
+import { listeningText, type Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'
 import { durationText } from './core/wording.ts'
 import { selfForward } from './discovery/self-forward.ts'
 import type { Doors } from './handover/handover.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
-import {
-  addressesOfDevices,
-  asksFirst,
-  ConfigError,
-  choosePlane,
-  holdAckBy,
-  hostAddresses,
-  hostBy,
-  lossesBy,
-  otherPlane,
-  transparentObstacle,
-} from './host.ts'
+import { ConfigError, choosePlane, holdAckBy, hostAddresses, hostBy, lossesBy, otherPlane } from './host.ts'
 import { loadLibc } from './linux/libc.ts'
 import { memoryLimitBytes, openFileLimit, pipeBudgetBytes } from './linux/limits.ts'
 import { Reload, type ReloadOptions } from './reload.ts'
 import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import { needTransparent, transparencyBy, transparentObstacle } from './transparent.ts'
 
 export type { ConfigSource, Loaded } from './config/loaded.ts'
 
@@ -86,7 +73,6 @@ export class App implements AdminSource, AdminActions {
   readonly #rules: ListenerRules
   readonly #refusals: RefusalLog
   readonly #publication: Publication
-  readonly #transparency: Transparency
   readonly #reload: Reload
   readonly #succession: Succession
   readonly #stop: Stop
@@ -144,12 +130,6 @@ export class App implements AdminSource, AdminActions {
       hostAddresses,
       holdAck: holdAckBy(this.#libc),
     })
-    this.#transparency = new Transparency({
-      log,
-      after,
-      ask: asksFirst(this.#libc, after),
-      hostAddresses: addressesOfDevices,
-    })
     this.#publication = new Publication(config, {
       log,
       workers,
@@ -158,7 +138,7 @@ export class App implements AdminSource, AdminActions {
       rules: this.#rules,
       threads: this.#threads,
       dataPlane: this.#dataPlane,
-      transparency: this.#transparency,
+      transparency: transparencyBy(this.#libc, log, after),
     })
     const { registry } = this.#endpoints
     this.#threads.on('signs', (signs) => registry.signs(signs))
@@ -233,7 +213,7 @@ export class App implements AdminSource, AdminActions {
   async #start(): Promise<void> {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
-    this.#needTransparent()
+    needTransparent(this.#config, this.#libc, this.#plane)
     const rules = await this.#rules.prepare(this.#config.listeners)
     if (rules.kind === 'faulty') throw new ConfigError(`error: ${rules.message}`)
     rules.take()
@@ -253,25 +233,15 @@ export class App implements AdminSource, AdminActions {
       nameOf: (slot) => this.#endpoints.nameOf(slot),
       transparent: (slot) => this.#publication.transparent(slot),
     })
-    for (const { name, address, pool, routes } of this.#dataPlane.listeners()) {
-      const where = [
-        ...(routes > 0 ? [`${routes} route${routes === 1 ? '' : 's'}`] : []),
-        ...(pool === null ? [] : [`pool ${pool}`]),
-      ]
-      this.#log.info({ listener: name, address, pool }, `listening on ${address} for ${where.join(' and ')}`)
+    for (const listener of this.#dataPlane.listeners()) {
+      const { name, address, pool } = listener
+      this.#log.info({ listener: name, address, pool }, listeningText(listener))
     }
-    this.#log.info(
-      { plane: this.#plane.name },
-      `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
-    )
+    const { name: plane, why } = this.#plane
+    this.#log.info({ plane }, `bytes move by the ${plane} plane: ${why}`)
     for (const warning of [...this.#publication.warnings(), ...lossesBy(this.#libc)]) {
       this.#log.warn({}, warning)
     }
-  }
-
-  #needTransparent(): void {
-    const obstacle = transparentObstacle(this.#config, this.#libc, this.#plane)
-    if (obstacle !== null) throw new ConfigError(obstacle)
   }
 
   /** A plane that was chosen by itself and does not work in the workers gives way to the other one. */
@@ -281,7 +251,7 @@ export class App implements AdminSource, AdminActions {
     } catch (error) {
       this.#plane = otherPlane(this.#config.plane, this.#plane, error)
       this.#log.warn({ plane: this.#plane.name }, `the splice plane is given up: ${this.#plane.why}`)
-      this.#needTransparent()
+      needTransparent(this.#config, this.#libc, this.#plane)
       this.#threads.usePlane(this.#plane.name)
       await this.#everyWorkerListens()
     }
@@ -397,7 +367,7 @@ export class App implements AdminSource, AdminActions {
     this.#endpoints.stop()
     this.#rules.stop()
     this.#refusals.stop()
-    this.#transparency.stop()
+    this.#publication.stop()
     await this.#dataPlane.stop()
   }
 

@@ -52,6 +52,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   // The self-test of the splice plane chooses the plane before any worker is born.
   'host.ts': ['core', 'config', 'control', 'probe', 'linux', 'plane/splice'],
+  // Apart from host.ts: what transparent pools need of it.
+  'transparent.ts': ['core', 'config', 'control', 'linux', 'host.ts'],
   // Apart from app.ts: from whom a process has its sockets, and who gets them.
   'succession.ts': ['core', 'config', 'control', 'handover', 'linux', 'host.ts'],
   // Apart from app.ts: how it ends.
@@ -72,6 +74,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'reload.ts',
     'stop.ts',
     'succession.ts',
+    'transparent.ts',
     'version.ts',
   ],
   command: [
@@ -86,6 +89,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'telemetry',
     'admin',
     'linux',
+    'transparent.ts',
     'version.ts',
   ],
   demo: ['command', 'app.ts', 'config'],

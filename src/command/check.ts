@@ -2,7 +2,10 @@ import { exitCode } from './exit-code.ts'
 import { loaderOf } from './loader.ts'
 import { refuseConfig } from './refuse.ts'
 
-/** `spliceway check FILE`: every problem of a configuration, or what is in it; `explain`: and what it needs of the host. */
+/**
+ * `spliceway check FILE`: every problem of a configuration, or what is in it. `explain`: and what it needs of
+ * the host.
+ */
 export async function check(file: string, explain: boolean): Promise<number> {
   const loaded = loaderOf(file).load()
   if (loaded.kind === 'invalid') return refuseConfig(loaded.message)

@@ -2,9 +2,9 @@ import { createSocket } from 'node:dgram'
 import type { Config, PoolConfig } from '../config/config.ts'
 import { formatIp, type SocketAddress, socketAddress } from '../core/address.ts'
 import { deviceOf, wayBack } from '../core/way-back.ts'
-import { addressesOfDevices } from '../host.ts'
+import { addressesOfDevices } from '../transparent.ts'
 
-/** What this host has to be told for a configuration to work: the rules of transparent pools, to be run as root. */
+/** What this host has to be told for a configuration to work: the rules of transparent pools. */
 export async function explainRules({ pools }: Config): Promise<string> {
   const transparent = pools.filter((pool) => pool.transparent)
   if (transparent.length === 0) return 'No pool is transparent: this host needs no rules.\n'

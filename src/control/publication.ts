@@ -81,6 +81,10 @@ export class Publication {
     return warning === null ? [] : [warning]
   }
 
+  stop(): void {
+    this.#deps.transparency.stop()
+  }
+
   /** Connections to the endpoint in this slot begin at the client's address. */
   transparent(slot: number): boolean {
     return this.#pools.some(

@@ -2,7 +2,14 @@ import { formatAddress, type SocketAddress } from '../core/address.ts'
 import type { After } from '../core/after.ts'
 import type { Log } from '../core/log.ts'
 import type { EndpointId, PoolSnapshot } from '../core/snapshot.ts'
-import { deviceOf, type FirstAnswer, type HostAddress, nobodysAddress, wayBack } from '../core/way-back.ts'
+import {
+  deviceOf,
+  type FirstAnswer,
+  type HostAddress,
+  nobodysAddress,
+  type WayBackFound,
+  wayBack,
+} from '../core/way-back.ts'
 
 export interface TransparencyDeps {
   readonly log: Log
@@ -77,19 +84,12 @@ export class Transparency {
     }
     if (found.kind === 'missing' && !asked.lost) {
       asked.lost = true
-      const { rules } = found
+      const rules = found.rules.map((words) => words.join(' '))
       log.error({ ...fields, rules }, `${nameOf(asked)}: ${missingText(rules)}`)
     }
     asked.cancel = after(againMs, () => void this.#ask(key, asked))
   }
 }
-
-export type WayBackFound =
-  | { readonly kind: 'there' }
-  /** `rules`: what is missing, as command lines. */
-  | { readonly kind: 'missing'; readonly rules: readonly string[] }
-  /** The endpoint answers nobody. */
-  | { readonly kind: 'unknown' }
 
 /** Two dials at most: from an address that nobody has, and if that has no answer, from this host. */
 export async function wayBackOf(
@@ -99,11 +99,11 @@ export async function wayBackOf(
 ): Promise<WayBackFound> {
   const asClient = await ask(endpoint, nobodysAddress(endpoint.family))
   if (asClient.kind === 'answered') return { kind: 'there' }
+  if (asClient.kind === 'failed' && asClient.code === 'EPERM') return { kind: 'forbidden' }
   const plain = await ask(endpoint, null)
   if (plain.kind !== 'answered') return { kind: 'unknown' }
   const device = deviceOf(endpoint, plain.local, hostAddresses())
-  const rules = wayBack(endpoint, device === undefined ? 'DEVICE' : device).map((words) => words.join(' '))
-  return { kind: 'missing', rules }
+  return { kind: 'missing', rules: wayBack(endpoint, device === undefined ? 'DEVICE' : device) }
 }
 
 function missingText(rules: readonly string[]): string {

@@ -12,7 +12,17 @@ export type FirstAnswer =
   /** `code`: an errno name. */
   | { readonly kind: 'failed'; readonly code: string }
 
-/** As in the kernel's own text on transparent proxies, so that a table that is there already is the same one. */
+/** Whether answers of an endpoint to a client's address come back to this host. */
+export type WayBackFound =
+  | { readonly kind: 'there' }
+  /** `rules`: what is missing, as command lines. */
+  | { readonly kind: 'missing'; readonly rules: readonly Words[] }
+  /** The endpoint answers nobody. */
+  | { readonly kind: 'unknown' }
+  /** This process may not ask: EPERM. */
+  | { readonly kind: 'forbidden' }
+
+/** As in the kernel's own text on transparent proxies: a table that is there already is the same one. */
 const table = '100'
 
 /**

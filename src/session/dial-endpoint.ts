@@ -13,7 +13,7 @@ interface DialContext<W extends Wire> {
 export interface DialFor {
   /** A client waits for it. */
   readonly forClient: boolean
-  /** The client's own address, where the connection is to begin at it; null: it begins at one of this host. */
+  /** The client, where the connection is to begin at its address; null: it begins at one of this host. */
   readonly from: SocketAddress | null
 }
 
