@@ -1,49 +1,49 @@
 import { createSocket } from 'node:dgram'
 import type { Config, PoolConfig } from '../config/config.ts'
 import { formatIp, type SocketAddress, socketAddress } from '../core/address.ts'
-import { deviceOf, wayBack } from '../core/way-back.ts'
+import { deviceOf, wayBack, wayBackBySocket } from '../core/way-back.ts'
+import { shellQuoted } from '../doctor/finding.ts'
 import { addressesOfDevices } from '../transparent.ts'
 
 /** What this host has to be told for a configuration to work: the rules of transparent pools. */
 export async function explainRules({ pools }: Config): Promise<string> {
   const transparent = pools.filter((pool) => pool.transparent)
   if (transparent.length === 0) return 'No pool is transparent: this host needs no rules.\n'
-  const parts: string[] = []
-  for (const pool of transparent) parts.push(await explainPool(pool))
-  return `${parts.join('\n')}\n${general}`
+  // Two pools may share endpoints, and all share routes: a line that is there already is an error of `ip`.
+  const rules = new Set<string>()
+  for (const pool of transparent) for (const rule of await rulesOf(pool)) rules.add(rule)
+  const all = [...rules]
+  const notes = [
+    ...(all.some((rule) => rule.includes(' ADDRESS ')) ? [found] : []),
+    ...(all.some((rule) => rule.includes('iif') && !rule.includes('iif lo')) ? [elsewhere] : []),
+  ]
+  const lines = all.map((rule) => `  ${rule}\n`).join('')
+  const names = transparent.map(({ name }) => name).join(', ')
+  return `Transparent pools (${names}) need on this host, once, as root:\n${lines}\n${[...notes, general].join('\n')}`
 }
 
-async function explainPool({ name, endpoints, discovery }: PoolConfig): Promise<string> {
-  const rules = new Set<string>()
-  let far = false
+const found = `\
+For each ADDRESS that a name or a source finds; DEVICE is lo for one on this host, or what \`ip route get ADDRESS\` names.
+`
+const elsewhere = `\
+An endpoint on another host must send what is for clients by way of this one: there, its route to them leads here.
+`
+
+async function rulesOf({ endpoints, discovery }: PoolConfig): Promise<string[]> {
+  const rules: string[] = discovery === null ? [] : placeholders('PORT')
   for (const endpoint of endpoints) {
     if ('unix' in endpoint) continue
     const address = socketAddress(endpoint.host, endpoint.port)
-    const lines = address === undefined ? placeholders(endpoint.port) : await rulesTo(address)
-    for (const line of lines) rules.add(line)
-    far ||= lines.some((line) => !line.includes('iif lo'))
+    rules.push(...(address === undefined ? placeholders(endpoint.port) : await rulesTo(address)))
   }
-  if (discovery !== null) for (const line of placeholders('PORT')) rules.add(line)
-  const found = [...rules].some((line) => line.includes('ADDRESS'))
-  const notes = [
-    ...(found
-      ? [
-          'for each ADDRESS that a name or a source finds; DEVICE is lo for one on this host, or what `ip route get ADDRESS` names',
-        ]
-      : []),
-    ...(far || discovery !== null
-      ? [
-          'an endpoint on another host must send what is for clients by way of this one: there, its route to them leads here',
-        ]
-      : []),
-  ]
-  const lines = [...rules].map((rule) => `  ${rule}\n`).join('')
-  return `pool ${name} needs on this host, once, as root:\n${lines}${notes.map((note) => `  # ${note}\n`).join('')}`
+  return rules
 }
 
-const general = `
-The rules take whatever comes from these ports: a client that connects to such an endpoint directly, by way of this host, gets
-no answer. The process needs CAP_NET_RAW. docs/transparent.md has the rest.
+const general = `A rule by address takes all that comes from that port of an endpoint: a client that connects to it directly, by way of this
+host, gets no answer. Where there are such clients, these take what belongs to a transparent socket and nothing else, for
+every endpoint on another host, instead of \`ip rule add iif\` (the routes stay):
+${wayBackBySocket.map((words) => `    ${shellQuoted(words)}\n`).join('')}
+The process needs CAP_NET_RAW. docs/transparent.md has the rest.
 `
 
 async function rulesTo(address: SocketAddress): Promise<string[]> {

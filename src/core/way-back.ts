@@ -42,6 +42,23 @@ export function wayBack(endpoint: SocketAddress, device: string | null): readonl
   ]
 }
 
+/** Of the packet's mark; the others are left to whoever uses them. */
+const bit = '0x1'
+
+/**
+ * The same for all endpoints on other hosts, by nftables instead of `ip rule add iif`: it takes what belongs to
+ * a transparent socket, and so nothing of whoever connects to an endpoint directly, by way of this host.
+ */
+export const wayBackBySocket: readonly Words[] = [
+  ['nft', 'add', 'table', 'inet', 'spliceway'],
+  ['nft', 'add chain inet spliceway way_back { type filter hook prerouting priority mangle; }'],
+  [
+    'nft',
+    `add rule inet spliceway way_back meta l4proto tcp socket transparent 1 meta mark set meta mark or ${bit}`,
+  ],
+  ...[['ip'], ['ip', '-6']].map((ip) => [...ip, 'rule', 'add', 'fwmark', `${bit}/${bit}`, 'lookup', table]),
+]
+
 /**
  * A client's address that no client has: of TEST-NET-1 (RFC 5737), of the documentation prefix of IPv6 (RFC
  * 3849).

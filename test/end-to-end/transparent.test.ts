@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -5,6 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { joinHostPort } from '../../src/core/address.ts'
 import { NetworkNamespace, namespacesMissing } from '../helpers/netns.ts'
 import { findNginx, Nginx } from '../helpers/nginx.ts'
 import { Program, run, type Said } from '../helpers/program.ts'
@@ -64,7 +66,7 @@ class Roads {
 
   file(config: string): string {
     const file = join(mkdtempSync(join(this.folder, 'config-')), 'spliceway.yaml')
-    writeFileSync(file, `${config}\nadmin: { listen: off }\nworkers: 2\n`)
+    writeFileSync(file, `${config}\nadmin: { listen: off }\nworkers: 1\n`)
     return file
   }
 
@@ -84,23 +86,10 @@ class Roads {
     for (const rule of rules) this.edge.run('sh', '-c', rule.trim())
   }
 
-  /** curl in the clients' network; says the answer's status and the port that it came from. */
-  curl(host: string, ...more: readonly string[]): Promise<Said> {
-    const at = host.includes('::') ? `[${host}]` : host
-    return run(
-      this.clients.command(
-        'curl',
-        '-sS',
-        '-m',
-        '5',
-        '-o',
-        '/dev/null',
-        '-w',
-        '%{http_code}',
-        ...more,
-        `http://${at}/`,
-      ),
-    )
+  /** curl in the clients' network: prints the status, 000 when there was no answer. */
+  curl(host: string, port = 80, ...more: readonly string[]): Promise<Said> {
+    const words = ['-sS', '-m', '5', '-o', '/dev/null', '-w', '%{http_code}', ...more]
+    return run(this.clients.command('curl', ...words, `http://${joinHostPort(host, port)}/?${port}`))
   }
 }
 
@@ -110,38 +99,48 @@ listeners: [{ name: http, listen: "[::]:80", pool: web }]
 pools: { web: { endpoints: [${endpoints}], transparent: on, connect: { timeout: 1s, budget: 2s }${more} } }`
 }
 
-const places = [
-  { where: 'on this host', family: 'v4', host: '127.0.0.2', text: '127.0.0.2' },
-  { where: 'on this host', family: 'v6', host: '[::1]', text: '::1' },
-  { where: 'on another host', family: 'v4', host: far.v4, text: far.v4 },
-  { where: 'on another host', family: 'v6', host: `[${far.v6}]`, text: far.v6 },
-] as const
-
-for (const { where, family, host } of places) {
-  onRoads(
-    `a gateway ${where} sees the ${family} client's own address, with the rules that are printed`,
-    async (t) => {
-      const roads = new Roads(t)
-      const namespace = where === 'on this host' ? roads.edge : roads.node
-      const nginx = await roads.gateway('a', host, namespace)
-      const file = roads.file(pool(`"${host}:${port}"`))
-      await roads.rule(file)
-      const spliceway = await roads.spliceway(file)
-      const said = await roads.curl(edgeAddress[family])
-      t.is(said.out, '200', said.err)
-      t.regex(
-        await nginx.line(/visit .*uri=\/ ?/),
-        new RegExp(`remote=${client[family].replaceAll('.', '\\.')} `),
-      )
-      const [outcome] = await spliceway.told(1)
-      t.is(outcome?.cause, 'none')
-      t.deepEqual(
-        outcome?.attempts.map(({ error }) => error),
-        [null],
-      )
-    },
-  )
+/** Several pools, each behind a listener of its own. */
+function pools(of: Readonly<Record<number, string>>): string {
+  const all = Object.entries(of)
+  return `
+listeners: [${all.map(([port]) => `{ name: l${port}, listen: "[::]:${port}", pool: p${port} }`).join(', ')}]
+pools: { ${all.map(([port, rest]) => `p${port}: { transparent: on, ${rest} }`).join(', ')} }`
 }
+
+const families = ['v4', 'v6'] as const
+
+onRoads(
+  "gateways on this host and on another one see the client's own address, v4 and v6, with the rules that are printed",
+  async (t) => {
+    const roads = new Roads(t)
+    const places = [
+      { where: 81, host: { v4: '127.0.0.2', v6: '[::1]' }, namespace: roads.edge },
+      { where: 82, host: { v4: far.v4, v6: `[${far.v6}]` }, namespace: roads.node },
+    ]
+    const both = ({ v4, v6 }: { v4: string; v6: string }) => `endpoints: ["${v4}:${port}", "${v6}:${port}"]`
+    const file = roads.file(pools(Object.fromEntries(places.map(({ where, host }) => [where, both(host)]))))
+    await roads.rule(file)
+    const spliceway = await roads.spliceway(file)
+    for (const { where, host, namespace } of places) {
+      for (const family of families) {
+        const nginx = await roads.gateway(`${where}${family}`, host[family], namespace)
+        const said = await roads.curl(edgeAddress[family], where)
+        t.is(said.out, '200', `${where} ${family}: ${said.err}`)
+        await nginx.line(new RegExp(`visit .*remote=${RegExp.escape(client[family])} `))
+      }
+    }
+    const outcomes = await spliceway.told(4)
+    t.deepEqual(
+      outcomes.map(({ cause }) => cause),
+      ['none', 'none', 'none', 'none'],
+    )
+    t.deepEqual(
+      outcomes.map(({ endpoint }) => endpoint),
+      places.flatMap(({ host }) => [`${host.v4}:${port}`, `${host.v6}:${port}`]),
+      'of the own family',
+    )
+  },
+)
 
 onRoads('the rules that are missing are said, once, and so is that they are there', async (t) => {
   const roads = new Roads(t)
@@ -186,68 +185,43 @@ onRoads('the rules that are missing are said, once, and so is that they are ther
 })
 
 onRoads(
-  'clients of a family that no endpoint has are refused at once, by resource, and others pass',
-  async (t) => {
-    const roads = new Roads(t)
-    await roads.gateway('a', far.v4, roads.node)
-    const file = roads.file(pool(`"${far.v4}:${port}"`))
-    await roads.rule(file)
-    const spliceway = await roads.spliceway(file)
-    const said = await roads.curl(edgeAddress.v6)
-    t.is(said.out, '000')
-    const [outcome] = await spliceway.told(1)
-    t.like(outcome, { cause: 'resource', phase: 'connect', endpoint: null, attempts: [] })
-    t.true((outcome?.durationMs ?? 9_999) < 1_000, 'not after the whole budget')
-    t.is((await roads.curl(edgeAddress.v4)).out, '200')
-  },
-)
-
-onRoads(
-  'an endpoint of the other family is passed over, and after a dead one the next one sees the client too',
+  'clients of a family that no endpoint has are refused at once; a second dial, after one or beside one, begins at the client too',
   async (t) => {
     const roads = new Roads(t)
     const nginx = await roads.gateway('a', far.v4, roads.node)
+    roads.node.run('iptables', '-A', 'INPUT', '-p', 'tcp', '--dport', '2', '-j', 'DROP')
+    const good = `{ address: "${far.v4}:${port}", priority: 1 }`
     const file = roads.file(
-      pool(
-        `"[${far.v6}]:1", { address: "${far.v4}:1" }, { address: "${far.v4}:${port}", priority: 1 }`,
-        ', health: off',
-      ),
+      pools({
+        80: `endpoints: ["${far.v4}:${port}"], health: off`,
+        81: `endpoints: ["[${far.v6}]:1", "${far.v4}:1", ${good}], health: off`,
+        82: `endpoints: ["${far.v4}:2", ${good}], health: off, connect: { hedgeAfter: 50ms }`,
+      }),
     )
     await roads.rule(file)
     const spliceway = await roads.spliceway(file)
-    t.is((await roads.curl(edgeAddress.v4)).out, '200')
-    t.regex(await nginx.line(/visit /), new RegExp(`remote=${client.v4} `))
+    t.is((await roads.curl(edgeAddress.v6, 80)).out, '000')
     const [outcome] = await spliceway.told(1)
+    t.like(outcome, { cause: 'resource', phase: 'connect', endpoint: null, attempts: [] })
+    t.true((outcome?.durationMs ?? 9_999) < 1_000, 'not after the whole budget')
+    for (const where of [80, 81, 82]) {
+      t.is((await roads.curl(edgeAddress.v4, where)).out, '200', `${where}`)
+      await nginx.line(new RegExp(`visit .*remote=${client.v4} .*uri=/\\?${where}`))
+    }
+    const [, , refused, unanswered] = await spliceway.told(4)
     t.deepEqual(
-      outcome?.attempts.map(({ endpoint, error }) => [endpoint, error]),
+      refused?.attempts.map(({ endpoint, error }) => [endpoint, error]),
       [
         [`${far.v4}:1`, 'ECONNREFUSED'],
         [`${far.v4}:${port}`, null],
       ],
     )
+    t.deepEqual(
+      unanswered?.attempts.map(({ error }) => error),
+      ['unanswered', null],
+    )
   },
 )
-
-onRoads('a dial beside one without an answer begins at the client, too', async (t) => {
-  const roads = new Roads(t)
-  const nginx = await roads.gateway('a', far.v4, roads.node)
-  roads.node.run('iptables', '-A', 'INPUT', '-p', 'tcp', '--dport', '1', '-j', 'DROP')
-  const file = roads.file(
-    pool(
-      `{ address: "${far.v4}:1" }, { address: "${far.v4}:${port}", priority: 1 }`,
-      ', health: off',
-    ).replace('timeout: 1s', 'hedgeAfter: 50ms'),
-  )
-  await roads.rule(file)
-  const spliceway = await roads.spliceway(file)
-  t.is((await roads.curl(edgeAddress.v4)).out, '200')
-  t.regex(await nginx.line(/visit /), new RegExp(`remote=${client.v4} `))
-  const [outcome] = await spliceway.told(1)
-  t.deepEqual(
-    outcome?.attempts.map(({ error }) => error),
-    ['unanswered', null],
-  )
-})
 
 onRoads(
   'the client that a PROXY header names is the one whose address it is, whatever its form',
@@ -315,7 +289,7 @@ onRoads(
     const [outcome] = await spliceway.told(1)
     t.is(outcome?.cause, 'resource')
     t.is(
-      (await roads.curl(edgeAddress.v4, '--interface', '10.97.0.3')).out,
+      (await roads.curl(edgeAddress.v4, 80, '--interface', '10.97.0.3')).out,
       '200',
       'another client has its own',
     )
@@ -356,7 +330,7 @@ onRoads(
     await plain.line(/"msg":"listening on/)
     writeFileSync(file, text)
     await plain.line(/configuration not reloaded, nothing has changed.*\(EPERM\)/)
-    t.is((await roads.curl(`${edgeAddress.v4}:8080`)).out, '200')
+    t.is((await roads.curl(edgeAddress.v4, 8080)).out, '200')
     t.regex(await nginx.line(/visit /), /remote=10\.96\.0\.1 /)
     await plain.kill()
 
@@ -364,9 +338,36 @@ onRoads(
     const program = await Program.start(roads.edge.command(able, ...rest), { env })
     t.teardown(() => program.kill())
     await program.line(/"msg":"listening on/)
-    t.is((await roads.curl(`${edgeAddress.v4}:8080`)).out, '200')
+    t.is((await roads.curl(edgeAddress.v4, 8080)).out, '200')
     await nginx.line(new RegExp(`visit .*remote=${client.v4} `))
     const status = await readFile(`/proc/${program.pid}/status`, 'utf8')
     t.regex(status, /CapEff:\t0000000000002000/, 'nothing else')
   },
 )
+
+const nft = spawnSync('env', ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'nft', '--version']).status === 0
+if (!nft) console.warn('rules by the socket are not tested: nft is not installed')
+const withNft = nft ? onRoads : test.serial.skip
+
+withNft('by the socket, whoever connects to the gateway directly is left alone', async (t) => {
+  const roads = new Roads(t)
+  const nginx = await roads.gateway('a', far.v4, roads.node)
+  await roads.gateway('b', `[${far.v6}]`, roads.node)
+  const file = roads.file(pool(`"${far.v4}:${port}", "[${far.v6}]:${port}"`))
+  const { out } = await run(roads.edge.command(process.execPath, cli, 'check', file, '--explain'))
+  const lines = out.split('\n')
+  const routes = lines.filter((line) => /^ {2}ip (-6 )?route/.test(line))
+  const bySocket = lines.filter((line) => line.startsWith('    '))
+  t.is(routes.length, 2)
+  t.is(bySocket.length, 5)
+  // An npm package of the same name must not answer for nft.
+  const path = 'PATH=/usr/sbin:/usr/bin:/sbin:/bin'
+  for (const line of [...routes, ...bySocket]) roads.edge.run('env', path, 'sh', '-c', line.trim())
+  roads.edge.run('sysctl', '-qw', 'net.ipv4.ip_forward=1')
+  roads.clients.run('ip', 'route', 'add', 'default', 'via', edgeAddress.v4)
+  await roads.spliceway(file)
+  t.is((await roads.curl(edgeAddress.v4)).out, '200')
+  await nginx.line(new RegExp(`visit .*remote=${client.v4} `))
+  t.is((await roads.curl(edgeAddress.v6)).out, '200')
+  t.is((await roads.curl(far.v4, port)).out, '200', 'by way of the edge, without the program')
+})
