@@ -46,8 +46,8 @@ export function wayBack(endpoint: SocketAddress, device: string | null): readonl
 const bit = '0x1'
 
 /**
- * The same for all endpoints on other hosts, by nftables instead of `ip rule add iif`: it takes what belongs to
- * a transparent socket, and so nothing of whoever connects to an endpoint directly, by way of this host.
+ * The same for all endpoints on other hosts, by nftables instead of `ip rule add iif`: it takes what belongs
+ * to a transparent socket, and so nothing of whoever connects to an endpoint directly, by way of this host.
  */
 export const wayBackBySocket: readonly Words[] = [
   ['nft', 'add', 'table', 'inet', 'spliceway'],
