@@ -55,10 +55,13 @@ RUN printf '%s\n' \
 
 FROM base
 COPY --from=modules /artifacts/node /usr/local/bin/spliceway-node
+# For pools with `transparent: on`: --build-arg CAPABILITIES=cap_net_bind_service,cap_net_raw. Where one of them is not in the
+# bounding set, the kernel refuses to start the file at all.
+ARG CAPABILITIES=cap_net_bind_service
 # The capability is set here, in the last stage: not every builder copies a file's attributes with it.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libcap2-bin \
- && setcap cap_net_bind_service=+ep /usr/local/bin/spliceway-node \
+ && setcap ${CAPABILITIES}=+ep /usr/local/bin/spliceway-node \
  && apt-get purge -y --auto-remove libcap2-bin \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd -g 64080 spliceway \

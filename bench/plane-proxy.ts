@@ -17,7 +17,7 @@ const plane = createNetPlane({ sight: null, tune: null, takeError: null })
 const socket = new BoundSocket({ host: listen, port: 0 })
 const address = socket.address()
 const serve = (client: NetWire): void => {
-  plane.dial(endpoint, { source: null, group: 'main', forClient: true }, (dialed) => {
+  plane.dial(endpoint, { source: null, transparent: false, group: 'main', forClient: true }, (dialed) => {
     if (dialed.kind === 'connected') plane.relay(client, dialed.wire, options)
     else client.reset()
   })

@@ -33,6 +33,7 @@ import { Reload, type ReloadOptions } from './reload.ts'
 import { type Draining, Stop } from './stop.ts'
 import { Succession } from './succession.ts'
 import type { Metrics } from './telemetry/metrics.ts'
+import { needTransparent, transparencyBy, transparentObstacle } from './transparent.ts'
 import type { Upgrade } from './upgrade.ts'
 
 export type { ConfigSource, Loaded } from './config/loaded.ts'
@@ -144,6 +145,7 @@ export class App implements AdminSource, AdminActions {
       rules: this.#rules,
       threads: this.#threads,
       dataPlane: this.#dataPlane,
+      transparency: transparencyBy(this.#libc, log, after),
     })
     const { registry } = this.#endpoints
     this.#threads.on('signs', (signs) => registry.signs(signs))
@@ -158,6 +160,7 @@ export class App implements AdminSource, AdminActions {
       ...options,
       nowMs,
       draining: () => this.#state() === 'draining',
+      obstacle: (next) => transparentObstacle(next, this.#libc, this.#plane),
       dataPlane: this.#dataPlane,
       endpoints: this.#endpoints,
       rules: this.#rules,
@@ -223,6 +226,7 @@ export class App implements AdminSource, AdminActions {
   async #start(): Promise<void> {
     const loop = selfForward(this.#config, hostAddresses())
     if (loop !== null) throw new ConfigError(loop)
+    needTransparent(this.#config, this.#libc, this.#plane)
     const rules = await this.#rules.prepare(this.#config.listeners)
     if (rules.kind === 'faulty') throw new ConfigError(`error: ${rules.message}`)
     rules.take()
@@ -240,12 +244,11 @@ export class App implements AdminSource, AdminActions {
       limits: () => this.#dataPlane.limits(this.#publication.limit().limitedBy),
       refused: () => this.#dataPlane.rejected('resource'),
       nameOf: (slot) => this.#endpoints.nameOf(slot),
+      transparent: (slot) => this.#publication.transparent(slot),
     })
     announce(this.#log, this.#dataPlane.listeners())
-    this.#log.info(
-      { plane: this.#plane.name },
-      `bytes move by the ${this.#plane.name} plane: ${this.#plane.why}`,
-    )
+    const { name: plane, why } = this.#plane
+    this.#log.info({ plane }, `bytes move by the ${plane} plane: ${why}`)
     for (const warning of [...this.#publication.warnings(), ...lossesBy(this.#libc)]) {
       this.#log.warn({}, warning)
     }
@@ -258,6 +261,7 @@ export class App implements AdminSource, AdminActions {
     } catch (error) {
       this.#plane = otherPlane(this.#config.plane, this.#plane, error)
       this.#log.warn({ plane: this.#plane.name }, `the splice plane is given up: ${this.#plane.why}`)
+      needTransparent(this.#config, this.#libc, this.#plane)
       this.#threads.usePlane(this.#plane.name)
       await this.#everyWorkerListens()
     }
@@ -376,6 +380,7 @@ export class App implements AdminSource, AdminActions {
     this.#endpoints.stop()
     this.#rules.stop()
     this.#refusals.stop()
+    this.#publication.stop()
     await this.#dataPlane.stop()
   }
 

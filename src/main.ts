@@ -48,7 +48,8 @@ async function dispatch(args: readonly string[]): Promise<number> {
 const runners: Readonly<Record<CommandName, (call: Call) => number | Promise<number>>> = {
   run: async ({ values }) => (await import('./command/begin.ts')).runFile(values.get('config')),
   forward: async ({ args }) => (await import('./command/begin.ts')).forward(args),
-  check: async ({ args: [file = ''] }) => (await import('./command/check.ts')).check(file),
+  check: async ({ args: [file = ''], switches }) =>
+    (await import('./command/check.ts')).check(file, switches.has('explain')),
   doctor: async ({ values, switches }) => {
     const { doctor } = await import('./command/doctor.ts')
     const { defaultFile, loaderOf } = await import('./command/loader.ts')

@@ -35,6 +35,8 @@ export interface ReloadOptions {
   readonly reload?: (phase: 'begun' | 'over') => void
   readonly nowMs: () => number
   readonly draining: () => boolean
+  /** Why this host cannot run a valid configuration; null: it can. */
+  readonly obstacle: (config: Config) => string | null
   readonly dataPlane: DataPlane
   readonly endpoints: Endpoints
   readonly rules: ListenerRules
@@ -146,6 +148,8 @@ export class Reload {
       return `only a restart can change ${changed.map((key) => `\`${key}\``).join(', ')}`
     const loop = selfForward(config, hostAddresses())
     if (loop !== null) return loop
+    const obstacle = this.#options.obstacle(config)
+    if (obstacle !== null) return obstacle
     if (!dataPlane.slots.fits(config.listeners.map(({ name }) => name))) {
       return 'too many listeners beside removed ones that still have connections: try again when those are over'
     }

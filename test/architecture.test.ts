@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'plane/net': ['core', ...seam],
   'plane/splice': ['core', ...seam, 'linux'],
   session: ['core', 'protocol', 'plane/plane.ts'],
-  linux: ['core/address.ts', 'core/tcp-view.ts'],
+  linux: ['core/address.ts', 'core/tcp-view.ts', 'core/way-back.ts'],
   config: ['core'],
   discovery: ['core', 'config'],
   // Probes of a port that expects a PROXY header have to send one.
@@ -52,6 +52,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   // The self-test of the splice plane chooses the plane before any worker is born.
   'host.ts': ['core', 'config', 'control', 'probe', 'linux', 'plane/splice'],
+  // Apart from host.ts: what transparent pools need of it.
+  'transparent.ts': ['core', 'config', 'control', 'linux', 'host.ts'],
   // Apart from app.ts: from whom a process has its sockets, and who gets them.
   'succession.ts': ['core', 'config', 'control', 'handover', 'linux', 'host.ts'],
   // Apart from app.ts: how it ends.
@@ -78,6 +80,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'stop.ts',
     'succession.ts',
     'upgrade.ts',
+    'transparent.ts',
     'version.ts',
   ],
   command: [
@@ -93,6 +96,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'telemetry',
     'admin',
     'linux',
+    'transparent.ts',
     'version.ts',
   ],
   demo: ['command', 'app.ts', 'config'],

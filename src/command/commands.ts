@@ -88,9 +88,11 @@ const list = [
     takes: [1, 1],
     offer: 'file',
     about: 'say what is wrong with a configuration file',
-    more: ['Reports every problem at once, each with its place, and touches nothing else than the file.'],
+    more: [
+      'Reports every problem at once, each with its place. Of the host it reads this file, and the lists of addresses that it names.',
+    ],
     examples: ['check /etc/spliceway/spliceway.yaml'],
-    flags: [],
+    flags: [{ name: 'explain', about: 'print the rules that this host needs for transparent pools' }],
   },
   {
     name: 'doctor',

@@ -1,7 +1,10 @@
 import { tmpdir } from 'node:os'
 import { adminSocketPath, runningSocketPath } from '../admin/socket-path.ts'
 import type { Config } from '../config/config.ts'
+import { wayBackOf } from '../control/transparency.ts'
+import type { SocketAddress } from '../core/address.ts'
 import type { Status } from '../core/status.ts'
+import type { WayBackFound } from '../core/way-back.ts'
 import { diagnose } from '../doctor/diagnose.ts'
 import type { Plane, Running } from '../doctor/facts.ts'
 import { type Finding, shellQuoted } from '../doctor/finding.ts'
@@ -9,6 +12,7 @@ import { look } from '../doctor/look.ts'
 import { nobody, subjectOf, subjectOfStatus } from '../doctor/subject.ts'
 import { choosePlane } from '../host.ts'
 import { loadLibc } from '../linux/libc.ts'
+import { addressesOfDevices, asksFirst } from '../transparent.ts'
 import { ask, type Writer } from './client.ts'
 import { exitCode } from './exit-code.ts'
 
@@ -34,7 +38,9 @@ export async function doctor({ file, socket, json, probe, out }: DoctorOptions):
   const subject = file === null ? byStatus : subjectOf(file.config, file.name, status)
   if (subject.source === null)
     miss('ports and gateways: there is no configuration (-c FILE), and nothing runs that could be asked')
-  const findings = diagnose(await look({ subject, running, plane: planeHere(), probe }, miss))
+  const findings = diagnose(
+    await look({ subject, running, plane: planeHere(), probe, wayBack: waysBack() }, miss),
+  )
   out.write(json ? asJson(findings, unseen) : asText(findings, unseen, subject.source))
   return findings.some(({ severity }) => severity === 'blocks') ? exitCode.failure : exitCode.ok
 }
@@ -65,6 +71,15 @@ function statusOf(body: string): Status | null {
   } catch {
     return null
   }
+}
+
+/** Asks as a client of a transparent pool would be seen. */
+function waysBack(): (endpoint: SocketAddress) => Promise<WayBackFound> {
+  const answers = asksFirst(loadLibc(), (ms, fire) => {
+    const timer = setTimeout(fire, ms)
+    return () => clearTimeout(timer)
+  })
+  return (endpoint) => wayBackOf(endpoint, answers, addressesOfDevices)
 }
 
 /** Which way bytes would go in a process that is started here. */

@@ -3,6 +3,7 @@ import { checkAddresses } from './check-addresses.ts'
 import { checkAdmission, warnOfAdmission } from './check-admission.ts'
 import { checkDiscovery } from './check-discovery.ts'
 import { checkNames } from './check-names.ts'
+import { checkTransparent, warnOfTransparent } from './check-transparent.ts'
 import { checkUnix } from './check-unix.ts'
 import { formatDuration } from './duration.ts'
 import type { Subject } from './findings.ts'
@@ -21,6 +22,7 @@ export function check(subject: Subject): Finding[] {
     ...checkDiscovery(subject),
     ...checkAddresses(subject),
     ...checkUnix(subject),
+    ...checkTransparent(subject),
     ...checkLimits(subject),
     ...checkPools(subject),
     ...checkDrain(subject),
@@ -45,7 +47,7 @@ export function warn(subject: Subject): Finding[] {
       const message = `${pathText(onDown.path)} has no effect: \`health\` is \`off\``
       return findingAt(onDown, message, 'without probes no endpoint is ever down')
     })
-  return [...unused, ...idle, ...warnOfAdmission(subject)]
+  return [...unused, ...idle, ...warnOfAdmission(subject), ...warnOfTransparent(subject)]
 }
 
 function checkListening({ written }: Subject): Finding[] {

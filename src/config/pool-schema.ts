@@ -149,6 +149,12 @@ export const pool = mapping({
     .describe(
       "PROXY protocol header that tells the endpoint the client's address. The endpoint's port must expect it.",
     ),
+  // Needs rules of the host, and a capability.
+  transparent: flag()
+    .prefault(false)
+    .describe(
+      "on: endpoints see the client's own address, as the address that connections to them begin at. Needs CAP_NET_RAW, the splice plane, and rules of the host: docs/transparent.md.",
+    ),
   // As short as the TTLs that cluster DNS gives.
   refresh: duration()
     .prefault('5s')

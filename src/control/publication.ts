@@ -4,6 +4,7 @@ import type { PoolSnapshot } from '../core/snapshot.ts'
 import { capacityWarning, connectionLimit, limitedBy, type Machine } from './capacity.ts'
 import type { ListenerRules } from './listener-rules.ts'
 import type { Registry } from './registry/registry.ts'
+import type { Transparency } from './transparency.ts'
 import { WarmPools } from './warm-pools.ts'
 import type { DataPlane } from './workers/data-plane.ts'
 import { listenerKey } from './workers/listeners.ts'
@@ -17,6 +18,7 @@ export interface PublicationDeps {
   readonly rules: ListenerRules
   readonly threads: Threads
   readonly dataPlane: DataPlane
+  readonly transparency: Transparency
 }
 
 /**
@@ -79,13 +81,24 @@ export class Publication {
     return warning === null ? [] : [warning]
   }
 
+  stop(): void {
+    this.#deps.transparency.stop()
+  }
+
+  /** Connections to the endpoint in this slot begin at the client's address. */
+  transparent(slot: number): boolean {
+    return this.#pools.some(
+      ({ transparent, endpoints }) => transparent && endpoints.some((endpoint) => endpoint.slot === slot),
+    )
+  }
+
   get #pools(): readonly PoolSnapshot[] {
     return this.#deps.dataPlane.snapshot?.pools ?? []
   }
 
   /** From what is known to what is sent, each step once and in this order. */
   #send(): void {
-    const { registry, rules, dataPlane, machine } = this.#deps
+    const { registry, rules, dataPlane, machine, transparency } = this.#deps
     const { listeners, limits, log } = this.#config
     const version = (dataPlane.snapshot?.version ?? 0) + 1
     const pools = this.#warm.published(registry.pools(version))
@@ -106,5 +119,6 @@ export class Publication {
       logConnect: log.connect,
       logEmpty: log.empty,
     })
+    transparency.update(pools)
   }
 }

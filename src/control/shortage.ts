@@ -34,6 +34,8 @@ export interface ShortageOptions {
   readonly refused: () => number
   /** `pool web: endpoint 10.0.0.5:9443` of a slot. */
   readonly nameOf: (slot: number) => string
+  /** Connections to it begin at the client's address. */
+  readonly transparent: (slot: number) => boolean
 }
 
 interface Watch {
@@ -51,7 +53,7 @@ interface Watch {
  * once when over.
  */
 export function watchShortage(options: ShortageOptions): Shortage {
-  const { log, after, limits, refused, nameOf } = options
+  const { log, after, limits, refused, nameOf, transparent } = options
   const watches = new Map<string, Watch>()
   const rejectedBy = (): Map<string, number> =>
     new Map(limits().map(({ whose, rejected }) => [whose, rejected]))
@@ -109,8 +111,16 @@ export function watchShortage(options: ShortageOptions): Shortage {
         const name = nameOf(slot)
         note(
           `ports ${slot}`,
-          portsText(name, error.code),
+          transparent(slot) ? clientPortsText(name, error.code) : portsText(name, error.code),
           (count) => `${name}: local ports are free again (${count} dials failed)`,
+          1,
+        )
+      } else if (error?.reason === 'local' && transparent(slot) && isOfClient(error.code)) {
+        note(
+          `client ${slot}`,
+          fromClientText(nameOf(slot), error.code),
+          (count) =>
+            `${nameOf(slot)}: connections can begin at clients' addresses again (${count} could not)`,
           1,
         )
       } else if (error?.reason === 'local') {
@@ -152,6 +162,27 @@ function portsText(name: string, code: string): string {
     'One source address has about 28,000 ports, each busy for 60 s after its connection: about 470 connections/s to one ' +
     'gateway port. Widen net.ipv4.ip_local_port_range, set net.ipv4.tcp_tw_reuse=1, or give connect.source more addresses'
   )
+}
+
+/** Not the clients together, but one of them has used up its ports. */
+function clientPortsText(name: string, code: string): string {
+  return (
+    `${name}: a client has no port left (${code}): the pool is transparent, and one client's address has about 28,000 ports ` +
+    'to one gateway port, each busy for 60 s after its connection; the endpoint is not to blame and is not ejected. ' +
+    "Limit it with the listener's perSource, or widen net.ipv4.ip_local_port_range"
+  )
+}
+
+function isOfClient(code: string): boolean {
+  return code === 'EPERM' || code === 'EINVAL'
+}
+
+function fromClientText(name: string, code: string): string {
+  const why =
+    code === 'EPERM'
+      ? 'this process has lost CAP_NET_RAW'
+      : 'there is no way from there: 127.0.0.1 reaches this host alone, and link-local addresses their own network'
+  return `${name}: a connection cannot begin at the client's address (${code}): ${why}; no endpoint is ejected for it`
 }
 
 function localText(code: string): string {

@@ -5,6 +5,7 @@ import { sourceHash } from './balance/source-hash.ts'
 import { hash32 } from './hash.ts'
 import { fullShare, shareOf } from './slow-start.ts'
 import type { EndpointSnapshot, PoolSnapshot } from './snapshot.ts'
+import { type Special, specialOf } from './special-address.ts'
 import { healthBit, notUp, takenLast } from './tally.ts'
 
 /**
@@ -14,7 +15,7 @@ import { healthBit, notUp, takenLast } from './tally.ts'
  * `panic: off`, not even then one that probes call down), one that is draining or whose connections are let
  * go never. One in slow start is passed over by the connections that it is not to have yet, as long as
  * another one, in whatever tier, has come further. Now and then a silent one is offered first, to the one
- * client that asks whether it speaks again.
+ * client that asks whether it speaks again. Of a transparent pool, those of the client's own family.
  */
 export interface Candidates {
   /**
@@ -28,6 +29,11 @@ export interface Candidates {
   readonly full: boolean
   /** As of the latest next(): an untried endpoint that was passed over because it is suspect. */
   readonly suspect: EndpointSnapshot | undefined
+  /**
+   * The pool has endpoints, and to none of them a connection can begin at the client's own address, as it
+   * should.
+   */
+  readonly foreign: boolean
 }
 
 /** What a choice depends on; all of it comes from the worker. */
@@ -60,6 +66,7 @@ class Order implements Candidates {
   full = false
   suspect: EndpointSnapshot | undefined
   readonly #pool: PoolSnapshot
+  readonly #endpoints: readonly EndpointSnapshot[]
   readonly #context: PickContext
   /** As of the latest next(): untried endpoints that were passed over because they are silent. */
   #silent: readonly EndpointSnapshot[] = none
@@ -74,7 +81,12 @@ class Order implements Candidates {
 
   constructor(pool: PoolSnapshot, context: PickContext) {
     this.#pool = pool
+    this.#endpoints = pool.transparent ? ofFamily(pool.endpoints, context.client) : pool.endpoints
     this.#context = context
+  }
+
+  get foreign(): boolean {
+    return this.#endpoints.length === 0 && this.#pool.endpoints.length > 0
   }
 
   next(): EndpointSnapshot | undefined {
@@ -91,7 +103,7 @@ class Order implements Candidates {
       if (asked !== undefined) tier = [asked]
     }
     const never = healthBit.draining | healthBit.released | (this.#pool.panic ? 0 : healthBit.down)
-    this.panic = tier.length === 0 && noneIsUp(this.#pool, this.#context, never)
+    this.panic = tier.length === 0 && noneIsUp(this.#endpoints, this.#context, never)
     if (this.panic) tier = this.#firstTier(never)
     this.#latest = tier.length > 1 ? pick(this.#pool, tier, this.#context) : tier[0]
     return this.#latest
@@ -103,7 +115,7 @@ class Order implements Candidates {
    */
   #firstTier(unwanted: number): EndpointSnapshot[] {
     let tier: EndpointSnapshot[] | undefined
-    for (const endpoint of this.#pool.endpoints) {
+    for (const endpoint of this.#endpoints) {
       if (tier?.[0] !== undefined && tier[0].priority !== endpoint.priority) break
       if (!this.#offers(endpoint, unwanted)) continue
       if (tier === undefined)
@@ -119,7 +131,7 @@ class Order implements Candidates {
    * there is: when all come back at once, all are offered at once.
    */
   #firstTierOfShare(): EndpointSnapshot[] {
-    const offered = this.#pool.endpoints.filter((one) => this.#offers(one, notUp | takenLast))
+    const offered = this.#endpoints.filter((one) => this.#offers(one, notUp | takenLast))
     const largest = offered.reduce((share, { slot }) => Math.max(share, this.#shareOf(slot)), 0)
     this.#reserve ??= reserve(this.#pool, this.#context)
     const least = this.#reserve * largest
@@ -154,6 +166,20 @@ class Order implements Candidates {
 
 const none: readonly never[] = []
 
+/** To these a connection can begin at `client`, an address of 4 or 16 bytes. */
+function ofFamily(endpoints: readonly EndpointSnapshot[], client: Uint8Array): readonly EndpointSnapshot[] {
+  const family = client.length === 4 ? 4 : 6
+  const special = specialOf({ family, bytes: client })
+  if (special !== null && bindsAnyway.has(special)) return none
+  return endpoints.filter(({ address }) => address.family === family)
+}
+
+/**
+ * A PROXY header may name one of these. The kernel takes them in bind() and sends from an address of this
+ * host instead.
+ */
+const bindsAnyway: ReadonlySet<Special> = new Set<Special>(['unspecified', 'multicast', 'broadcast'])
+
 /**
  * Any number that is not the seed of an endpoint: whether a client goes to an endpoint in slow start must not
  * depend on which endpoint it hashes to.
@@ -172,9 +198,9 @@ function reserve(pool: PoolSnapshot, context: PickContext): number {
  * No endpoint is up, and at least one has no bit of `never`. An endpoint that was tried or is full is still
  * up: its failure does not make a down one any better.
  */
-function noneIsUp(pool: PoolSnapshot, context: PickContext, never: number): boolean {
+function noneIsUp(endpoints: readonly EndpointSnapshot[], context: PickContext, never: number): boolean {
   let some = false
-  for (const endpoint of pool.endpoints) {
+  for (const endpoint of endpoints) {
     const word = context.health(endpoint.slot)
     if ((word & notUp) === 0) return false
     if ((word & never) === 0) some = true

@@ -79,6 +79,8 @@ export interface PoolRules {
   readonly onRemoval: 'keep' | 'close'
   /** While probes call every endpoint down, all are tried; false: clients wait. */
   readonly panic: boolean
+  /** A client's connection begins at the client's own address. */
+  readonly transparent: boolean
   /** null: connections are dialed when a client comes. */
   readonly warm: WarmSnapshot | null
 }

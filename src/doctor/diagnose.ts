@@ -18,6 +18,7 @@ import { portmap } from './check/portmap.ts'
 import { runs } from './check/process.ts'
 import { speech } from './check/speech.ts'
 import { taken } from './check/taken.ts'
+import { transparent } from './check/transparent.ts'
 import type { Facts } from './facts.ts'
 import { type Finding, severities } from './finding.ts'
 
@@ -32,6 +33,7 @@ const checks: readonly ((facts: Facts) => readonly Finding[])[] = [
   accepts,
   gateway,
   speech,
+  transparent,
   names,
   cilium,
   portmap,

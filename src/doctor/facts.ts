@@ -1,4 +1,5 @@
 import type { Status } from '../core/status.ts'
+import type { WayBackFound } from '../core/way-back.ts'
 import type { Socket } from '../linux/tcp-table.ts'
 import type { Addresses } from './node/addresses.ts'
 import type { Clock } from './node/clock.ts'
@@ -26,7 +27,14 @@ export interface Facts {
   readonly clock: Clock
   readonly names: Pick<Names, 'lost' | 'servers'>
   readonly gateways: readonly Gateway[]
+  /** Of gateways of transparent pools, those of which it is known. */
+  readonly waysBack: readonly WayBack[]
   readonly plane: Plane
+}
+
+export interface WayBack {
+  readonly gateway: Gateway
+  readonly found: WayBackFound
 }
 
 /** The process that answers at the admin socket. */

@@ -54,6 +54,8 @@ export const codes = [
   'servicelb',
   'somaxconn-small',
   'tcp-migrate-req-off',
+  'transparent-forbidden',
+  'transparent-unrouted',
 ] as const
 export type Code = (typeof codes)[number]
 

@@ -1,9 +1,11 @@
+import type { SocketAddress } from '../core/address.ts'
+import type { WayBackFound } from '../core/way-back.ts'
 import { parseSockets } from '../linux/tcp-table.ts'
-import type { Facts, Plane, Running } from './facts.ts'
+import type { Facts, Plane, Running, WayBack } from './facts.ts'
 import { readAddresses } from './node/addresses.ts'
 import { readClock } from './node/clock.ts'
 import { podOf, readCluster } from './node/cluster.ts'
-import { askGateways } from './node/gateways.ts'
+import { askGateways, type Gateway } from './node/gateways.ts'
 import { openFilesOf, readKernel } from './node/kernel.ts'
 import { readNames } from './node/names.ts'
 import { type Miss, readRules } from './node/netfilter.ts'
@@ -17,14 +19,20 @@ export interface LookOptions {
   readonly plane: Plane
   /** Whether to speak to gateways. */
   readonly probe: boolean
+  /** Whether answers of an endpoint to a client's address come back. Never rejects. */
+  readonly wayBack: (endpoint: SocketAddress) => Promise<WayBackFound>
 }
 
 /** Looks at this node and changes nothing. Never rejects; `miss` hears of what could not be seen. */
-export async function look({ subject, running, plane, probe }: LookOptions, miss: Miss): Promise<Facts> {
+export async function look(
+  { subject, running, plane, probe, wayBack }: LookOptions,
+  miss: Miss,
+): Promise<Facts> {
   // Before anybody is asked: our own connections are none of the node's.
   const sockets = readSockets(miss)
   const [chains, names] = await Promise.all([readRules(miss), readNames(subject, miss)])
   const gateways = await askGateways(names.asked, probe)
+  const waysBack = await askWaysBack(subject, gateways, wayBack, miss)
   const listening = new Set(sockets.filter(({ state }) => state === 'listen').map(({ inode }) => inode))
   const { owners, complete } = findOwners(listening, podOf)
   if (!complete && [...listening].some((inode) => !owners.has(inode)))
@@ -47,8 +55,26 @@ export async function look({ subject, running, plane, probe }: LookOptions, miss
     clock: readClock(Date.now()),
     names,
     gateways,
+    waysBack,
     plane,
   }
+}
+
+/** Only of those that answer this host: of the others there is something worse to say. */
+async function askWaysBack(
+  { pools }: Subject,
+  gateways: readonly Gateway[],
+  wayBack: LookOptions['wayBack'],
+  miss: Miss,
+): Promise<readonly WayBack[]> {
+  const transparent = new Set(pools.filter((pool) => pool.transparent).map(({ name }) => name))
+  const asked = gateways.filter(({ pool, answer }) => transparent.has(pool) && answer.kind !== 'failed')
+  const ways = await Promise.all(
+    asked.map(async (gateway) => ({ gateway, found: await wayBack(gateway.address) })),
+  )
+  if (ways.some(({ found }) => found.kind === 'forbidden'))
+    miss('whether answers to clients of transparent pools come back: asking needs CAP_NET_RAW')
+  return ways
 }
 
 function readSockets(miss: Miss): Facts['sockets'] {

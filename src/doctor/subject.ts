@@ -33,6 +33,8 @@ export interface SubjectPool {
   /** null: not known. */
   readonly sendProxyProtocol: ProxyProtocol | null
   readonly warm: boolean
+  /** Connections to it begin at the client's address; false: not known either. */
+  readonly transparent: boolean
 }
 
 /** Nothing is configured: only what is true of the node itself is looked at. */
@@ -51,12 +53,13 @@ export function subjectOf(config: Config, source: string, running: Status | null
   return {
     source,
     listeners: listeners.filter(({ port }) => port !== 0),
-    pools: pools.map(({ name, endpoints, discovery, sendProxyProtocol, warm }) => ({
+    pools: pools.map(({ name, endpoints, discovery, sendProxyProtocol, warm, transparent }) => ({
       name,
       endpoints:
         discovery === null ? endpoints.filter((endpoint) => 'host' in endpoint) : foundBy(running, name),
       sendProxyProtocol,
       warm: warm !== null,
+      transparent,
     })),
     admin: admin.listen === null ? null : { host: admin.listen.host, port: admin.listen.port },
     connections: limits.connections,
@@ -78,6 +81,7 @@ export function subjectOfStatus(status: Status): Subject {
       endpoints: foundBy(status, name),
       sendProxyProtocol: null,
       warm: false,
+      transparent: false,
     })),
   }
 }

@@ -32,9 +32,12 @@ export const NETLINK_SOCK_DIAG = 4
 /** bits/in.h */
 export const IPPROTO_IP = 0
 export const IPPROTO_MPTCP = 262
+export const IP_TRANSPARENT = 19
 export const IP_BIND_ADDRESS_NO_PORT = 24
 export const IPPROTO_IPV6 = 41
 export const IPV6_V6ONLY = 26
+/** linux/in6.h */
+export const IPV6_TRANSPARENT = 75
 /** netinet/tcp.h */
 export const IPPROTO_TCP = 6
 export const TCP_NODELAY = 1

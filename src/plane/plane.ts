@@ -80,6 +80,11 @@ export interface Listening {
 export interface DialOptions {
   /** The local address to connect from, of the same family; null: the kernel chooses. */
   readonly source: SocketAddress | null
+  /**
+   * `source` is the client and none of this host's addresses; its port does not count. EPERM: this process
+   * may not; ENOTSUP: this plane cannot.
+   */
+  readonly transparent: boolean
   /** Endpoints of one group (a pool) behave alike: what one has shown, a plane may expect of the others. */
   readonly group: string
   /** A client waits, whose bytes may be sent at once. False: for later, or only to see who is there. */

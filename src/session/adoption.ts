@@ -103,6 +103,7 @@ function gonePoolOf<W extends Wire>(
     connect: { timeoutMs: 0, budgetMs: 0, attempts: 0, source: [], hedgeAfterMs: 0 },
     queue: { connections: 0, timeoutMs: 0 },
     panic: false,
+    transparent: false,
     warm: null,
     onRemoval,
   }

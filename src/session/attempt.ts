@@ -3,7 +3,7 @@ import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { add, connectHistogram, endpointCell, endpointField, failureCell, observe } from '../core/tally.ts'
 import type { Cancel, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
-import { dialEndpoint, type EndpointDialed } from './dial-endpoint.ts'
+import { type DialFor, dialEndpoint, type EndpointDialed } from './dial-endpoint.ts'
 import { reasonOf } from './dial-failure.ts'
 
 /** The owner of a dial, which is told what becomes of it. */
@@ -15,11 +15,9 @@ export interface AttemptOwner<W extends Wire> {
 }
 
 /** What is decided about a dial before it begins. */
-export interface AttemptPlan {
+export interface AttemptPlan extends DialFor {
   /** The endpoint's. */
   readonly pool: PoolSnapshot
-  /** A client waits for it. */
-  readonly forClient: boolean
   /** unanswered() is told after this long. */
   readonly hedgeMs: number
   /** The dial fails after this long. */
@@ -72,8 +70,8 @@ export class Attempt<W extends Wire> {
     const cells = endpointCell(endpoint.slot)
     add(row, cells + endpointField.pending, 1)
     add(row, cells + endpointField.attempts, 1)
-    const { pool, forClient, hedgeMs, limitMs } = plan
-    this.#cancelDial = dialEndpoint(context, pool, endpoint, forClient, (dialed) => this.#dialed(dialed))
+    const { pool, hedgeMs, limitMs } = plan
+    this.#cancelDial = dialEndpoint(context, pool, endpoint, plan, (dialed) => this.#dialed(dialed))
     this.#cancelTimer =
       hedgeMs < limitMs
         ? plane.after(hedgeMs, () => this.#unanswered())
@@ -119,7 +117,7 @@ export class Attempt<W extends Wire> {
       return
     }
     if (dialed.kind === 'failed') {
-      this.#failed({ reason: reasonOf(dialed.code), code: dialed.code })
+      this.#failed({ reason: reasonOf(dialed.code, this.plan.from !== null), code: dialed.code })
       return
     }
     const { ms } = this

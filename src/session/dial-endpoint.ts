@@ -1,3 +1,4 @@
+import type { SocketAddress } from '../core/address.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
 import { sourceFor } from '../core/source-address.ts'
 import type { Cancel, Dialed, Plane, Wire } from '../plane/plane.ts'
@@ -8,6 +9,14 @@ interface DialContext<W extends Wire> {
   readonly nextSource: () => number
 }
 
+/** Whose dial it is. */
+export interface DialFor {
+  /** A client waits for it. */
+  readonly forClient: boolean
+  /** The client, where the connection is to begin at its address; null: it begins at one of this host. */
+  readonly from: SocketAddress | null
+}
+
 /** `busy`: the backlog of a UNIX socket is full. Told each time; the dial goes on until it is cancelled. */
 export type EndpointDialed<W> = Dialed<W> | { readonly kind: 'busy' }
 
@@ -15,18 +24,18 @@ export type EndpointDialed<W> = Dialed<W> | { readonly kind: 'busy' }
 const busyPausesMs = [5, 10, 20] as const
 
 /**
- * Plane.dial to an endpoint as its pool has it: from the source address whose turn it is. Every dial of a
- * worker is made here.
+ * Plane.dial to an endpoint as its pool has it: from the client, or the source address whose turn it is.
+ * Every dial of a worker is made here.
  */
 export function dialEndpoint<W extends Wire>(
   { plane, nextSource }: DialContext<W>,
   { name, connect }: PoolSnapshot,
   { address }: EndpointSnapshot,
-  forClient: boolean,
+  { forClient, from }: DialFor,
   done: (result: EndpointDialed<W>) => void,
 ): Cancel {
-  const source = sourceFor(connect.source, address.family, nextSource)
-  const options = { source, group: name, forClient }
+  const source = from ?? sourceFor(connect.source, address.family, nextSource)
+  const options = { source, transparent: from !== null, group: name, forClient }
   if (address.family !== 'unix') return plane.dial(address, options, done)
   let tries = 0
   let cancel: Cancel

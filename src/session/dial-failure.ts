@@ -1,7 +1,9 @@
 import type { DialFailure } from '../core/outcome.ts'
 
-/** What a failed dial's errno name means. */
-export function reasonOf(code: string): DialFailure {
+/** What a failed dial's errno name means; `fromClient`: of one that was to begin at the client's address. */
+export function reasonOf(code: string, fromClient: boolean): DialFailure {
+  // No CAP_NET_RAW; or from 127.0.0.1, a client on this host, to an endpoint on another one.
+  if (fromClient && (code === 'EPERM' || code === 'EINVAL')) return 'local'
   switch (code) {
     case 'ECONNREFUSED':
     case 'ENOENT': // a UNIX socket that nobody has made

@@ -25,7 +25,7 @@ export type PoolDialed<W> =
 
 /** Whose dial it is. */
 export interface DialOwner<W> {
-  /** Who the client is: source-hash chooses by it. */
+  /** Who the client is: source-hash chooses by it, and a transparent pool's connections begin there. */
   readonly client: SocketAddress
   /** Told of each dial when it is over: one of the access log's `attempts`. */
   attempted(endpoint: EndpointSnapshot, ms: number, error: string | null): void
@@ -67,6 +67,10 @@ export class PoolDial<W extends Wire> implements RoundOwner<W> {
     this.#owner = owner
     this.#pick = new Pick(context, owner)
     this.deadlineMs = context.plane.now() + route.pool.connect.budgetMs
+  }
+
+  get client(): SocketAddress {
+    return this.#owner.client
   }
 
   begin(): void {
@@ -112,6 +116,11 @@ export class PoolDial<W extends Wire> implements RoundOwner<W> {
     ) {
       this.#setState(idle)
       this.#owner.dialed(full)
+      return
+    }
+    if (round.kind === 'round' && round.foreign) {
+      this.trouble = 'resource'
+      this.#exhausted()
       return
     }
     const leftMs = this.deadlineMs - this.#context.plane.now() - lastRoundMs

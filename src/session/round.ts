@@ -1,3 +1,4 @@
+import type { SocketAddress } from '../core/address.ts'
 import { type Candidates, candidates, type PickContext } from '../core/candidates.ts'
 import type { AttemptError, DialFailure } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
@@ -25,6 +26,8 @@ export type Trouble = 'resource' | 'endpoint-down'
 export interface RoundOwner<W> {
   /** When `connect.budget` is over. */
   readonly deadlineMs: number
+  /** Who the client is: a transparent pool's connections begin there. */
+  readonly client: SocketAddress
   /** Whom this connection has dialed: the first alternative to its first endpoint is free. */
   asked: 'nobody' | 'first' | 'others'
   /** The latest. */
@@ -66,6 +69,11 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
   /** Before begin(): there is nobody to dial, because endpoints are at their maxConnections. */
   get full(): boolean {
     return this.#first === undefined && this.#order.full
+  }
+
+  /** There is nobody to dial, and will not be. */
+  get foreign(): boolean {
+    return this.#order.foreign
   }
 
   /** May tell its owner of a warm wire, or that it is spent, before it returns. */
@@ -188,6 +196,7 @@ export class Round<W extends Wire> implements AttemptOwner<W> {
     const attempt = new Attempt(this.#context, endpoint, this, {
       pool,
       forClient: true,
+      from: pool.transparent ? this.#owner.client : null,
       hedgeMs: hedgeDelayMs(row, endpoint.slot, hedgeAfterMs),
       limitMs,
       budgeted,

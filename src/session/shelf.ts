@@ -38,6 +38,7 @@ const lookMs = 250
  * together.
  */
 const spread = 0.2
+const inAdvance = { forClient: false, from: null } as const
 
 /** What all shelves of a worker share. */
 export interface ShelfContext<W extends Wire> {
@@ -170,7 +171,7 @@ export class Shelf<W extends Wire> {
     const { plane, row } = this.#context
     const startMs = plane.now()
     add(row, this.#cells + endpointField.attempts, 1)
-    const cancelDial = dialEndpoint(this.#context, this.#pool, this.#endpoint, false, (dialed) => {
+    const cancelDial = dialEndpoint(this.#context, this.#pool, this.#endpoint, inAdvance, (dialed) => {
       if (dialed.kind === 'busy') cancelDial()
       cancelTimeout()
       this.#dials.delete(stop)
@@ -199,7 +200,7 @@ export class Shelf<W extends Wire> {
       return
     }
     if (dialed.kind === 'failed') {
-      this.#failed({ reason: reasonOf(dialed.code), code: dialed.code }, ms)
+      this.#failed({ reason: reasonOf(dialed.code, false), code: dialed.code }, ms)
       return
     }
     const { plane, row, reports, random } = this.#context

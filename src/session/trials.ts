@@ -17,6 +17,7 @@ export class Trials<W extends Wire> implements SuspectTrials<W>, AttemptOwner<W>
     const plan = {
       pool,
       forClient: false,
+      from: null,
       hedgeMs: timeoutMs,
       limitMs: timeoutMs,
       budgeted: false,

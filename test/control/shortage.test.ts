@@ -21,6 +21,7 @@ function scene() {
     ],
     refused: () => state.refused,
     nameOf: (slot) => `pool web: endpoint ${slot}`,
+    transparent: (slot) => slot === 7,
   })
   return { clock, log, state, shortage }
 }
@@ -108,4 +109,20 @@ test('the limit of a listener is told by its name, beside that of the program', 
     'info listener https: below its connection limit again (3 connections were reset)',
     'info the program: below its connection limit again (connections waited for about 1 s)',
   ])
+})
+
+test("of a transparent pool, a client's ports and addresses are told apart from this host's", (t) => {
+  const { clock, log, shortage } = scene()
+  shortage.attempt({ slot: 7, ms: 1, error: { reason: 'ports-exhausted', code: 'EADDRNOTAVAIL' } })
+  shortage.attempt({ slot: 7, ms: 1, error: { reason: 'local', code: 'EINVAL' } })
+  shortage.attempt({ slot: 7, ms: 1, error: { reason: 'local', code: 'EMFILE' } })
+  const [ports, client, files] = log.take()
+  t.regex(ports ?? '', /^error pool web: endpoint 7: a client has no port left \(EADDRNOTAVAIL\)/)
+  t.regex(
+    client ?? '',
+    /^error pool web: endpoint 7: a connection cannot begin at the client's address \(EINVAL\)/,
+  )
+  t.regex(files ?? '', /^error this process cannot open connections \(EMFILE\)/)
+  clock.advance(20_000)
+  t.is(log.take().length, 3, 'and each is over')
 })

@@ -44,6 +44,10 @@ const listenOn = (host: string): Partial<Facts> => ({
   sockets: [],
   subject: { ...healthy.subject, listeners: [{ name: 'http', host, port: 80, pool: 'web' }] },
 })
+const transparentWeb: Facts['subject'] = {
+  ...healthy.subject,
+  pools: healthy.subject.pools.map((pool) => ({ ...pool, transparent: pool.name === 'web' })),
+}
 const portmapRules = `:PREROUTING ACCEPT [0:0]
 :CNI-HOSTPORT-DNAT - [0:0]
 :CNI-DN-1 - [0:0]
@@ -401,6 +405,38 @@ const rows: readonly Row[] = [
     facts: one({ answer: { kind: 'failed', code: 'EADDRNOTAVAIL' } }),
     finds: ['local-ports-few blocks'],
     commands: ['sysctl -w net.ipv4.ip_local_port_range=1024 60999', 'sysctl -w net.ipv4.tcp_tw_reuse=1'],
+  },
+  {
+    node: 'a transparent pool, and nobody may say who the client is',
+    facts: {
+      subject: transparentWeb,
+      kernel: { ...healthy.kernel, uid: 1000, capabilities: 1n << 10n },
+      gateways: [gateway({})],
+    },
+    finds: ['transparent-forbidden blocks', 'not-running note'],
+    says: /pool web is transparent, and uid 1000 .* has not CAP_NET_RAW/,
+  },
+  {
+    node: 'a transparent pool without rules',
+    facts: {
+      ...serving,
+      subject: transparentWeb,
+      gateways: [gateway({})],
+      waysBack: [{ gateway: gateway({}), found: { kind: 'missing', rules: [['ip', 'rule', 'add', 'x']] } }],
+    },
+    finds: ['transparent-unrouted blocks'],
+    says: /127\.0\.0\.1:9080 of pool web answers this host, .*192\.0\.2\.1/,
+    commands: ['ip rule add x'],
+  },
+  {
+    node: 'a transparent pool with its rules',
+    facts: {
+      ...serving,
+      subject: transparentWeb,
+      gateways: [gateway({})],
+      waysBack: [{ gateway: gateway({}), found: { kind: 'there' } }],
+    },
+    finds: [],
   },
   {
     node: 'few local ports are left',

@@ -16,12 +16,19 @@ export const healthy: Facts = {
       { name: 'https', host: '::', port: 443, pool: 'web-tls' },
     ],
     pools: [
-      { name: 'web', endpoints: [{ host: '127.0.0.1', port: 9080 }], sendProxyProtocol: 'off', warm: false },
+      {
+        name: 'web',
+        endpoints: [{ host: '127.0.0.1', port: 9080 }],
+        sendProxyProtocol: 'off',
+        warm: false,
+        transparent: false,
+      },
       {
         name: 'web-tls',
         endpoints: [{ host: '10.0.0.5', port: 9443 }],
         sendProxyProtocol: 'off',
         warm: false,
+        transparent: false,
       },
     ],
     admin: { host: '127.0.0.1', port: 9981 },
@@ -61,6 +68,7 @@ export const healthy: Facts = {
   clock: { nowMs: Date.UTC(2026, 10, 27), keeper: 'chronyd (pid 512)', synchronized: null },
   names: { lost: [], servers: [] },
   gateways: [gateway({}), gateway({ pool: 'web-tls', host: '10.0.0.5', port: 9443 })],
+  waysBack: [],
   plane: { kind: 'splice' },
 }
 

@@ -66,6 +66,51 @@ test('check of a good configuration is exit code 0 and says what is in it', asyn
   })
 })
 
+test('a list that cannot be read, is no list or is empty where it may not be: exit code 78, of run and of check', async (t) => {
+  const place = folder(t)
+  const lists = [
+    ['deny', 'gone', null, /deny: file .*gone.txt cannot be read \(ENOENT/],
+    [
+      'deny',
+      'wrong',
+      '10.0.0.0/8\n10.0.0.300\n',
+      /deny: file .*wrong.txt is no list of ranges:[\s\S]*10\.0\.0\.300[\s\S]*:2:1/,
+    ],
+    ['allow', 'empty', '# nobody yet\n', /allow: file .*empty.txt is empty, which would turn everybody away/],
+  ] as const
+  for (const [list, name, text, says] of lists) {
+    const path = join(place, `${name}.txt`)
+    if (text !== null) writeFileSync(path, text)
+    const file = join(place, `${name}.yaml`)
+    writeFileSync(
+      file,
+      good
+        .replace('pool: web }', `pool: web, ${list}: { file: ${path} } }`)
+        .replace('[::]:80', '127.0.0.1:0'),
+    )
+    const both = await Promise.all([spliceway('check', file), spliceway('run', '-c', file)])
+    for (const { code, err } of both) {
+      t.is(code, 78, err)
+      t.regex(err, says)
+      t.regex(err, /^error: listener http: /)
+    }
+  }
+})
+
+test('check reads the lists, and says which of their ranges are larger than they look', async (t) => {
+  const path = join(folder(t), 'deny.txt')
+  writeFileSync(path, '192.0.2.1/24\n')
+  const said = await spliceway(
+    'check',
+    configFile(t, good.replace('pool: web }', `pool: web, deny: { file: ${path} } }`)),
+  )
+  t.is(said.code, 0)
+  t.regex(
+    said.err,
+    /^warning: listener http: deny: file .* has ranges that are larger than they look:[\s\S]*192\.0\.2\.0\/24/,
+  )
+})
+
 for (const args of [
   ['runn'],
   ['run', 'now'],

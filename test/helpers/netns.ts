@@ -37,17 +37,22 @@ export class NetworkNamespace {
    * Joins two namespaces by a cable. The addresses are `10.99.0.1/24` and the like; IPv6 ones are usable at
    * once, because nobody looks for a duplicate.
    */
-  connect(other: NetworkNamespace, here: readonly string[], there: readonly string[]): void {
-    ip('-n', this.name, 'link', 'add', 'cable', 'type', 'veth', 'peer', 'cable', 'netns', other.name)
+  connect(
+    other: NetworkNamespace,
+    here: readonly string[],
+    there: readonly string[],
+    device = 'cable',
+  ): void {
+    ip('-n', this.name, 'link', 'add', device, 'type', 'veth', 'peer', device, 'netns', other.name)
     for (const [{ name }, addresses] of [
       [this, here],
       [other, there],
     ] as const) {
       for (const address of addresses) {
         const nodad = address.includes(':') ? ['nodad'] : []
-        ip('-n', name, 'address', 'add', address, 'dev', 'cable', ...nodad)
+        ip('-n', name, 'address', 'add', address, 'dev', device, ...nodad)
       }
-      ip('-n', name, 'link', 'set', 'cable', 'up')
+      ip('-n', name, 'link', 'set', device, 'up')
     }
   }
 

@@ -70,6 +70,7 @@ async function runStage(root: string, context: string, stage: Stage): Promise<vo
       case 'COPY':
         copy(root, context, instruction)
         break
+      case 'ARG':
       case 'ENV':
         for (const [name, value] of environment(instruction, root)) env[name] = value
         break

@@ -116,7 +116,7 @@ function modelOf(object: unknown): { readonly kind: string; validate(): void } {
 test('there are the overlays that the documents name', (t) => {
   t.deepEqual(
     overlays.map(({ name }) => name),
-    ['apisix', 'kong', 'otel-hostport', 'recreate', 'surge'],
+    ['apisix', 'kong', 'otel-hostport', 'recreate', 'surge', 'transparent'],
   )
 })
 
@@ -348,12 +348,13 @@ test('the user is the one of the image', (t) => {
   }
 })
 
-test('the container may bind low ports and nothing else', (t) => {
-  for (const { container } of overlays) {
+test('the container may bind low ports and nothing else; for transparent pools it may say who the client is', (t) => {
+  for (const { name, container } of overlays) {
+    const more = name === 'transparent' ? ['NET_RAW'] : []
     t.deepEqual(at(container, 'securityContext'), {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE'] },
+      capabilities: { drop: ['ALL'], add: ['NET_BIND_SERVICE', ...more] },
     })
     t.is(at(container, 'command'), undefined, 'a shell before Node would lose the capability')
   }

@@ -12,6 +12,7 @@ import { proxyV1 } from '../../src/protocol/proxy-v1.ts'
 import { proxyV2 } from '../../src/protocol/proxy-v2.ts'
 import { findProgram } from '../helpers/find-program.ts'
 import { FirstBytes } from '../helpers/first-bytes.ts'
+import { Forwarder } from '../helpers/forwarder.ts'
 import { block4, tlv, told, v2 } from '../protocol/proxy-bytes.ts'
 import { newFolder, Server } from './server.ts'
 
@@ -145,6 +146,40 @@ for (const [name, [header, answer]] of Object.entries(written)) {
       Buffer.concat(parts).toString('latin1'),
     )
   })
+}
+
+const page =
+  'http-request return status 200 content-type text/plain lf-string "%[src] %[src_port] %[fc_pp_unique_id]"'
+
+for (const plane of ['net', 'splice'] as const) {
+  for (const version of ['v1', 'v2'] as const) {
+    for (const host of ['127.0.0.1', '::1']) {
+      runs(
+        `${plane}: HAProxy behind the program, with accept-proxy and ${version}, has the client at ${host}${missing}`,
+        async (t) => {
+          const server = await start(t, 'http', (port) => `127.0.0.1:${port} accept-proxy`, page)
+          const forwarder = await Forwarder.start({
+            plane,
+            listen: host,
+            endpoints: [server.port],
+            pool: { sendProxyProtocol: version },
+          })
+          t.teardown(() => forwarder.close())
+          const client = connect({ host, port: forwarder.port })
+          t.teardown(() => client.destroy())
+          client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+          const parts: Buffer[] = []
+          client.on('data', (part: Buffer) => parts.push(part))
+          await once(client, 'connect')
+          const { localPort } = client
+          await once(client, 'end')
+          const { id } = await forwarder.outcome()
+          const body = Buffer.concat(parts).toString('latin1').split('\r\n\r\n')[1]
+          t.is(body?.trimEnd(), `${host} ${localPort}${version === 'v2' ? ` ${id}` : ''}`)
+        },
+      )
+    }
+  }
 }
 
 test('the checksum and the name of the TLVs in these tests are as a reader wants them', (t) => {

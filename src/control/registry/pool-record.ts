@@ -21,9 +21,10 @@ export function newPool(
   { config, unresolved }: ResolvedPool,
   records: readonly EndpointRecord[],
 ): PoolRecord {
-  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm, panic, onRemoval } = config
-  const endpoints = records.map(snapshotOf)
-  const snapshot = { name, balance, endpoints, connect, queue, proxyProtocol, warm, panic, onRemoval }
+  const { name, balance, connect, queue, sendProxyProtocol: proxyProtocol, warm, panic } = config
+  const { onRemoval, transparent } = config
+  const common = { name, balance, connect, queue, proxyProtocol, warm, panic, onRemoval, transparent }
+  const snapshot = { ...common, endpoints: records.map(snapshotOf) }
   return { config, records, unresolved, snapshot, standing: standingOf(records, panic) }
 }
 

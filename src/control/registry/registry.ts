@@ -149,7 +149,9 @@ export class Registry {
     if (record === undefined || pool === undefined) return
     if (error === null) record.outlier = connected(record.outlier)
     else if (blames(error)) {
-      this.#ejections.dialFailed(pool, record, error.code)
+      // Where the way back to one client is missing, and to others it is not: it must not count for the rest.
+      const maybeClients = pool.config.transparent && error.reason === 'timeout'
+      if (!maybeClients) this.#ejections.dialFailed(pool, record, error.code)
       this.#doubt(pool, record)
     }
   }

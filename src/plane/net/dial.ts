@@ -32,8 +32,14 @@ class Connecting {
     this.#done = done
   }
 
-  begin(endpoint: EndpointAddress, { source }: DialOptions): void {
+  begin(endpoint: EndpointAddress, { source, transparent }: DialOptions): void {
     const { socket } = this.#wire
+    if (transparent) {
+      // node:net makes the socket inside connect(): there is no moment for its options.
+      const error = new Error('node:net cannot connect from an address of others')
+      socket.destroy(Object.assign(error, { code: 'ENOTSUP' }))
+      return
+    }
     const connected = (): void => {
       // Early enough: a reset that has come already shows when the socket is read.
       this.#tune?.(socket.descriptor)

@@ -5,7 +5,10 @@ import {
   EPOLLHUP,
   EPOLLOUT,
   IP_BIND_ADDRESS_NO_PORT,
+  IP_TRANSPARENT,
   IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_TRANSPARENT,
   SO_OOBINLINE,
   SOL_SOCKET,
 } from '../../linux/constants.ts'
@@ -53,7 +56,11 @@ export class Dialer {
     return () => attempt.cancel()
   }
 
-  #connect(wire: SpliceWire, endpoint: EndpointAddress, { source, group, forClient }: DialOptions): number {
+  #connect(
+    wire: SpliceWire,
+    endpoint: EndpointAddress,
+    { source, transparent, group, forClient }: DialOptions,
+  ): number {
     const { libc, address, acks } = this.#shared
     const { fd } = wire
     if (forClient && !wire.isUnix) acks.dials(wire, group)
@@ -61,9 +68,18 @@ export class Dialer {
     libc.setOption(fd, SOL_SOCKET, SO_OOBINLINE, 1)
     if (source !== null) {
       if (source.family !== endpoint.family) return EINVAL
+      if (transparent) {
+        const allowed =
+          source.family === 4
+            ? libc.setOption(fd, IPPROTO_IP, IP_TRANSPARENT, 1)
+            : libc.setOption(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+        if (allowed < 0) return allowed
+      }
       // The port is chosen at connect(), by the whole four-tuple: more connections than ports.
       libc.setOption(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-      const bound = libc.bind(fd, address, writeSockaddr(address, source))
+      const length = writeSockaddr(address, source)
+      if (transparent) address.view.setUint16(2, 0)
+      const bound = libc.bind(fd, address, length)
       if (bound < 0) return bound
     }
     const { block, length } = this.#sockaddrOf(endpoint)

@@ -27,7 +27,7 @@ async function dialLate(words: string): Promise<{ dialed: Dialed<NetWire>; reset
   const plane = createNetPlane({ sight: null, tune: null, takeError: null })
   const reset = Promise.withResolvers<void>()
   const dialing = new Promise<Dialed<NetWire>>((resolve) => {
-    plane.dial(endpoint, { source: null, group: 'main', forClient: true }, (dialed) => {
+    plane.dial(endpoint, { source: null, transparent: false, group: 'main', forClient: true }, (dialed) => {
       if (dialed.kind === 'connected') dialed.wire.onReset(() => reset.resolve())
       resolve(dialed)
     })

@@ -80,7 +80,7 @@ async function scene(t: ExecutionContext) {
   const listening = plane.listen(
     { socket: socket.n, backlog: 8, hasRoom: () => true },
     (downstream) =>
-      plane.dial(endpoint, { source: null, group: 'main', forClient: true }, (dialed) => {
+      plane.dial(endpoint, { source: null, transparent: false, group: 'main', forClient: true }, (dialed) => {
         if (dialed.kind === 'failed') {
           reject(new Error(dialed.code))
           return
