@@ -344,8 +344,8 @@ export class App implements AdminSource, AdminActions {
   }
 
   upgrade(): AsyncIterable<string> | Answer {
-    const { upgrade } = this.#options
-    const begun = upgrade?.begin(this.#config.handover.socket, this.#state())
+    const { upgrade, config } = this.#options // the name of the start: a reload does not change it
+    const begun = upgrade?.begin(config.handover.socket, this.#state())
     return begun ?? { ok: false, message: 'nobody knows how this process was started' }
   }
 

@@ -105,7 +105,9 @@ export class Upgrade {
       connections === 0
         ? 'nothing is left in this one'
         : `connections left in this one, pid ${process.pid}: ${connections}` +
-          (endsInMs === null ? '' : `; it ends with the last of them, within ${durationText(endsInMs)}`)
+          (endsInMs === null
+            ? ''
+            : `; it ends with the last of them, within ${durationText(Math.ceil(endsInMs / 1_000) * 1_000)}`)
     return { ok: true, message: `pid ${end.pid} serves, version ${end.program}; ${rest}` }
   }
 }

@@ -145,9 +145,9 @@ const list = [
     args: '',
     takes: [0, 0],
     offer: 'nothing',
-    about: 'rates, limits and endpoints, live',
+    about: 'rates, limits, endpoints and clients, live',
     more: [
-      'Keys: q ends it; endpoints are sorted by a their connections, s what is not up first, e their address.',
+      'Keys: q ends it; sorted by a connections, b bytes, s what is not up first, e address; c clients or endpoints.',
       'Without a terminal it prints one picture, with the rates of one second.',
     ],
     examples: [],

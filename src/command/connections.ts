@@ -40,7 +40,7 @@ export async function connections(options: ConnectionsOptions): Promise<number> 
   if (reply.kind === 'unreachable') return complain(options, reply.message)
   if (reply.status !== 200)
     return complain(options, `the process at ${options.socket} answered: ${reply.body.trim()}`)
-  const listed = parse(reply.body)
+  const listed = parseListing(reply.body)
   if (listed === undefined) return complain(options, `what answers at ${options.socket} is not spliceway`)
   options.out.write(rendered(listed.connections, options, reply.body))
   for (const worker of listed.silent)
@@ -146,13 +146,13 @@ function topTable(groups: readonly Group[], by: string): string {
 }
 
 /** `203.0.113.7` of `203.0.113.7:51234`, `2001:db8::5` of `[2001:db8::5]:51234`. */
-function hostOf(client: string): string {
+export function hostOf(client: string): string {
   const host = client.slice(0, client.lastIndexOf(':')).replace(/^\[|\]$/g, '')
   return parseIp(host) === undefined ? client : host
 }
 
 /** undefined: the text is not a whole listing. */
-function parse(body: string): Listed | undefined {
+export function parseListing(body: string): Listed | undefined {
   try {
     const value: Listed | null = JSON.parse(body)
     return Array.isArray(value?.connections) && Array.isArray(value.silent) ? value : undefined

@@ -1,6 +1,8 @@
+import type { Connection } from '../core/connection.ts'
 import type { Status } from '../core/status.ts'
 import { shortDuration } from './duration.ts'
 import { table } from './table.ts'
+import { clientsOf, clientTable, rateText } from './top-clients.ts'
 
 /** What is known at one moment. */
 export interface Sample {
@@ -8,6 +10,10 @@ export interface Sample {
   readonly status: Status
   /** Since the start, by listener. */
   readonly bytes: ReadonlyMap<string, Bytes>
+  /** By pool and endpoint, as endpointKey() joins them. */
+  readonly endpointBytes: ReadonlyMap<string, Bytes>
+  /** null: they were not asked for. */
+  readonly connections: readonly Connection[] | null
 }
 
 export interface Bytes {
@@ -15,27 +21,53 @@ export interface Bytes {
   readonly down: number
 }
 
-/** What endpoints are sorted by; each has its key. */
-export const orders = ['active', 'state', 'endpoint'] as const
-export type Order = (typeof orders)[number]
+/** What endpoints are sorted by; each has its key. Clients are sorted by bytes, or by connections. */
+export type Order = 'active' | 'bytes' | 'state' | 'endpoint'
 
 export interface TopView {
   readonly order: Order
   readonly width: number
-  /** Endpoints are cut so that the picture is not higher; undefined: all are shown. */
+  /** Below the listeners. */
+  readonly show: 'endpoints' | 'clients' | 'both'
+  /** Endpoints, or clients, are cut so that the picture is not higher; undefined: all are shown. */
   readonly height?: number
 }
 
 /** Bytes by listener, of a page for Prometheus. */
 export function bytesOf(metrics: string): ReadonlyMap<string, Bytes> {
-  const found = new Map<string, Bytes>()
   const line = /^spliceway_bytes_total\{listener="([^"]*)",direction="(up|down)"\} (\S+)$/gm
-  for (const [, listener = '', direction, value] of metrics.matchAll(line)) {
-    const before = found.get(listener) ?? { up: 0, down: 0 }
+  return summed(
+    [...metrics.matchAll(line)].map(([, listener = '', direction, value]) => [listener, direction, value]),
+  )
+}
+
+/** Bytes by endpoint, of the same page. */
+export function endpointBytesOf(metrics: string): ReadonlyMap<string, Bytes> {
+  const line =
+    /^spliceway_endpoint_bytes_total\{pool="([^"]*)",endpoint="([^"]*)",direction="(up|down)"\} (\S+)$/gm
+  return summed(
+    [...metrics.matchAll(line)].map(([, pool = '', endpoint = '', direction, value]) => [
+      endpointKey(pool, endpoint),
+      direction,
+      value,
+    ]),
+  )
+}
+
+export function endpointKey(pool: string, endpoint: string): string {
+  return `${pool}\n${endpoint}`
+}
+
+function summed(
+  found: readonly (readonly [key: string, direction: string | undefined, value: string | undefined])[],
+): ReadonlyMap<string, Bytes> {
+  const all = new Map<string, Bytes>()
+  for (const [key, direction, value] of found) {
+    const before = all.get(key) ?? { up: 0, down: 0 }
     const bytes = Number(value)
-    found.set(listener, direction === 'up' ? { ...before, up: bytes } : { ...before, down: bytes })
+    all.set(key, direction === 'up' ? { ...before, up: bytes } : { ...before, down: bytes })
   }
-  return found
+  return all
 }
 
 /** The picture of `top`: rates are those between two samples, and no line is longer than the view is wide. */
@@ -44,7 +76,7 @@ export function topPicture(before: Sample, now: Sample, view: TopView): string {
   const { active, limit, limitedBy } = status.connections
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1_000)
   const title = `spliceway ${status.version}, ${status.state} for ${shortDuration(status.uptimeMs)}, pid ${status.pid}`
-  const room = `connections ${active} of ${limit} (${limitedBy})`
+  const load = `connections ${active} of ${limit} (${limitedBy})`
   const old = new Map(before.status.listeners.map((each) => [each.name, each.accepted]))
   const listeners = table(
     ['listener', 'address', 'active', 'limit', 'new/s', 'up/s', 'down/s'],
@@ -63,43 +95,55 @@ export function topPicture(before: Sample, now: Sample, view: TopView): string {
     }),
     { width: view.width, dull: { limit: '' } },
   )
-  const head = `${cut(title, view.width)}\n${cut(room, view.width)}\n\n${listeners}\n`
+  const head = `${cut(title, view.width)}\n${cut(load, view.width)}\n\n${listeners}\n`
   const used = head.split('\n').length // the headings below included
-  return head + endpoints(status, view, view.height === undefined ? Infinity : view.height - used)
+  const room = view.height === undefined ? Infinity : view.height - used
+  const below = view.show === 'clients' ? '' : endpoints(before, now, seconds, view, room)
+  if (view.show === 'endpoints' || before.connections === null || now.connections === null)
+    return head + below
+  const by = view.order === 'bytes' ? 'bytes' : 'connections'
+  const clients = clientsOf(before.connections, now.connections, seconds, by)
+  const lines = view.show === 'both' ? mostClients : room
+  return `${head}${below}${below && '\n'}${clientTable(clients, lines, view.width)}`
 }
 
-function endpoints({ pools }: Status, { order, width }: TopView, room: number): string {
-  const all = pools.flatMap((pool) => pool.endpoints.map((endpoint) => ({ pool: pool.name, ...endpoint })))
-  const bad = (state: string): number => (state === 'up' ? 1 : 0)
+/** Below endpoints, in a single picture. */
+const mostClients = 10
+
+function endpoints(
+  before: Sample,
+  now: Sample,
+  seconds: number,
+  { order, width }: TopView,
+  room: number,
+): string {
+  const all = now.status.pools.flatMap((pool) =>
+    pool.endpoints.map((endpoint) => {
+      const key = endpointKey(pool.name, endpoint.endpoint)
+      const [had, has] = [before.endpointBytes.get(key), now.endpointBytes.get(key)]
+      const rate = (side: keyof Bytes): number => ((has?.[side] ?? 0) - (had?.[side] ?? 0)) / seconds
+      return { pool: pool.name, ...endpoint, up: rate('up'), down: rate('down') }
+    }),
+  )
+  type Row = (typeof all)[number]
+  const bad = ({ state }: Row): number => (state === 'up' ? 1 : 0)
+  const compare: Readonly<Record<Order, (a: Row, b: Row) => number>> = {
+    active: (a, b) => b.active - a.active,
+    bytes: (a, b) => b.up + b.down - a.up - a.down,
+    state: (a, b) => bad(a) - bad(b),
+    endpoint: (a, b) => a.endpoint.localeCompare(b.endpoint, 'en', { numeric: true }),
+  }
   // Stable: whoever is equal keeps the order of the configuration.
-  const sorted = all.toSorted((a, b) => {
-    if (order === 'active') return b.active - a.active
-    return order === 'state'
-      ? bad(a.state) - bad(b.state)
-      : a.endpoint.localeCompare(b.endpoint, 'en', { numeric: true })
-  })
+  const sorted = all.toSorted(compare[order])
   const shown = sorted.length > room ? sorted.slice(0, Math.max(0, room - 1)) : sorted
-  const rows = shown.map(({ pool, endpoint, state, forMs, active, reason }) => [
-    pool,
-    endpoint,
-    state,
-    shortDuration(forMs),
-    String(active),
+  const rows = shown.map(({ pool, endpoint, state, forMs, active, up, down, reason }) => [
+    ...[pool, endpoint, state, shortDuration(forMs), String(active), rateText(up), rateText(down)],
     reason,
   ])
   const more = sorted.length - shown.length
   const rest = more > 0 ? `and ${more} more\n` : ''
-  return table(['pool', 'endpoint', 'state', 'for', 'active', 'reason'], rows, { width }) + rest
-}
-
-/** `0`, `812`, `3.4K`, `1.2M`: bytes, in powers of 1024. */
-function rateText(bytes: number): string {
-  let value = Math.max(0, bytes)
-  for (const unit of ['', 'K', 'M', 'G']) {
-    if (value < 1_000) return unit === '' ? String(Math.round(value)) : `${value.toFixed(1)}${unit}`
-    value /= 1024
-  }
-  return `${value.toFixed(1)}T`
+  const headings = ['pool', 'endpoint', 'state', 'for', 'active', 'up/s', 'down/s', 'reason']
+  return table(headings, rows, { width, dull: { reason: '' }, spare: ['for'] }) + rest
 }
 
 function cut(line: string, width: number): string {

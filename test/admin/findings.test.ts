@@ -57,7 +57,7 @@ test('of a healthy program nothing is said', (t) => {
 test('one endpoint that is down hurts, says for how long and why', (t) => {
   const finding = only(t, found(endpoints({}, { state: 'down', reason: 'tcp: connection refused' })))
   t.is(finding.severity, 'hurts')
-  t.is(finding.what, '10.0.0.5:9443 of pool web is down for 1 min 5 s')
+  t.is(finding.what, '10.0.0.5:9443 of pool web has been down for 1 min 5 s')
   t.is(finding.why, 'tcp: connection refused')
   t.deepEqual(finding.about, { kind: 'pool', name: 'web' })
 })
@@ -151,7 +151,7 @@ test('a worker that is silent, or gone, blocks', (t) => {
   const worker = { index: 2, alive: true, heartbeatAgeMs: 9_000, active: 7, restarts: 0 }
   t.is(
     only(t, found({ workers: [worker] })).what,
-    'Worker 2 gave no sign of life for 9 s: its 7 connections stand still',
+    'Worker 2 has given no sign of life for 9 s: its 7 connections stand still',
   )
   t.is(only(t, found({ workers: [{ ...worker, alive: false }] })).severity, 'blocks')
   t.is(only(t, found({ workers: [{ ...worker, heartbeatAgeMs: 1, restarts: 2 }] })).severity, 'note')

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { Upgrade } from '../../src/upgrade.ts'
 import { NotifySocket } from '../helpers/notify-socket.ts'
 import { Load } from './load.ts'
 import { LongLived } from './long-lived.ts'
@@ -24,7 +25,8 @@ test.serial(
     const old = await start(['sh', '-c', script, process.execPath, ...cli], { NOTIFY_SOCKET: manager.name })
     await manager.message(/^READY=1/)
     const held = await LongLived.open(3, port)
-    const load = new Load(port, 200)
+    // Few: its clients and the backend are one thread, which has to keep up on a busy machine too.
+    const load = new Load(port, 40)
     const said = await upgrade()
     const figures = await load.stop()
     t.log(JSON.stringify(figures))
@@ -81,4 +83,37 @@ test.serial('upgrade: without handover.socket it is refused, and told how to set
       'no upgrade: handover.socket is off: set it, for example to "@spliceway", and restart the program once\n',
     ],
   )
+})
+
+/** An upgrade of a program that is not installed anywhere. */
+function upgradeOf(env: Readonly<Record<string, string>>, check: readonly string[] | null = null): Upgrade {
+  return new Upgrade({
+    ...{ env, check, start: ['/nowhere/node', 'run'] },
+    log: { info() {}, warn() {}, error() {} },
+    left: () => ({ connections: 0, endsInMs: null }),
+    followed() {},
+  })
+}
+
+test('upgrade: in a container, and while the process does not serve, it is refused', (t) => {
+  t.deepEqual(upgradeOf({ KUBERNETES_SERVICE_HOST: '10.0.0.1' }).begin('spliceway', 'serving'), {
+    ok: false,
+    message: 'no upgrade: in a container the next version comes with the next container',
+  })
+  t.deepEqual(upgradeOf({}).begin('spliceway', 'draining'), {
+    ok: false,
+    message: 'no upgrade: the process is draining',
+  })
+})
+
+test('upgrade: a program that is gone, and a second one at the same time', async (t) => {
+  const told = async (upgrade: Upgrade): Promise<string> => {
+    const begun = upgrade.begin('spliceway', 'serving')
+    if ('ok' in begun) return JSON.stringify(begun)
+    t.like(upgrade.begin('spliceway', 'serving'), { ok: false })
+    return (await Array.fromAsync(begun)).join('')
+  }
+  t.regex(await told(upgradeOf({})), /"ok":false.*has not taken over: it cannot be started: .*ENOENT/)
+  const checked = await told(upgradeOf({}, ['/nowhere/node', 'check']))
+  t.regex(checked, /"ok":false.*the installed version cannot be started: .*ENOENT/)
 })

@@ -85,7 +85,9 @@ runs(
     if (gone === undefined) throw new Error('no gateway')
     const endpoint = `127.0.0.1:${gone.port}`
     await gone.close()
-    await browser.until(`${has('h1', 'wrong')} && ${has('.findings', `${endpoint} of pool web is down for`)}`)
+    await browser.until(
+      `${has('h1', 'wrong')} && ${has('.findings', `${endpoint} of pool web has been down for`)}`,
+    )
     t.regex(
       (await texts('.findings li'))[0] ?? '',
       /^Impaired\s[\s\S]*connection refused[\s\S]*Start the gateway/,

@@ -23,6 +23,11 @@ export type About =
   | { readonly kind: 'program' | 'workers' | 'configuration' }
   | { readonly kind: 'listener' | 'pool'; readonly name: string }
 
+/** `9,872`, as everywhere on the page. */
+export function counted(value: number): string {
+  return value.toLocaleString('en')
+}
+
 /** For how long: the two largest units, `3 h 12 min`, `22 s`. */
 export function lasting(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000))

@@ -1,7 +1,7 @@
 import { hungMs, type Readiness } from '../../core/readiness.ts'
 import type { ConfigStatus, Status } from '../../core/status.ts'
 import type { ListenerPast, Past } from '../history.ts'
-import { type Finding, lasting, quoted, severities } from './finding.ts'
+import { counted, type Finding, lasting, quoted, severities } from './finding.ts'
 import { poolFindings } from './pool-findings.ts'
 
 /** Above this part of a limit there is still time to raise it. */
@@ -57,7 +57,7 @@ function workers({ workers }: Status): Finding[] {
       return [{ severity: 'blocks', what, why: '', remedy, command, about }]
     }
     if (heartbeatAgeMs >= hungMs) {
-      const what = `Worker ${index} gave no sign of life for ${lasting(heartbeatAgeMs)}: its ${active} connections stand still`
+      const what = `Worker ${index} has given no sign of life for ${lasting(heartbeatAgeMs)}: its ${counted(active)} connections stand still`
       const remedy = 'Look whether the machine has processor time to give; if it has, restart and report it.'
       return [{ severity: 'blocks', what, why: '', remedy, command, about }]
     }
@@ -76,18 +76,18 @@ function room({ connections, listeners }: Status): Finding[] {
   const top = 'spliceway connections --top client'
   const found: Finding[] = []
   if (whole) {
-    const what = `The program is full: ${active} of ${limit} connections; new clients wait or are reset`
+    const what = `The program is full: ${counted(active)} of ${counted(limit)} connections; new clients wait or are reset`
     const remedy = `${most}.`
     found.push({ severity: 'blocks', what, why: `limited by: ${limitedBy}`, remedy, command: top, about })
   } else if (active >= nearlyFull * limit) {
-    const what = `The program is nearly full: ${active} of ${limit} connections`
+    const what = `The program is nearly full: ${counted(active)} of ${counted(limit)} connections`
     const remedy = `${most} before it is reached.`
     found.push({ severity: 'hurts', what, why: `limited by: ${limitedBy}`, remedy, command: top, about })
   }
   for (const { name, active, maxConnections, full } of listeners) {
     if (maxConnections === null || full === 'limit' || active < nearlyFull * maxConnections) continue
     const isFull = full === 'listener-limit'
-    const counts = `${active} of ${maxConnections} connections`
+    const counts = `${counted(active)} of ${counted(maxConnections)} connections`
     found.push({
       severity: isFull ? 'blocks' : 'hurts',
       what: `Listener ${name} is ${isFull ? `full: ${counts}; new clients wait or are reset` : `nearly full: ${counts}`}`,
@@ -115,7 +115,7 @@ function failing(
   return [
     {
       severity: count >= worrying * all ? 'hurts' : 'note',
-      what: `Listener ${name}: ${count} of ${all} connections failed in the last ${lasting(recentMs)}`,
+      what: `Listener ${name}: ${counted(count)} of ${counted(all)} connections failed in the last ${lasting(recentMs)}`,
       why: '',
       remedy: 'The access log has a line of level warn for each, with its cause and every dial.',
       command: logCommand,

@@ -43,7 +43,7 @@ function discovery({ name, discovery }: PoolStatus): Finding[] {
   return [
     {
       severity: 'hurts',
-      what: `Pool ${name}: nobody confirms its endpoints for ${lasting(failing.forMs)}; ${last} used`,
+      what: `Pool ${name}: nobody has confirmed its endpoints for ${lasting(failing.forMs)}; ${last} used`,
       why: `${source}: ${failing.reason}`,
       remedy: 'Clients are served as long as these endpoints stay where they are. Look after the source.',
       command: 'spliceway doctor',
@@ -99,28 +99,28 @@ interface Telling {
 const probe = (): string => 'spliceway doctor --probe'
 const tellings: Readonly<Record<'down' | 'ejected' | 'suspect' | 'silent' | 'unresolved', Telling>> = {
   down: {
-    what: 'is down',
+    what: 'has been down',
     remedy: 'Others of its pool get its connections. Start the gateway there, or open the way to its port.',
     command: probe,
   },
   ejected: {
-    what: 'is ejected',
+    what: 'has been ejected',
     remedy: 'Clients saw it fail, whatever its probes say. It is tried again by itself; read its own log.',
     command: probe,
   },
   suspect: {
-    what: 'does not answer dials',
+    what: 'has not answered dials',
     remedy: 'Others are asked first. Its host may be gone, or a firewall drops the way to it.',
     command: probe,
   },
   silent: {
-    what: 'accepts connections and says nothing',
+    what: 'has accepted connections and said nothing',
     remedy: 'Others are asked first. The process there hangs or waits for something: read its own log.',
     command: ({ pool, endpoint }) =>
       `spliceway connections --pool ${quoted(pool)} --endpoint ${quoted(endpoint)}`,
   },
   unresolved: {
-    what: 'has no address',
+    what: 'has had no address',
     remedy: 'The name does not resolve. Ask for it on this host, and mend the name or the name server.',
     command: ({ name }) => `getent ahosts ${quoted(name)}`,
   },
@@ -130,7 +130,7 @@ function drainedOne(pool: string, { endpoint, active, forMs }: EndpointStatus): 
   const severity: Severity = 'note'
   return {
     severity,
-    what: `${endpoint} of pool ${pool} is drained by hand for ${lasting(forMs)}; ${active} ${active === 1 ? 'connection is' : 'connections are'} left`,
+    what: `${endpoint} of pool ${pool} has been drained by hand for ${lasting(forMs)}; ${active} ${active === 1 ? 'connection is' : 'connections are'} left`,
     why: '',
     remedy: 'It stays out of use until somebody takes it back.',
     command: `spliceway endpoint ${quoted(pool)} ${quoted(endpoint)} ready`,
