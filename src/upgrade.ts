@@ -104,10 +104,10 @@ export class Upgrade {
     const rest =
       connections === 0
         ? 'nothing is left in this one'
-        : `connections left in this one, pid ${process.pid}: ${connections}` +
+        : `connections still in this one, pid ${process.pid}: ${connections}` +
           (endsInMs === null
             ? ''
-            : `; it ends with the last of them, within ${durationText(Math.ceil(endsInMs / 1_000) * 1_000)}`)
+            : `; it ends when they have ended or moved, within ${durationText(Math.ceil(endsInMs / 1_000) * 1_000)}`)
     return { ok: true, message: `pid ${end.pid} serves, version ${end.program}; ${rest}` }
   }
 }

@@ -42,7 +42,7 @@ test.serial(
     t.regex(accepts ?? '', /^it accepts; this process serves again if it fails/)
     t.regex(
       done ?? '',
-      new RegExp(`^pid ${pid} serves, version \\S+; connections left in this one, pid ${old.pid}: \\d+;`),
+      new RegExp(`^pid ${pid} serves, version \\S+; connections still in this one, pid ${old.pid}: 3;`),
     )
 
     const told = await manager.message(/^MAINPID=/)
