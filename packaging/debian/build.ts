@@ -19,6 +19,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   rmSync,
   symlinkSync,
@@ -218,9 +219,13 @@ const seconds = epoch()
 files(program())
 const name = control(seconds)
 settle(seconds)
+const built = join(place, name)
 const out = join(resolve(values.out), name)
-execFileSync('dpkg-deb', ['--root-owner-group', `-Z${values.compression}`, '--build', root, out], {
+execFileSync('dpkg-deb', ['--root-owner-group', `-Z${values.compression}`, '--build', root, built], {
   env: { ...process.env, SOURCE_DATE_EPOCH: String(seconds) },
   stdio: ['ignore', 'ignore', 'inherit'],
 })
+// Whole or not at all, whoever else builds there.
+cpSync(built, `${out}.${process.pid}`)
+renameSync(`${out}.${process.pid}`, out)
 console.log(out)

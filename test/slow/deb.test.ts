@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import koffi from 'koffi'
+import { commands } from '../../src/command/commands.ts'
 import { startLoad } from '../helpers/load.ts'
 import { NetworkNamespace, namespacesMissing } from '../helpers/netns.ts'
 import { dialPeer } from '../helpers/peer.ts'
@@ -194,6 +195,7 @@ class Machine {
   }
 }
 
+const upgrades = commands.some(({ name }) => String(name) === 'upgrade')
 const life = noInstall === null ? test.serial : test.serial.skip
 
 life(
@@ -240,14 +242,22 @@ life(
     await load.begin(80, 100, 0)
     const dpkg = await Program.start([...root.command, 'dpkg', '--install', update])
     t.teardown(() => dpkg.kill())
-    await dpkg.line(/to be restarted: .*restart spliceway\.service/)
-    old.tell('SIGTERM')
-    t.is((await old.exit).code, 0)
-    const service = await machine.start()
-    await writeFile(root.path('/run/restarted'), 'done\n')
+    // A program that has `upgrade` has replaced itself by then, and nobody asks for a restart.
+    const asked = await dpkg.line(/to be restarted: .*restart spliceway\.service/, 0, 90_000).then(
+      () => true,
+      () => false,
+    )
+    t.is(asked, !upgrades)
+    if (asked) {
+      old.tell('SIGTERM')
+      t.is((await old.exit).code, 0)
+      await machine.start()
+      await writeFile(root.path('/run/restarted'), 'done\n')
+    }
     t.is((await dpkg.exit).code, 0, dpkg.lines.join('\n'))
     t.is(machine.read(file), edited, 'an edited configuration stays')
-    t.is(JSON.parse(await machine.must('spliceway', 'status', '--json')).version, '999.0.0')
+    const status = JSON.parse(await machine.must('spliceway', 'status', '--json'))
+    t.is(status.version, '999.0.0')
     const { errors, served } = await load.stop()
     t.log(`${served} connections served`)
     t.deepEqual(errors, {})
@@ -256,8 +266,8 @@ life(
     await refusesToRestart(t, machine, file)
     await asksToUpgrade(t, machine)
 
-    service.tell('SIGTERM')
-    t.is((await service.exit).code, 0)
+    process.kill(status.pid, 'SIGTERM')
+    await run(['tail', '--pid', String(status.pid), '--follow', '/dev/null'])
     rmSync(root.path('/run/active'))
     await machine.must('dpkg', '--purge', 'spliceway')
     t.true(machine.asked().some((asked) => /stop spliceway\.socket spliceway\.service$/.test(asked)))
