@@ -172,11 +172,25 @@ onRoads('the rules that are missing are said, once, and so is that they are ther
   const [outcome] = await spliceway.told(1)
   t.is(outcome?.cause, 'endpoint-down')
   t.true(outcome?.attempts.every(({ error }) => error !== null))
+  const doctor = async (): Promise<readonly { code: string; remedy: { commands: readonly string[] } }[]> => {
+    const said = await run(roads.edge.command(process.execPath, cli, 'doctor', '-c', file, '--json'))
+    return JSON.parse(said.out).findings
+  }
+  const unrouted = (await doctor()).filter(({ code }) => code === 'transparent-unrouted')
+  t.deepEqual(
+    unrouted.map(({ remedy }) => remedy.commands[0]),
+    [
+      `ip rule add iif lo from 127.0.0.2 ${rule}`,
+      `ip rule add iif cord from 10.96.0.2 ${rule}`,
+      `ip -6 rule add iif cord from fd96::2 ${rule}`,
+    ],
+  )
   await roads.rule(file)
   for (const host of hosts) {
     const name = RegExp.escape(`endpoint ${host}:${port}`)
     await spliceway.log(new RegExp(`${name}: its answers to clients' addresses come back`))
   }
+  t.false((await doctor()).some(({ code }) => code === 'transparent-unrouted'))
   t.is((await roads.curl(edgeAddress.v4)).out, '200')
   t.false(
     spliceway.program.lines.some((line) => /is ejected/.test(line)),

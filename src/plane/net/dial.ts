@@ -37,7 +37,7 @@ class Connecting {
     if (transparent) {
       // node:net makes the socket inside connect(): there is no moment for its options.
       const error = new Error('node:net cannot connect from an address of others')
-      socket.destroy(Object.assign(error, { code: 'ENOTSUP' }))
+      setImmediate(() => socket.destroy(Object.assign(error, { code: 'ENOTSUP' })))
       return
     }
     const connected = (): void => {
