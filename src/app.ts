@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import type { AdminActions, AdminSource, Answer, ConfigInUse } from './admin/source.ts'
-import { processMs } from './clock.ts'
+import { after, processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { announce } from './control/announce.ts'
 import { orderEndpoint } from './control/endpoint-order.ts'
@@ -14,7 +14,6 @@ import { type Shortage, watchShortage } from './control/shortage.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
-import type { After } from './core/after.ts'
 import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
 import { PerSourceTable } from './core/per-source.ts'
@@ -59,10 +58,6 @@ const mostWorkers = 4
 /** fs.nr_open by default; a limit may also say `unlimited`. */
 const mostDescriptors = 1_048_576
 
-const after: After = (ms, fire) => {
-  const timer = setTimeout(fire, ms)
-  return () => clearTimeout(timer)
-}
 const nowMs = (): number => performance.now()
 
 /** The composition root: builds the parts, starts them, reloads, drains, stops. */
@@ -172,6 +167,7 @@ export class App implements AdminSource, AdminActions {
       secret: options.secretFile ?? null,
       canMove: () => config.handover.sessions === 'move' && this.#plane.name === 'splice',
       drainConfig: () => this.#config.drain,
+      registry,
       libc: this.#libc,
       program: options.version,
       after,
@@ -232,6 +228,7 @@ export class App implements AdminSource, AdminActions {
     rules.take()
     await this.#succession.begin(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
+    this.#succession.recall()
     if (this.#stop.begun) return
     this.#publication.begin()
     await this.#everyWorkerListens()

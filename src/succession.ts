@@ -1,4 +1,5 @@
 import type { DrainConfig, ListenerConfig } from './config/config.ts'
+import type { Registry } from './control/registry/registry.ts'
 import type { DataPlane } from './control/workers/data-plane.ts'
 import { listenerKey } from './control/workers/listeners.ts'
 import { BindError } from './control/workers/sockets.ts'
@@ -13,6 +14,7 @@ import { type Inheritance, nothingInherited } from './handover/inheritance.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
 import { LiveGiver } from './handover/live-giver.ts'
 import { takeSessions } from './handover/live-taker.ts'
+import type { DrainedEndpoint } from './handover/message.ts'
 import { Predecessors } from './handover/predecessors.ts'
 import { type Left, Remains } from './handover/remains.ts'
 import { needLibc } from './host.ts'
@@ -44,6 +46,7 @@ export interface SuccessionOptions {
    */
   readonly canMove: () => boolean
   readonly drainConfig: () => DrainConfig
+  readonly registry: Pick<Registry, 'status' | 'drain'>
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
@@ -113,6 +116,11 @@ export class Succession {
     await doors?.check(this.#inheritance.doors)
   }
 
+  /** All pools are known: endpoints that were drained by hand in the process before are drained here. */
+  recall(): void {
+    for (const { pool, endpoint } of this.#inheritance.drained) this.#options.registry.drain(pool, endpoint)
+  }
+
   /** The start has failed: the previous process goes on serving. */
   async fail(): Promise<void> {
     this.#inheritance.abandon()
@@ -143,6 +151,7 @@ export class Succession {
       left: () => [this.#remains.name, ...this.#predecessors.names()],
       inherited: this.#inheritance.name,
       held: () => dataPlane.offer(),
+      drained: () => this.#drained(),
       settled: this.#proven(),
       incumbent: {
         yield: (keys, doors) => this.#yield(keys, doors),
@@ -239,6 +248,14 @@ export class Succession {
     const gone = { kind: 'close', cause: 'admin' } as const
     dataPlane.applyParting([goneEndpoint.close], gone, this.#options.drainConfig())
     log.info({ ...taken, ms }, `live connections that came from the process before: ${taken.connections}`)
+  }
+
+  #drained(): readonly DrainedEndpoint[] {
+    return this.#options.registry
+      .status()
+      .flatMap(({ name: pool, endpoints }) =>
+        endpoints.flatMap(({ endpoint, state }) => (state === 'draining' ? [{ pool, endpoint }] : [])),
+      )
   }
 
   /** Where a channel has come or gone, libc is there. */

@@ -68,7 +68,9 @@ export class Handover {
   }
 
   /** Waits for a successor. */
-  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'settled' | 'left' | 'incumbent' | 'told'>): void {
+  give(
+    heir: Pick<GiverOptions, 'inherited' | 'held' | 'drained' | 'settled' | 'left' | 'incumbent' | 'told'>,
+  ): void {
     const { name } = this.#options
     if (name === null || this.#giver !== null) return
     const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null

@@ -43,6 +43,8 @@ export type Message =
       readonly revision: number
       /** Version of the channel over which the sender gives live connections; 0: it gives none. */
       readonly sessions: number
+      /** Endpoints that were drained by hand. */
+      readonly drained: readonly DrainedEndpoint[]
       /** proof.ts: what the newcomer has to answer, and the answer to its own challenge. */
       readonly challenge?: string
       readonly proof?: string
@@ -61,6 +63,14 @@ export type Message =
   | { readonly kind: 'sessions' }
   /** The newcomer seemed to hang: the process before accepts again, and the newcomer has to go. */
   | { readonly kind: 'reclaimed'; readonly reason: string }
+
+export interface DrainedEndpoint {
+  readonly pool: string
+  readonly endpoint: string
+}
+
+/** So many are told of, in messages of their own: 200 with long names are 32 KiB. */
+export const mostDrained = 200
 
 export interface ListenerOffer {
   /** As HeldSockets. */
@@ -126,7 +136,7 @@ type Fields = Readonly<Record<string, unknown>>
 
 function read(given: Fields): Message | undefined {
   const { kind, pid, program, descriptors, doors, listeners, more, reason, keys, ms } = given
-  const { revision = 0, name = false, sessions = 0, challenge, proof, left } = given
+  const { revision = 0, name = false, sessions = 0, drained = [], challenge, proof, left } = given
   // What is none was not said: without a proof listening sockets go over all the same.
   const shown = { ...(isMac(challenge) && { challenge }), ...(isMac(proof) && { proof }) }
   if (!isCount(revision) || !isCount(sessions)) return undefined
@@ -148,7 +158,7 @@ function read(given: Fields): Message | undefined {
       return isCount(ms) ? { kind, ms } : undefined
     case 'sockets':
       if (!isCount(pid) || !isText(program) || typeof more !== 'boolean' || typeof name !== 'boolean') return
-      if (!isListOf(listeners, isOffer) || !isTextsOrNone(doors)) return
+      if (!isListOf(listeners, isOffer) || !isTextsOrNone(doors) || !isListOf(drained, isDrained)) return
       return {
         ...{
           kind,
@@ -160,6 +170,7 @@ function read(given: Fields): Message | undefined {
           name,
           revision,
           sessions,
+          drained: drained.map(({ pool, endpoint }) => ({ pool, endpoint })),
         },
         ...shown,
         ...(isListOf(left, isText) && { left }),
@@ -192,6 +203,10 @@ function isOffer(given: unknown): given is ReadOffer {
   const { key, host, port, descriptors, shared = false } = given
   const counts = isCount(port) && port <= 65_535 && isCount(descriptors)
   return isText(key) && isText(host) && counts && typeof shared === 'boolean'
+}
+
+function isDrained(given: unknown): given is DrainedEndpoint {
+  return isFields(given) && isText(given.pool) && isText(given.endpoint)
 }
 
 function isTextsOrNone(given: unknown): given is readonly string[] | null | undefined {

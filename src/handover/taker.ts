@@ -123,6 +123,7 @@ function taken(
     beside: ports,
     name: nameSocket,
     doors: heard.doors ?? doors,
+    drained: heard.drained,
     bereaved: false,
     proven: doubt === null,
     left: heard.left,

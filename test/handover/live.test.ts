@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { get } from 'node:http'
 import test from 'ava'
 import type { Program } from '../helpers/program.ts'
 import { Conversations } from './conversations.ts'
@@ -18,6 +20,12 @@ interface Line {
 /** Lines of the access log. */
 function linesOf({ lines }: Program): readonly Line[] {
   return lines.filter((line) => line.includes('"msg":"connection"')).map((line) => JSON.parse(line))
+}
+
+/** What the admin socket at `socketPath` answers. */
+async function ask(socketPath: string, path: string): Promise<string> {
+  const [answer] = await once(get({ socketPath, path }), 'response')
+  return (await answer.setEncoding('utf8').toArray()).join('')
 }
 
 test.serial('connections of every kind go on in the next process, and the one before ends', async (t) => {
@@ -50,6 +58,12 @@ test.serial('connections of every kind go on in the next process, and the one be
     t.is(value('connections_active\\{listener="talk"\\}'), count)
     t.is(value('connections_accepted_total\\{listener="talk"\\}'), 0)
   }
+  const listing: { readonly connections: readonly { readonly id: string }[] } = JSON.parse(
+    await ask(place.adminSocket, '/connections'),
+  )
+  const [{ id } = { id: '' }] = listing.connections
+  t.is(listing.connections.length, count)
+  t.like(JSON.parse(await ask(place.adminSocket, `/connections/${id}`)), { id }, 'by the id that it had')
   t.deepEqual(await talks.finish(), [])
   await next.line(/"msg":"connection"/)
   next.tell('SIGINT')
@@ -61,6 +75,23 @@ test.serial('connections of every kind go on in the next process, and the one be
   const idBytes = 4 * count
   t.is(sum(lines.map(({ bytesUp }) => bytesUp)), idBytes + sum(talks.all.map(({ client }) => client.sent)))
   t.is(sum(lines.map(({ bytesDown }) => bytesDown)), sum(talks.all.map(({ server }) => server.sent)))
+})
+
+test.serial('connections to a UNIX socket move like any other', async (t) => {
+  const place = await Succession.open(t)
+  const talks = await Conversations.listenAt(place.unixPath, 5)
+  t.teardown(() => talks.close())
+  const old = await place.start(t, { workers: 1 })
+  await old.line(/listening on .* for pool unix/)
+  for (const kind of ['idle', 'talk', 'half-server', 'blocked-client', 'blocked-server'] as const)
+    await talks.open(kind, 2, place.unixPort, '127.0.0.1')
+  const next = await place.start(t, { workers: 2 })
+  await next.line(/"msg":"settled: /, 0, patienceMs)
+  t.like(JSON.parse(await old.line(/"msg":"moved 10 live connections/)), { left: 0, compared: 0 })
+  t.deepEqual(await old.exit, { code: 0, signal: null })
+  t.deepEqual(await talks.finish(), [])
+  next.tell('SIGINT')
+  t.deepEqual(await next.exit, { code: 0, signal: null })
 })
 
 for (const [which, old, next] of [
