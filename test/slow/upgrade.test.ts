@@ -20,7 +20,7 @@ test.serial(
   'upgrade: by the launcher, through a link, the version is the one to which the link leads by then',
   async (t) => {
     t.timeout(90_000)
-    const { folder, file, start, upgrade, serving } = await scene(t)
+    const { folder, file, start, upgradePatiently, serving } = await scene(t)
     installation(join(folder, 'one'), '0.1.1')
     installation(join(folder, 'two'), '0.1.2')
     const link = join(folder, 'current')
@@ -29,7 +29,7 @@ test.serial(
     t.like(await serving(), { pid: old.pid, version: '0.1.1' })
     unlinkSync(link)
     symlinkSync('two', link)
-    const said = await upgrade()
+    const said = await upgradePatiently()
     t.is(said.err, '')
     t.is(said.code, 0)
     const { pid, version } = await serving()
@@ -37,7 +37,7 @@ test.serial(
     t.regex(said.out, new RegExp(`pid ${pid} serves, version 0\\.1\\.2; nothing is left in this one`))
     t.is(readFileSync(`/proc/${pid}/comm`, 'latin1'), 'spliceway\n', 'no shell stays before it')
     // And once more: the one that was started so can do it too.
-    const again = await upgrade()
+    const again = await upgradePatiently()
     t.is(again.code, 0, again.err)
     t.not((await serving()).pid, pid)
   },
