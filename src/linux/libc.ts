@@ -6,7 +6,7 @@ import { createEnvelope } from './envelope.ts'
 import { eventSize, eventsIn, putEvent } from './epoll-event.ts'
 import { EBADMSG, EINVAL, errnoName } from './errno.ts'
 import { Fd } from './fd.ts'
-import { tcpViewSize, viewOf } from './tcp-info.ts'
+import { countersOf, type TcpCounters, tcpViewSize, viewOf } from './tcp-info.ts'
 
 /**
  * The system calls that Node does not offer, or not without a stream around them. Results are zero or more,
@@ -80,6 +80,10 @@ export interface Libc {
    * before Linux 5.4, which knows less.
    */
   view(descriptor: number): TcpView | null
+  /** As view(), of what linux/whole.ts compares. */
+  counters(descriptor: number): TcpCounters | null
+  /** Bytes that have come and were not read (SIOCINQ). */
+  unread(descriptor: number): number
   /**
    * Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one
    * (SIOCOUTQ).
@@ -237,6 +241,10 @@ function bind(open: Uint8Array | null): Libc {
     length.view.setUint32(0, size, true)
     return result(call.getsockopt(n, level, name, scratch.at(0, size), lengthAt))
   }
+  const queue = (descriptor: number, request: number): number => {
+    const code = result(call.ioctl(descriptor, request, scratch.at(0, 4)))
+    return code < 0 ? code : scratch.view.getInt32(0, true)
+  }
   const info = { lastSentMs: 0, lastAckMs: 0, unanswered: 0 }
   const event = block(16)
   const counter = block(8)
@@ -340,10 +348,12 @@ function bind(open: Uint8Array | null): Libc {
         ? null
         : viewOf(scratch.view, unacknowledged, unread)
     },
-    unacknowledged(descriptor) {
-      const code = result(call.ioctl(descriptor, c.SIOCOUTQ, scratch.at(0, 4)))
-      return code < 0 ? code : scratch.view.getInt32(0, true)
+    counters(descriptor) {
+      if (option({ n: descriptor }, c.IPPROTO_TCP, c.TCP_INFO, tcpViewSize) < 0) return null
+      return length.view.getUint32(0, true) < tcpViewSize ? null : countersOf(scratch.view)
     },
+    unread: (descriptor) => queue(descriptor, c.SIOCINQ),
+    unacknowledged: (descriptor) => queue(descriptor, c.SIOCOUTQ),
     resetOnClose(fd) {
       scratch.view.setInt32(0, 1, true)
       scratch.view.setInt32(4, 0, true)

@@ -4,12 +4,15 @@ import type { TcpView } from '../core/tcp-view.ts'
 export const tcpViewSize = 232
 
 const offset = {
+  state: 0,
   retransmits: 2,
   probes: 3,
   lastDataSent: 44,
   lastDataRecv: 52,
   rtt: 68,
   totalRetrans: 100,
+  bytesAcked: 120,
+  bytesReceived: 128,
   minRtt: 148,
   dataSegsIn: 152,
   dataSegsOut: 156,
@@ -42,5 +45,30 @@ export function viewOf(info: DataView, unacknowledgedBytes: number, unreadBytes:
     heardMs: u32(offset.dataSegsIn) === 0 ? null : u32(offset.lastDataRecv),
     toldMs: u32(offset.dataSegsOut) === 0 ? null : u32(offset.lastDataSent),
     unanswered: info.getUint8(offset.retransmits) + info.getUint8(offset.probes),
+  }
+}
+
+/** How far a connection has come, each way. */
+export interface TcpCounters {
+  /** TCP_ESTABLISHED (1) and so on, of net/tcp_states.h. */
+  readonly state: number
+  /** What the peer has acknowledged, a SYN and a FIN of ours included. */
+  readonly ackedBytes: number
+  /** What came in order, read or not, a FIN included. */
+  readonly receivedBytes: number
+  /** Since data last came, and last went; null: none has. */
+  readonly heardMs: number | null
+  readonly toldMs: number | null
+}
+
+/** Reads a struct tcp_info of at least tcpViewSize bytes. */
+export function countersOf(info: DataView): TcpCounters {
+  const u32 = (at: number): number => info.getUint32(at, true)
+  return {
+    state: info.getUint8(offset.state),
+    ackedBytes: Number(info.getBigUint64(offset.bytesAcked, true)),
+    receivedBytes: Number(info.getBigUint64(offset.bytesReceived, true)),
+    heardMs: u32(offset.dataSegsIn) === 0 ? null : u32(offset.lastDataRecv),
+    toldMs: u32(offset.dataSegsOut) === 0 ? null : u32(offset.lastDataSent),
   }
 }
