@@ -11,11 +11,13 @@ import { RefusalLog, refusalCount } from './control/refusal-log.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
+import { Rescue } from './control/workers/rescue.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
 
 import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
+import { PairRows } from './core/pair-rows.ts'
 import { PerSourceTable } from './core/per-source.ts'
 
 import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
@@ -93,24 +95,35 @@ export class App implements AdminSource, AdminActions {
     this.#tally = new Tally(workers)
     const seed = randomInt(2 ** 32)
     const sources = new PerSourceTable(0, workers, seed)
+    const openFiles = Math.min(this.#machine.openFiles, mostDescriptors)
+    const rows = new PairRows(workers, openFiles)
     this.#threads = new Threads({
       tally: this.#tally,
       birth: {
         plane: this.#plane.name,
         sources: { seed, buffer: sources.buffer },
+        pairs: rows.buffer,
         idPrefix,
         pipeBudgetBytes: pipeBudgetBytes() / workers,
         pipesOnLoopback: options.pipesOnLoopback ?? false,
       },
-      openFiles: Math.min(this.#machine.openFiles, mostDescriptors),
+      openFiles,
       host,
+      rescue: new Rescue({
+        rows,
+        judge: host.judge,
+        idPrefix,
+        nowMs: processMs,
+        listeners: () => new Map(this.#dataPlane.slots.all().map(({ name, slot }) => [slot, name])),
+        endpoints: () => this.#endpoints.registry.names(),
+      }),
       // In a package this file is app.js, and the worker's worker.js: an import is rewritten, a URL is not.
       entry: new URL(`./worker${extname(import.meta.url)}`, import.meta.url),
       log,
       after,
       nowMs: processMs,
     })
-    this.#dataPlane = new DataPlane(this.#tally, this.#threads, host)
+    this.#dataPlane = new DataPlane(this.#tally, this.#threads, rows, host)
     this.#threads.on('died', (index) => sources.retire(index))
     this.#rules = new ListenerRules({ log, after, changed: () => this.#publication.publish() })
     this.#refusals = new RefusalLog({
@@ -373,9 +386,9 @@ export class App implements AdminSource, AdminActions {
     await this.#dataPlane.stop()
   }
 
-  /** For tests: a worker dies as by a bug. */
-  breakWorker(index: number): void {
-    this.#threads.break(index)
+  /** For tests: a worker dies as by a bug, or at once. */
+  breakWorker(index: number, how: 'throw' | 'terminate' = 'throw'): void {
+    this.#threads.break(index, how)
   }
 
   #state(): Status['state'] {
@@ -419,6 +432,7 @@ export class App implements AdminSource, AdminActions {
       lastReloadSuccessful: () => this.#reload.status.lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
       workerRestarts: () => this.#threads.restarts,
+      rescues: () => this.#threads.rescues(),
       build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,
     })

@@ -6,6 +6,7 @@ import type { Status } from './core/status.ts'
 import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
 import { Fd } from './linux/fd.ts'
 import { closeAbandoned, type LoadedLibc, must } from './linux/libc.ts'
+import { whole } from './linux/whole.ts'
 import { selfTest } from './plane/splice/self-test.ts'
 import type { HoldAck } from './probe/tcp.ts'
 
@@ -52,12 +53,13 @@ export function needLibc(loaded: LoadedLibc, what: string): void {
  * leaves.
  */
 export function hostBy(loaded: LoadedLibc): Host {
-  if (loaded.kind === 'missing') return { duplicate: null, wake() {}, closeAbandoned() {} }
+  if (loaded.kind === 'missing') return { duplicate: null, wake() {}, closeAbandoned() {}, judge: null }
   const { libc } = loaded
   return {
     duplicate: (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', libc.duplicate(descriptor)).n,
     wake: (descriptor) => void libc.raiseEventfd(descriptor),
     closeAbandoned: (open) => closeAbandoned(libc, open),
+    judge: (pair) => whole(libc, pair),
   }
 }
 

@@ -19,12 +19,17 @@ export interface MovedSession {
   readonly heldDown: Uint8Array
 }
 
+/** Who had it before: another process, or a worker of this one that died. */
+export type AdoptedFrom = 'process' | 'worker'
+
 /** What its session knows of it. */
 export interface SessionFacts {
   /** As its first process has made it. */
   readonly id: string
   /** How many times it has changed process. */
   readonly moves: number
+  /** How many of its workers have died. */
+  readonly crashes: number
   readonly listener: string
   readonly pool: string
   readonly endpoint: string
@@ -72,6 +77,9 @@ export interface RelayFacts {
   readonly upstream: WireFacts
   readonly bytesUp: number
   readonly bytesDown: number
+  /** Ours, ahead of the client's; and the client's that were read and not passed on. Since it was accepted. */
+  readonly headerBytes: number
+  readonly discardedBytes: number
   /** It was told to finish. */
   readonly finishing: boolean
   /** What happened first; null: neither side has ended. */

@@ -1,5 +1,5 @@
 import { formatIp, type SocketAddress, socketAddress } from '../core/address.ts'
-import type { MovedSession, SessionFacts } from '../core/moved.ts'
+import type { AdoptedFrom, MovedSession, SessionFacts } from '../core/moved.ts'
 import {
   type Cause,
   type EndedBy,
@@ -9,13 +9,13 @@ import {
   type Refusal,
 } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import type { AdoptedWires, Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
+import type { AdoptedWires, Cancel, Relay, RelayEnd, RelaySockets, Wire } from '../plane/plane.ts'
 import { nobody, noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
 import { judgeClient } from './admit.ts'
 import type { Arrival } from './arrival.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
-import { countAdopted, countIn, countMoved, countOut } from './counted.ts'
+import { countAdopted, countIn, countMoved, countOut, countSaved } from './counted.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import { clientText, headerOut } from './header-out.ts'
 import { beginLife, type Life, lifeOf, unlimited } from './lifetime.ts'
@@ -54,6 +54,7 @@ export function serve<W extends Wire>(
 
 /** Where a connection goes on that another process had. */
 export interface Resumption<W extends Wire> {
+  readonly from: AdoptedFrom
   readonly entrance: Entrance
   readonly route: Route
   readonly endpoint: EndpointSnapshot
@@ -133,6 +134,12 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     return this.#client
   }
 
+  /** A header has said that there is a client, and not who. */
+  get #isNobody(): boolean {
+    const header = this.#header
+    return header !== null && header.ends === null && header.command === 'proxy'
+  }
+
   get relay(): Relay | null {
     return this.#state.kind === 'relaying' ? this.#state.relay : null
   }
@@ -142,7 +149,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   }
 
   /** Instead of open() and begin(), for one that comes from elsewhere. */
-  resume({ route, endpoint, wires }: Resumption<W>, { facts, ...past }: MovedSession): void {
+  resume({ from, route, endpoint, wires }: Resumption<W>, { facts, ...past }: MovedSession): void {
     const context = this.#context
     const { listener } = this.#entrance
     this.#serverName = facts.serverName
@@ -150,7 +157,8 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     this.#dialMs = facts.dialMs
     if (facts.nobody) this.#header = nobody
     this.#route = route
-    countAdopted(context.row, listener.slot)
+    if (from === 'process') countAdopted(context.row, listener.slot)
+    else countSaved(context.row, listener.slot)
     context.live.add(this)
     const connected = { kind: 'connected', wire: wires.upstream, endpoint, warm: facts.warm } as const
     const beginning = { kind: 'moved', facts, past } as const
@@ -170,17 +178,18 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     const { endsMs } = this.#life
     const left = state.detach()
     if (left === null) return null
-    const { header, past } = { header: this.#header, past: this.#past }
+    const past = this.#past
     const nowMs = plane.now()
     const facts: SessionFacts = {
       ...left.facts,
       id: this.#id(),
       moves: past?.moves ?? 0,
+      crashes: past?.crashes ?? 0,
       listener: this.#entrance.listener.name,
       pool: this.#route?.pool.name ?? '',
       endpoint: state.endpoint.id,
       client: { ip: formatIp(client), port: client.port },
-      nobody: header !== null && header.ends === null && header.command === 'proxy',
+      nobody: this.#isNobody,
       serverName: this.#serverName,
       attempts: this.#attempts,
       dialMs: this.#dialMs,
@@ -348,6 +357,38 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
       case 'over':
         return
     }
+  }
+
+  lasting(sockets: RelaySockets): boolean {
+    const state = this.#state
+    if (state.kind !== 'relaying') return false
+    const { plane, sharedMs, pairs } = this.#context
+    const past = this.#past
+    const [first] = this.#attempts
+    // The one dial of a connection that had no trouble is a number.
+    const isPlain = this.#attempts.length === 1 && first !== undefined && first.error === null
+    const originMs = sharedMs() - plane.now()
+    const serverName = this.#serverName
+    return pairs.rows.write(sockets.downstream, pairs.owner, {
+      ...sockets,
+      listener: this.#entrance.listener.slot,
+      endpoint: state.endpoint.slot,
+      id: { worker: past === null ? pairs.owner : 0, number: this.number },
+      client: this.client,
+      startMs: this.#startMs + originMs,
+      relayedMs: state.sinceMs + originMs,
+      endsMs: this.#life.endsMs + originMs,
+      dialMs: isPlain ? first.ms : this.#dialMs,
+      firstByteMs: state.firstByteMs ?? -1,
+      timeouts: this.#entrance.listener.timeouts,
+      nobody: this.#isNobody,
+      counted: this.#entry !== null,
+      warm: state.warm,
+      closeOnRemoval: this.#route?.pool.onRemoval === 'close',
+      moves: past?.moves ?? 0,
+      crashes: past?.crashes ?? 0,
+      words: { id: past?.id ?? null, serverName, attempts: isPlain ? none : this.#attempts },
+    })
   }
 
   ended(end: RelayEnd): void {

@@ -27,6 +27,8 @@ export interface MetricsSource {
   lastReloadSuccessful(): boolean
   logLinesDropped(): number
   workerRestarts(): number
+  /** Connections of workers that died: how many went on, and of the others, why. */
+  rescues(): { readonly adopted: number; readonly lost: Readonly<Record<string, number>> }
   readonly build: { readonly version: string; readonly plane: string; readonly node: string }
   /** The soft limit of descriptors. */
   readonly openFileLimit: number

@@ -341,6 +341,14 @@ function programFamilies(source: MetricsSource): readonly Family[] {
     counter('worker_restarts_total', 'Worker threads that died and were replaced.', () => [
       sample(source.workerRestarts()),
     ]),
+    counter('sessions_adopted_total', 'Connections that went on after their worker had died.', () => [
+      sample(source.rescues().adopted, { from: 'worker' }),
+    ]),
+    counter(
+      'sessions_lost_total',
+      'Connections that ended because their worker had died, by why they could not go on.',
+      () => Object.entries(source.rescues().lost).map(([reason, n]) => sample(n, { from: 'worker', reason })),
+    ),
     gauge('build_info', 'Always 1.', () => [sample(1, { ...source.build })]),
   ]
 }

@@ -54,6 +54,7 @@ const families = [
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 0,
     workerRestarts: () => 0,
+    rescues: () => ({ adopted: 0, lost: {} }),
     build: { version: '0', plane: 'net', node: 'v26' },
     openFileLimit: 0,
   }),

@@ -86,6 +86,7 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 0,
     workerRestarts: () => 0,
+    rescues: () => ({ adopted: 0, lost: {} }),
     build: { version: '', plane: 'net', node: '' },
     openFileLimit: 0,
   })

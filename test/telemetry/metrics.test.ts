@@ -54,6 +54,7 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 7,
     workerRestarts: () => 1,
+    rescues: () => ({ adopted: 2, lost: { poison: 1, young: 0 } }),
     build: { version: '0.1.0', plane: 'net', node: 'v26.10.0' },
     openFileLimit: 20_000,
     ...change,
@@ -160,6 +161,9 @@ test('the numbers of all workers are shown, summed, under their documented names
     config_last_reload_successful: 1,
     log_lines_dropped_total: 7,
     worker_restarts_total: 1,
+    'sessions_adopted_total{from="worker"}': 2,
+    'sessions_lost_total{from="worker",reason="poison"}': 1,
+    'sessions_lost_total{from="worker",reason="young"}': 0,
     'build_info{version="0.1.0",plane="net",node="v26.10.0"}': 1,
   }
   for (const [series, value] of Object.entries(expected))

@@ -1,6 +1,7 @@
 import type { DrainConfig, ListenerConfig } from '../../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../../core/inherited.ts'
 import { type EndedBy, type Rejection, refusals } from '../../core/outcome.ts'
+import type { PairRows } from '../../core/pair-rows.ts'
 import { routeCount } from '../../core/route.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
 import type { ListenerStatus } from '../../core/status.ts'
@@ -19,6 +20,7 @@ import type { LimitNow } from '../shortage.ts'
 import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
+import type { Rescued } from './rescue.ts'
 import type { Host, Threads } from './threads.ts'
 
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
@@ -44,16 +46,16 @@ export class DataPlane {
   /** A reload and a drain may wait at the same time. */
   #waiting: (() => void)[] = []
 
-  constructor(tally: Tally, threads: Threads, { duplicate }: Pick<Host, 'duplicate'>) {
+  constructor(tally: Tally, threads: Threads, rows: PairRows, { duplicate }: Pick<Host, 'duplicate'>) {
     this.#tally = tally
     this.#threads = threads
-    this.moves = new Moves(threads)
+    this.moves = new Moves(threads, rows)
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, duplicate)
     threads.on('started', (index) => this.#equip(index))
     threads.on('listening', (index, address) => this.#heard(index, address, true))
     threads.on('unlistened', (index, address) => this.#heard(index, address, false))
-    threads.on('died', (index) => this.#died(index))
+    threads.on('died', (index, rescued) => this.#died(index, rescued))
   }
 
   /** The latest; null before the first. */
@@ -269,6 +271,7 @@ export class DataPlane {
     if (snapshot === null) return
     this.#threads.send(index, { kind: 'snapshot', snapshot })
     for (const address of this.#listeners.keys()) if (!this.#paused.has(address)) this.#lend(index, address)
+    this.moves.house()
   }
 
   #unlisten(address: string): void {
@@ -293,13 +296,13 @@ export class DataPlane {
     for (const resolve of waiting) resolve()
   }
 
-  /** Its connections ended with it: counted as our fault, in the row that nobody else writes. */
-  #died(index: number): void {
+  /** The others of its connections ended with it: counted as our fault, in the row that nobody else writes. */
+  #died(index: number, { byListener }: Rescued): void {
     this.#started.delete(index)
     for (const address of this.#listening.keys()) this.#heard(index, address, false)
     const row = this.#tally.row(index)
     for (const { slot } of this.slots.all()) {
-      const lost = row[listenerCell(slot) + listenerField.active] ?? 0
+      const lost = (row[listenerCell(slot) + listenerField.active] ?? 0) - (byListener.get(slot) ?? 0)
       if (lost > 0) add(this.#tally.row(0), closedCell(slot, 'proxy', 'data'), lost)
     }
   }

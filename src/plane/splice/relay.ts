@@ -61,6 +61,10 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   #lost: Lost | null = null
   #over = false
   #waiting = false
+  /** Of a header that went ahead. */
+  #headerBytes = 0
+  /** The owner was told that it lasts. */
+  #lasts = false
 
   constructor(context: RelayContext, downstream: SpliceWire, upstream: SpliceWire, options: RelayOptions) {
     this.#context = context
@@ -75,7 +79,10 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
       this.#resume(options.past)
       return
     }
-    if (options.header !== null) this.#up.begin(options.header)
+    if (options.header !== null) {
+      this.#headerBytes = options.header.length
+      this.#up.begin(options.header)
+    }
     this.#runBoth()
     if (this.#lost !== null) this.#settle()
   }
@@ -89,6 +96,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     const { poller } = this.#context
     this.#bytesUp = relay.bytesUp
     this.#bytesDown = relay.bytesDown
+    this.#headerBytes = relay.headerBytes
+    this.#up.from.discardedBytes = relay.discardedBytes
     this.#finishing = relay.finishing
     this.#first = relay.first
     const pipes = descriptors.slice(2)
@@ -100,6 +109,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
       if (watched < 0) poller.later(() => this.failed(wire, watched))
     }
     this.again() // what it was about to do when it was detached
+    poller.later(() => this.#last())
   }
 
   /** Takes the ends of its pipe from the first of `ends`. */
@@ -131,6 +141,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
         ...wires,
         bytesUp: this.#bytesUp,
         bytesDown: this.#bytesDown,
+        headerBytes: this.#headerBytes,
+        discardedBytes: downstream.discardedBytes,
         finishing: this.#finishing,
         first: this.#first,
         ...past,
@@ -263,11 +275,14 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   again(): void {
     if (this.#waiting) return
     this.#waiting = true
-    this.#context.poller.later(() => {
-      this.#waiting = false
-      if (!this.#over) this.#runBoth()
-      if (this.#lost !== null) this.#settle()
-    })
+    const { poller } = this.#context
+    poller.later(() =>
+      poller.about(this.#up.from, () => {
+        this.#waiting = false
+        if (!this.#over) this.#runBoth()
+        if (this.#lost !== null) this.#settle()
+      }),
+    )
   }
 
   get closesInstead(): boolean {
@@ -276,7 +291,25 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
 
   sweep(nowMs: number): void {
     if (this.#lost !== null) return // #settle() has the only deadline
+    if (!this.#lasts) this.#last()
     this.#deadlines.sweep(this, nowMs)
+  }
+
+  #last(): void {
+    const { from: downstream, to: upstream } = this.#up
+    if (this.#over || this.#lasts) return
+    this.#lasts = true
+    const { libc } = this.#context
+    const [down, up] = [libc.cookie(downstream.fd), libc.cookie(upstream.fd)]
+    if (down === null || up === null) return
+    this.#owner.lasting({
+      downstream: downstream.fd.n,
+      upstream: upstream.fd.n,
+      cookies: { downstream: down, upstream: up },
+      places: { downstream: downstream.place, upstream: upstream.place },
+      headerBytes: this.#headerBytes,
+      discardedBytes: downstream.discardedBytes,
+    })
   }
 
   get halfClosed(): boolean {
