@@ -14,12 +14,10 @@ import { Inquiries } from './control/workers/inquiries.ts'
 import { Rescue } from './control/workers/rescue.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
-
 import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
 import { PairRows } from './core/pair-rows.ts'
 import { PerSourceTable } from './core/per-source.ts'
-
 import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
 import { Tally } from './core/tally.ts'

@@ -3,10 +3,11 @@ import type { Config } from './config/config.ts'
 import { type Host, WorkersFailed } from './control/workers/threads.ts'
 import { CodedError } from './core/coded-error.ts'
 import type { Status } from './core/status.ts'
+import { closeAbandoned } from './linux/abandoned.ts'
 import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
 import { Fd } from './linux/fd.ts'
-import { closeAbandoned, type LoadedLibc, must } from './linux/libc.ts'
-import { whole } from './linux/whole.ts'
+import { type LoadedLibc, must } from './linux/libc.ts'
+import { judgeOrphan } from './linux/orphan.ts'
 import { selfTest } from './plane/splice/self-test.ts'
 import type { HoldAck } from './probe/tcp.ts'
 
@@ -59,7 +60,7 @@ export function hostBy(loaded: LoadedLibc): Host {
     duplicate: (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', libc.duplicate(descriptor)).n,
     wake: (descriptor) => void libc.raiseEventfd(descriptor),
     closeAbandoned: (open) => closeAbandoned(libc, open),
-    judge: (pair) => whole(libc, pair),
+    judge: (pair) => judgeOrphan(libc, pair),
   }
 }
 

@@ -179,14 +179,14 @@ export class Succession {
       },
     }
     const beganMs = performance.now()
-    const { kind, connections, batches, longestMs } = await new LiveGiver({
+    const { kind, connections, ...how } = await new LiveGiver({
       libc,
       channel,
       source,
       log,
     }).run()
     const ms = Math.round(performance.now() - beganMs)
-    const fields = { to: who, connections, batches, longestMs, ms, left: dataPlane.active }
+    const fields = { to: who, connections, ...how, ms, left: dataPlane.active }
     const count = `${connections} live connection${connections === 1 ? '' : 's'}`
     if (kind === 'all') log.info(fields, `moved ${count} to ${who} in ${ms} ms: none is left here`)
     else log.warn(fields, `moved ${count} to ${who}, which ${gaveUp[kind]}: ${fields.left} end here`)

@@ -126,7 +126,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
     idOf: (number) => `${birth.idPrefix}${birth.index}-${number.toString(36)}`,
     nextSource,
   }
-  const inquiry = new Inquiry({ live: context.live, now: () => plane.now(), idOf: context.idOf })
+  const inquiry = new Inquiry({ live: context.live, now: () => plane.now() })
   const stateOf = poolStates(after, birth.workers, (delta) => add(row, workerCell.queued, delta))
   let snapshot: Snapshot | null = null
   let entrances: ReadonlyMap<string, Entrance> = new Map()

@@ -49,14 +49,20 @@ export interface Explanation extends Connection {
   readonly tcp: TcpPair
 }
 
+/**
+ * Which connection: the number that its worker has given it, or the id of one that another process began,
+ * and that any worker may have.
+ */
+export type Which = { readonly number: number } | { readonly id: string }
+
 /** What main asks a worker about its connections. */
 export type Question =
   /** The next page of a listing, which `filter` begins and null goes on with. */
   | { readonly kind: 'list'; readonly listing: number; readonly filter: ConnectionFilter | null }
   /** Nobody wants the rest of it. */
   | { readonly kind: 'forget'; readonly listing: number }
-  | { readonly kind: 'explain'; readonly number: number }
-  | { readonly kind: 'kill'; readonly number: number }
+  | { readonly kind: 'explain'; readonly which: Which }
+  | { readonly kind: 'kill'; readonly which: Which }
 
 /** What a worker answers. Text is JSON, made there: an object that crosses to main costs both more. */
 export type ConnectionAnswer =

@@ -3,8 +3,8 @@ import type { Timeouts } from './snapshot.ts'
 
 /**
  * What goes along when an established connection changes process, or goes back to its own. Plain data: it
- * crosses threads as it is and processes as JSON. Ages and not times, because another process may have another
- * clock.
+ * crosses threads as it is and processes as JSON. Ages and not times, because another process may have
+ * another clock.
  */
 export interface MovedSession {
   readonly facts: SessionFacts
@@ -77,9 +77,11 @@ export interface RelayFacts {
   readonly upstream: WireFacts
   readonly bytesUp: number
   readonly bytesDown: number
-  /** Ours, ahead of the client's; and the client's that were read and not passed on. Since it was accepted. */
+  /** Of the header that goes ahead of the client's bytes, and of the one that its peer sent. */
   readonly headerBytes: number
-  readonly discardedBytes: number
+  readonly prefaceBytes: number
+  /** Whether the kernel's counters say the same of what is held as the relay does; null: they say nothing. */
+  readonly countersAgree: boolean | null
   /** It was told to finish. */
   readonly finishing: boolean
   /** What happened first; null: neither side has ended. */

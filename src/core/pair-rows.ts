@@ -16,7 +16,7 @@ export interface PairRow {
   /** Where each is in its worker's poller; -1: it is on its way to a worker. */
   readonly places: { readonly downstream: number; readonly upstream: number }
   readonly headerBytes: number
-  readonly discardedBytes: number
+  readonly prefaceBytes: number
   /** Slots of the tally. */
   readonly listener: number
   readonly endpoint: number
@@ -61,7 +61,7 @@ const int = {
   placeDown: 2,
   placeUp: 3,
   headerBytes: 4,
-  discardedBytes: 5,
+  prefaceBytes: 5,
   listener: 6,
   endpoint: 7,
   worker: 8,
@@ -148,7 +148,7 @@ export class PairRows {
     i[ints + int.placeDown] = row.places.downstream
     i[ints + int.placeUp] = row.places.upstream
     i[ints + int.headerBytes] = row.headerBytes
-    i[ints + int.discardedBytes] = row.discardedBytes
+    i[ints + int.prefaceBytes] = row.prefaceBytes
     i[ints + int.listener] = row.listener
     i[ints + int.endpoint] = row.endpoint
     i[ints + int.worker] = row.id.worker
@@ -199,7 +199,7 @@ export class PairRows {
       cookies: { downstream: big(float.cookieDown), upstream: big(float.cookieUp) },
       places: { downstream: i(int.placeDown), upstream: i(int.placeUp) },
       headerBytes: i(int.headerBytes),
-      discardedBytes: i(int.discardedBytes),
+      prefaceBytes: i(int.prefaceBytes),
       listener: i(int.listener),
       endpoint: i(int.endpoint),
       id: { worker: i(int.worker), number: f(float.number) },

@@ -29,20 +29,12 @@ import {
  * only shared cells that are Atomics.
  */
 
-/**
- * Listeners that can exist at once: a row of 256 costs 128 KiB of address space, untouched pages cost
- * nothing.
- */
+/** Listeners at once: a row of 256 costs 128 KiB of address space, untouched pages cost nothing. */
 export const maxListeners = 256
 /** Endpoints that can exist at once, those that left less than ten minutes ago included. */
 export const maxEndpoints = 4096
 
-/**
- * Where connections count that another process began, to listeners and endpoints that this one does not have:
- * a slot behind all others, which no metric has a label for. Of endpoints two, by `onRemoval` of their pool.
- */
-export const goneListener = maxListeners
-export const goneEndpoint = { keep: maxEndpoints, close: maxEndpoints + 1 } as const
+/** Of the slots behind these tells core/gone.ts. */
 const listenerSlots = maxListeners + 1
 const endpointSlots = maxEndpoints + 2
 
@@ -149,10 +141,7 @@ export function rejectedCell(slot: number, reason: Rejection): number {
   return listenerCell(slot) + rejectedAt + rejections.indexOf(reason)
 }
 
-/**
- * Cell that is 1 while a worker leaves a listener's connections in the kernel's backlog because of this
- * limit.
- */
+/** Cell that is 1 while a worker leaves a listener's connections in the backlog because of this limit. */
 export function heldCell(slot: number, limit: Limit): number {
   return listenerCell(slot) + heldAt + limits.indexOf(limit)
 }
@@ -395,9 +384,7 @@ export class Tally {
     }
   }
 
-  /**
-   * Called by main when no worker uses an endpoint's slot any more: the next endpoint there starts at zero.
-   */
+  /** Called by main when no worker uses an endpoint's slot any more: the next one there starts at zero. */
   clearEndpoint(slot: number): void {
     for (const row of this.#rows) row.fill(0, endpointCell(slot), endpointCell(slot) + endpointSize)
     this.setHealth(slot, 0)

@@ -23,8 +23,8 @@ const protocols: ReadonlySet<number> = new Set([IPPROTO_TCP, IPPROTO_MPTCP])
 const addressSize = 28
 
 /**
- * Whether the descriptors that came for a connection are what its facts say; null: they are, and the cookies of
- * its sockets are in `known` from now on. Otherwise what is wrong with them.
+ * Whether the descriptors that came for a connection are what its facts say; null: they are, and the cookies
+ * of its sockets are in `known` from now on. Otherwise what is wrong with them.
  */
 export function faultOf(
   libc: Libc,

@@ -53,6 +53,10 @@ export interface Given {
   readonly kind: 'all' | 'gone' | 'hung'
   readonly connections: number
   readonly batches: number
+  /** Of how many the kernel's counters could be compared with what the relay knew to hold. */
+  readonly compared: number
+  /** Of how many the kernel's counters said something else of what is held than the relay, which knows. */
+  readonly mismatches: number
   /** From the moment in which a batch was muted to its answer, at most. */
   readonly longestMs: number
 }
@@ -63,9 +67,10 @@ interface Sent {
 }
 
 /**
- * Gives the live connections of this process to another one, until none is left. What was sent stays ours until
- * it is answered, and is not touched meanwhile. Never takes back because time has passed: an answer may be on
- * its way. When the channel has ended, all answers that there will be have been read, and the rest is ours.
+ * Gives the live connections of this process to another one, until none is left. What was sent stays ours
+ * until it is answered, and is not touched meanwhile. Never takes back because time has passed: an answer
+ * may be on its way. When the channel has ended, all answers that there will be have been read, and the rest
+ * is ours.
  */
 export class LiveGiver {
   readonly #options: LiveGiverOptions
@@ -74,6 +79,8 @@ export class LiveGiver {
   #ready: Sent[] = []
   #number = 0
   #connections = 0
+  #compared = 0
+  #mismatches = 0
   #longestMs = 0
   #notBeforeMs = 0
   #ended = false
@@ -103,8 +110,22 @@ export class LiveGiver {
     if (performance.now() < this.#notBeforeMs) return false
     const mutedMs = performance.now()
     const sessions = await this.#options.source.detach(batchSessions)
+    for (const { facts, relay } of sessions) {
+      if (relay.countersAgree !== null) this.#compared++
+      if (relay.countersAgree === false) this.#mismatch(facts.id)
+    }
     if (sessions.length > 0) this.#ready.push({ sessions, mutedMs })
     return sessions.length > 0
+  }
+
+  #mismatch(id: string): void {
+    this.#mismatches++
+    if (this.#mismatches > 1) return
+    this.#options.log.warn(
+      { id },
+      `the kernel's counters are wrong about connection ${id}, which is moved by what is known of it: a connection ` +
+        'whose process has died cannot be adopted by counters on this host',
+    )
   }
 
   /** Sends what is ready, as far as there is room. False: nobody is there to read it. */
@@ -208,6 +229,8 @@ export class LiveGiver {
       kind,
       connections: this.#connections,
       batches: this.#number,
+      compared: this.#compared,
+      mismatches: this.#mismatches,
       longestMs: Math.round(this.#longestMs * 10) / 10,
     }
   }

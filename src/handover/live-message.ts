@@ -1,10 +1,10 @@
 import type { MovedSession, RelayFacts, SessionFacts } from '../core/moved.ts'
 
 /**
- * What goes over the channel for live connections, a socket of whole messages (SOCK_SEQPACKET). Of the process
- * that gives: batches, each with the descriptors of its connections beside it. Of the one that takes: an answer
- * to each. A connection belongs to the taker from the moment at which its answer was sent, and to the giver
- * before.
+ * What goes over the channel for live connections, a socket of whole messages (SOCK_SEQPACKET). Of the
+ * process that gives: batches, each with the descriptors of its connections beside it. Of the one that
+ * takes: an answer to each. A connection belongs to the taker from the moment at which its answer was sent,
+ * and to the giver before.
  */
 export interface Batch {
   readonly number: number
@@ -25,7 +25,9 @@ export interface CarriedSession {
 }
 
 export type Answer =
-  /** They are the taker's, apart from those at these places: their descriptors were not what they should be. */
+  /**
+   * They are the taker's, apart from those at these places: their descriptors were not what they should be.
+   */
   | { readonly kind: 'taken'; readonly number: number; readonly refused: readonly number[] }
   /** The taker had no room for the descriptors, and has none of them. */
   | { readonly kind: 'full'; readonly number: number }

@@ -32,8 +32,8 @@ export interface Taken {
 
 /**
  * Takes live connections until the process that gives them closes the channel or dies. Never rejects. A
- * connection is touched only when the giver can know that it is ours: an answer that cannot be sent means hands
- * off.
+ * connection is touched only when the giver can know that it is ours: an answer that cannot be sent means
+ * hands off.
  */
 export async function takeSessions(options: LiveTakerOptions): Promise<Taken> {
   const { libc, channel } = options

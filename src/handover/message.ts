@@ -3,9 +3,10 @@
  * accepting, beat while it proves itself, settled. The process that serves: wait, sockets (one or more),
  * released, and in the worst case reclaimed; or refused, at any time before released.
  *
- * Descriptors travel beside the bytes, in the order in which the messages count them. Live connections go over a
- * channel of their own (live-message.ts), whose end `sessions` carries. That kind is sent only to a newcomer that
- * has asked for it in its `hello`: a process that does not know a kind takes the conversation for unreadable.
+ * Descriptors travel beside the bytes, in the order in which the messages count them. Live connections go
+ * over a channel of their own (live-message.ts), whose end `sessions` carries. That kind is sent only to a
+ * newcomer that has asked for it in its `hello`: a process that does not know a kind takes the conversation
+ * for unreadable.
  */
 export type Message =
   | {

@@ -18,7 +18,9 @@ export const longestProbationMs = probationMs + answerMs
 /** How a newcomer's first seconds ended. */
 export type Fate =
   /** The previous process does not come back. */
-  /** `channel`: over which its live connections come, to be closed by whoever gets it; null: they stay there. */
+  /**
+   * `channel`: over which its live connections come, to be closed by whoever gets it; null: they stay there.
+   */
   | { readonly kind: 'settled'; readonly channel: Fd | null }
   /** The process before took it for hung and accepts again: this one has to go. */
   | { readonly kind: 'reclaimed'; readonly reason: string }

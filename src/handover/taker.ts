@@ -22,7 +22,9 @@ export interface TakeOptions {
   readonly program: string
   /** Names of the admin listeners that this process will open. */
   readonly doors: readonly string[]
-  /** Whether it goes on with the live connections of the process before; it does not where this is left out. */
+  /**
+   * Whether it goes on with the live connections of the process before; it does not where this is left out.
+   */
   readonly takesSessions?: boolean
   readonly log: Log
   /** For tests: how long this process has to prove itself. */

@@ -10,3 +10,12 @@ export class Fd {
     this.n = n
   }
 }
+
+/** What a descriptor is that is an end of a pipe. */
+export interface PipeEnd {
+  readonly reads: boolean
+  /** F_GETPIPE_SZ. */
+  readonly roomBytes: number
+  /** What is in it. */
+  readonly bytes: number
+}

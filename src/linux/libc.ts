@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module'
 import type { TcpView } from '../core/tcp-view.ts'
 import { Block } from './block.ts'
+import { calls } from './calls.ts'
 import * as c from './constants.ts'
 import { createEnvelope } from './envelope.ts'
 import { eventSize, eventsIn, putEvent } from './epoll-event.ts'
 import { EBADMSG, EINVAL, errnoName } from './errno.ts'
-import { Fd } from './fd.ts'
-import { countersOf, type TcpCounters, tcpViewSize, viewOf } from './tcp-info.ts'
+import { Fd, type PipeEnd } from './fd.ts'
+import { countersOf, countersSize, type TcpCounters, tcpViewSize, viewOf } from './tcp-info.ts'
 
 /**
  * The system calls that Node does not offer, or not without a stream around them. Results are zero or more,
@@ -31,8 +32,8 @@ export interface Libc {
   /** Sends all of `message` to the UNIX datagram socket that `address` names (a whole sockaddr_un). */
   sendUnixDatagram(address: Block, message: Block): number
   /**
-   * Two connected UNIX sockets of whole messages (SOCK_SEQPACKET). `theirs` is not marked as this thread's: it
-   * is made to be sent.
+   * Two connected UNIX sockets of whole messages (SOCK_SEQPACKET). `theirs` is not marked as this thread's:
+   * it is made to be sent.
    */
   messagePair(): { readonly ours: Fd; readonly theirs: Fd } | number
   /**
@@ -80,15 +81,15 @@ export interface Libc {
    * before Linux 5.4, which knows less.
    */
   view(descriptor: number): TcpView | null
-  /** As view(), of what linux/whole.ts compares. */
-  counters(descriptor: number): TcpCounters | null
-  /** Bytes that have come and were not read (SIOCINQ). */
-  unread(descriptor: number): number
   /**
    * Bytes that were written and that the peer has not acknowledged, sent or not; a FIN counts as one
    * (SIOCOUTQ).
    */
   unacknowledged(descriptor: number): number
+  /** Bytes that have come and were not read (SIOCINQ). */
+  unread(fd: Fd): number
+  /** Of TCP_INFO; a new object. null: not a TCP socket, or a kernel before Linux 4.1. */
+  counters(fd: Fd): TcpCounters | null
   /** close() sends RST and drops what is unsent: SO_LINGER with zero. */
   resetOnClose(fd: Fd): number
   /** close() sends FIN again, and delivers what is unsent. */
@@ -124,7 +125,9 @@ export interface Libc {
   pipe(): { readonly read: Fd; readonly write: Fd } | number
   /** The new size in bytes. */
   setPipeSize(fd: Fd, bytes: number): number
-  /** What a descriptor that somebody else made is, if it is an end of a pipe; a negative errno if it is not. */
+  /**
+   * What a descriptor that somebody else made is, if it is an end of a pipe; a negative errno if it is not.
+   */
   pipeEnd(fd: Fd): PipeEnd | number
   /** O_NONBLOCK and the access mode are in it. */
   flags(fd: Fd): number
@@ -141,14 +144,6 @@ export interface TcpInfo {
   readonly lastAckMs: number
   /** Times that the oldest data was sent again, or a closed window was asked, without any answer. */
   readonly unanswered: number
-}
-
-export interface PipeEnd {
-  readonly reads: boolean
-  /** F_GETPIPE_SZ. */
-  readonly roomBytes: number
-  /** What is in it. */
-  readonly bytes: number
 }
 
 /** SO_PEERCRED. */
@@ -193,37 +188,7 @@ const families = { 4: c.AF_INET, 6: c.AF_INET6, unix: c.AF_UNIX } as const
 function bind(open: Uint8Array | null): Libc {
   const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi')
   const lib = koffi.load('libc.so.6')
-  // Addresses go as numbers: converting a Buffer costs more than the call itself.
-  const call = {
-    socket: lib.func('int socket(int, int, int)'),
-    socketpair: lib.func('int socketpair(int, int, int, uintptr_t)'),
-    bind: lib.func('int bind(int, uintptr_t, uint32_t)'),
-    connect: lib.func('int connect(int, uintptr_t, uint32_t)'),
-    listen: lib.func('int listen(int, int)'),
-    accept4: lib.func('int accept4(int, uintptr_t, uintptr_t, int)'),
-    getsockname: lib.func('int getsockname(int, uintptr_t, uintptr_t)'),
-    getpeername: lib.func('int getpeername(int, uintptr_t, uintptr_t)'),
-    recv: lib.func('int64_t recv(int, uintptr_t, size_t, int)'),
-    send: lib.func('int64_t send(int, uintptr_t, size_t, int)'),
-    sendto: lib.func('int64_t sendto(int, uintptr_t, size_t, int, uintptr_t, uint32_t)'),
-    sendmsg: lib.func('int64_t sendmsg(int, uintptr_t, int)'),
-    recvmsg: lib.func('int64_t recvmsg(int, uintptr_t, int)'),
-    shutdown: lib.func('int shutdown(int, int)'),
-    setsockopt: lib.func('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
-    getsockopt: lib.func('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
-    close: lib.func('int close(int)'),
-    fcntl: lib.func('int fcntl(int, int, int)'),
-    ioctl: lib.func('int ioctl(int, unsigned long, uintptr_t)'),
-    epoll_create1: lib.func('int epoll_create1(int)'),
-    epoll_ctl: lib.func('int epoll_ctl(int, int, int, uintptr_t)'),
-    epoll_wait: lib.func('int epoll_wait(int, uintptr_t, int, int)'),
-    eventfd: lib.func('int eventfd(unsigned int, int)'),
-    pipe2: lib.func('int pipe2(uintptr_t, int)'),
-    splice: lib.func('int64_t splice(int, uintptr_t, int, uintptr_t, size_t, unsigned int)'),
-    exit: lib.func('void _exit(int)'),
-    read: lib.func('int64_t read(int, uintptr_t, size_t)'),
-    write: lib.func('int64_t write(int, uintptr_t, size_t)'),
-  }
+  const call = calls((signature) => lib.func(signature))
   const block = (size: number): Block => {
     const bytes = Buffer.from(new ArrayBuffer(size))
     return new Block(bytes, Number(koffi.address(bytes)))
@@ -240,10 +205,6 @@ function bind(open: Uint8Array | null): Libc {
   const option = ({ n }: Fd | { readonly n: number }, level: number, name: number, size: number): number => {
     length.view.setUint32(0, size, true)
     return result(call.getsockopt(n, level, name, scratch.at(0, size), lengthAt))
-  }
-  const queue = (descriptor: number, request: number): number => {
-    const code = result(call.ioctl(descriptor, request, scratch.at(0, 4)))
-    return code < 0 ? code : scratch.view.getInt32(0, true)
   }
   const info = { lastSentMs: 0, lastAckMs: 0, unanswered: 0 }
   const event = block(16)
@@ -348,12 +309,18 @@ function bind(open: Uint8Array | null): Libc {
         ? null
         : viewOf(scratch.view, unacknowledged, unread)
     },
-    counters(descriptor) {
-      if (option({ n: descriptor }, c.IPPROTO_TCP, c.TCP_INFO, tcpViewSize) < 0) return null
-      return length.view.getUint32(0, true) < tcpViewSize ? null : countersOf(scratch.view)
+    unacknowledged(descriptor) {
+      const code = result(call.ioctl(descriptor, c.SIOCOUTQ, scratch.at(0, 4)))
+      return code < 0 ? code : scratch.view.getInt32(0, true)
     },
-    unread: (descriptor) => queue(descriptor, c.SIOCINQ),
-    unacknowledged: (descriptor) => queue(descriptor, c.SIOCOUTQ),
+    unread(fd) {
+      const code = result(call.ioctl(fd.n, c.SIOCINQ, scratch.at(0, 4)))
+      return code < 0 ? code : scratch.view.getInt32(0, true)
+    },
+    counters(fd) {
+      if (option(fd, c.IPPROTO_TCP, c.TCP_INFO, countersSize) < 0) return null
+      return length.view.getUint32(0, true) < countersSize ? null : countersOf(scratch.view)
+    },
     resetOnClose(fd) {
       scratch.view.setInt32(0, 1, true)
       scratch.view.setInt32(4, 0, true)
@@ -423,25 +390,6 @@ function bind(open: Uint8Array | null): Libc {
     splice: (from, to, size) =>
       result(call.splice(from.n, 0, to.n, 0, size, c.SPLICE_F_MOVE | c.SPLICE_F_NONBLOCK)),
   }
-}
-
-/**
- * Closes what a dead thread has left open, and returns how many. Sockets are reset: their peers must not take
- * the end for a clean one.
- */
-export function closeAbandoned(libc: Libc, open: Uint8Array): number {
-  let closed = 0
-  const peer = libc.block(addressSize)
-  for (let n = open.indexOf(1); n !== -1; n = open.indexOf(1, n + 1)) {
-    const fd = new Fd(n)
-    // Only sockets that have a peer: one that listens, or is about to, is shared with main, and the sockets
-    // that it accepts would inherit the option.
-    if (libc.getpeername(fd, peer) >= 0) libc.resetOnClose(fd)
-    open[n] = 0
-    libc.close(fd)
-    closed++
-  }
-  return closed
 }
 
 /** Throws with the call's name and errno. For calls that can only fail by a bug or at the start. */

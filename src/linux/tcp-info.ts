@@ -3,16 +3,27 @@ import type { TcpView } from '../core/tcp-view.ts'
 /** struct tcp_info of linux/tcp.h up to tcpi_snd_wnd, which came with Linux 5.4. */
 export const tcpViewSize = 232
 
+/** Bytes of a connection since its beginning, SYN and FIN included. */
+export interface TcpCounters {
+  /** Of include/net/tcp_states.h. */
+  readonly state: number
+  readonly acked: number
+  readonly received: number
+}
+
+/** struct tcp_info up to tcpi_bytes_received. */
+export const countersSize = 136
+
 const offset = {
   state: 0,
+  bytesAcked: 120,
+  bytesReceived: 128,
   retransmits: 2,
   probes: 3,
   lastDataSent: 44,
   lastDataRecv: 52,
   rtt: 68,
   totalRetrans: 100,
-  bytesAcked: 120,
-  bytesReceived: 128,
   minRtt: 148,
   dataSegsIn: 152,
   dataSegsOut: 156,
@@ -25,6 +36,15 @@ const offset = {
 
 /** tcpi_min_rtt before there is a measurement. */
 const unmeasured = 0xffff_ffff
+
+/** Reads a struct tcp_info of at least countersSize bytes. */
+export function countersOf(info: DataView): TcpCounters {
+  return {
+    state: info.getUint8(offset.state),
+    acked: Number(info.getBigUint64(offset.bytesAcked, true)),
+    received: Number(info.getBigUint64(offset.bytesReceived, true)),
+  }
+}
 
 /** Reads a struct tcp_info of at least tcpViewSize bytes. Times in it are microseconds but for the last_*. */
 export function viewOf(info: DataView, unacknowledgedBytes: number, unreadBytes: number): TcpView {
@@ -45,30 +65,5 @@ export function viewOf(info: DataView, unacknowledgedBytes: number, unreadBytes:
     heardMs: u32(offset.dataSegsIn) === 0 ? null : u32(offset.lastDataRecv),
     toldMs: u32(offset.dataSegsOut) === 0 ? null : u32(offset.lastDataSent),
     unanswered: info.getUint8(offset.retransmits) + info.getUint8(offset.probes),
-  }
-}
-
-/** How far a connection has come, each way. */
-export interface TcpCounters {
-  /** TCP_ESTABLISHED (1) and so on, of net/tcp_states.h. */
-  readonly state: number
-  /** What the peer has acknowledged, a SYN and a FIN of ours included. */
-  readonly ackedBytes: number
-  /** What came in order, read or not, a FIN included. */
-  readonly receivedBytes: number
-  /** Since data last came, and last went; null: none has. */
-  readonly heardMs: number | null
-  readonly toldMs: number | null
-}
-
-/** Reads a struct tcp_info of at least tcpViewSize bytes. */
-export function countersOf(info: DataView): TcpCounters {
-  const u32 = (at: number): number => info.getUint32(at, true)
-  return {
-    state: info.getUint8(offset.state),
-    ackedBytes: Number(info.getBigUint64(offset.bytesAcked, true)),
-    receivedBytes: Number(info.getBigUint64(offset.bytesReceived, true)),
-    heardMs: u32(offset.dataSegsIn) === 0 ? null : u32(offset.lastDataRecv),
-    toldMs: u32(offset.dataSegsOut) === 0 ? null : u32(offset.lastDataSent),
   }
 }

@@ -1,5 +1,4 @@
-import type { RelayFacts } from '../core/moved.ts'
-import type { RelayEnd, RelayTimeouts } from './plane.ts'
+import type { Detached, RelayEnd, RelayTimeouts } from './plane.ts'
 import type { Sight } from './sight.ts'
 
 /**
@@ -51,7 +50,7 @@ export interface Swept extends Timed {
 }
 
 /** Ages in ms, -1: it does not wait. */
-export type DeadlinesPast = Pick<RelayFacts, 'idleMs' | 'stuckUpMs' | 'stuckDownMs' | 'keepalive'>
+export type DeadlinesPast = Pick<Detached['relay'], 'idleMs' | 'stuckUpMs' | 'stuckDownMs' | 'keepalive'>
 
 export interface Expiry {
   readonly kind: 'idle' | 'stall' | 'half-close'

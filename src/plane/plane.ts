@@ -26,9 +26,9 @@ export interface Plane<W extends Wire> {
    */
   relay(downstream: W, upstream: W, options: RelayOptions): Relay
   /**
-   * The two wires of a relay that another process or thread has detached; nothing is told of them until relay()
-   * gets them, with the same object as its `past`. The descriptors are this plane's from now on. null: this
-   * plane cannot.
+   * The two wires of a relay that another process or thread has detached; nothing is told of them until
+   * relay() gets them, with the same object as its `past`. The descriptors are this plane's from now on.
+   * null: this plane cannot.
    */
   readonly adopt: ((detached: Detached) => AdoptedWires<W>) | null
   /** The only clock that session/ may use: a plane may block its thread where libuv's timers are late. */
@@ -101,7 +101,9 @@ export interface RelayOptions {
   readonly past: Detached | null
 }
 
-/** A relay on its way to another process or thread: its sockets, what it holds of their bytes, and its facts. */
+/**
+ * A relay on its way to another process or thread: its sockets, what it holds of their bytes, and its facts.
+ */
 export type Detached = Omit<MovedSession, 'facts'>
 
 export interface AdoptedWires<W> {
@@ -141,7 +143,7 @@ export interface RelayOwner {
 /** A relay's sockets, for whoever has to know them when this thread is dead. */
 export type RelaySockets = Pick<
   PairRow,
-  'upstream' | 'cookies' | 'places' | 'headerBytes' | 'discardedBytes'
+  'upstream' | 'cookies' | 'places' | 'headerBytes' | 'prefaceBytes'
 > & {
   readonly downstream: number
 }
@@ -207,8 +209,8 @@ export interface Relay {
   counts(): RelayCounts
   /**
    * Lets the connection go, so that another process or thread can go on with it: nothing is sent or read any
-   * more, its owner hears nothing more, and its descriptors are the caller's. null: it goes on here, because it
-   * is about to end, or because this plane cannot. Never within a call to its owner.
+   * more, its owner hears nothing more, and its descriptors are the caller's. null: it goes on here, because
+   * it is about to end, or because this plane cannot. Never within a call to its owner.
    */
   detach(): Detached | null
   /** Asks the kernel about both connections: a handful of system calls. */

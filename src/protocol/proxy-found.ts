@@ -29,16 +29,6 @@ export interface ProxyHeader {
   readonly tlvs: Uint8Array
 }
 
-/** A header has said that there is a client, and not who: all that is remembered of it. */
-export const nobody: ProxyHeader = {
-  kind: 'found',
-  version: 2,
-  length: 0,
-  command: 'proxy',
-  ends: null,
-  tlvs: new Uint8Array(0),
-}
-
 /** v4-mapped addresses are IPv4 here, so the two may be of different families. */
 export interface ProxyEnds {
   readonly source: SocketAddress

@@ -1,4 +1,5 @@
 import { socketAddress } from '../core/address.ts'
+import { goneEndpoint, goneListener } from '../core/gone.ts'
 import type { AdoptedFrom, MovedSession, SessionFacts } from '../core/moved.ts'
 import { RetryBudget } from '../core/retry-budget.ts'
 import type {
@@ -8,12 +9,11 @@ import type {
   PoolSnapshot,
   Snapshot,
 } from '../core/snapshot.ts'
-import { goneEndpoint, goneListener } from '../core/tally.ts'
 import type { Wire } from '../plane/plane.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
 import type { PoolState } from './pool-state.ts'
 import { Queue } from './queue.ts'
-import { resume } from './serve.ts'
+import { ResumedSession } from './resumed.ts'
 
 /** A listener's entrance as it is now, by its name; a pool with what this worker remembers of it. */
 export interface Places {
@@ -31,8 +31,8 @@ export function adoptAll<W extends Wire>(
 }
 
 /**
- * Goes on with a connection that another process, or this one, has let go. It keeps the timeouts that it began
- * with. What it came by and where it goes may not exist here: then it counts in a slot of its own.
+ * Goes on with a connection that another process, or this one, has let go. It keeps the timeouts that it
+ * began with. What it came by and where it goes may not exist here: then it counts in a slot of its own.
  */
 function adopt<W extends Wire>(
   context: SessionContext<W>,
@@ -51,7 +51,7 @@ function adopt<W extends Wire>(
   const entrance: Entrance = { snapshot, listener, rest: route, routes: new Map() }
   const wires = plane.adopt(moved)
   const entry = facts.counted ? readmit(context, listener, facts) : null
-  resume(context, { from, entrance, route, endpoint, wires, entry }, moved)
+  new ResumedSession(context, { from, entrance, route, endpoint, wires, entry }, moved)
 }
 
 /** Its source has one connection more, whatever its limit is by now. null: it has none, or no room. */

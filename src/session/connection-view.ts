@@ -8,6 +8,8 @@ import type { Relay } from '../plane/plane.ts'
 /** What a session knows of itself when it is asked; made for the asking. */
 export interface SessionView {
   readonly number: number
+  /** Unique among processes and nodes; a connection keeps it where it changes process. */
+  readonly id: string
   readonly startMs: number
   readonly listener: string
   /** null: it is not known yet where it goes. */
@@ -37,10 +39,10 @@ export function fits(view: SessionView, filter: ConnectionFilter, nowMs: number)
   )
 }
 
-export function connectionOf(view: SessionView, id: string, nowMs: number): Connection {
+export function connectionOf(view: SessionView, nowMs: number): Connection {
   const counts = view.relay?.counts()
   return {
-    id,
+    id: view.id,
     listener: view.listener,
     client: formatAddress(view.client),
     pool: view.pool,
@@ -54,8 +56,8 @@ export function connectionOf(view: SessionView, id: string, nowMs: number): Conn
   }
 }
 
-export function explanationOf(story: SessionStory, id: string, nowMs: number): Explanation {
-  const connection = connectionOf(story, id, nowMs)
+export function explanationOf(story: SessionStory, nowMs: number): Explanation {
+  const connection = connectionOf(story, nowMs)
   const { heldUp = 0, heldDown = 0 } = story.relay?.counts() ?? {}
   const tcp = story.relay?.tcp() ?? { client: null, endpoint: null }
   const { attempts, connectMs } = story

@@ -26,6 +26,14 @@ export function headerOut(
 
 /** Who the client is, in a line of the log; `unknown`: a header has said that there is one, and not who. */
 export function clientText(client: SocketAddress, header: ProxyHeader | null): string {
-  const isNobody = header !== null && header.ends === null && header.command === 'proxy'
-  return isNobody ? 'unknown' : formatAddress(client)
+  return clientName(client, isNobody(header))
+}
+
+/** A header has said that there is a client, and not who. */
+export function isNobody(header: ProxyHeader | null): boolean {
+  return header !== null && header.ends === null && header.command === 'proxy'
+}
+
+export function clientName(client: SocketAddress, nobody: boolean): string {
+  return nobody ? 'unknown' : formatAddress(client)
 }

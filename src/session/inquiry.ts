@@ -1,4 +1,4 @@
-import type { ConnectionAnswer, ConnectionFilter, Question } from '../core/connection.ts'
+import type { ConnectionAnswer, ConnectionFilter, Question, Which } from '../core/connection.ts'
 import { connectionOf, explanationOf, fits, type SessionStory, type SessionView } from './connection-view.ts'
 
 /**
@@ -13,6 +13,8 @@ const forgottenMs = 30_000
 export interface Asked {
   readonly seat: number
   readonly number: number
+  /** The id that another process gave it; null: it has one of this process. */
+  readonly foreignId: string | null
   view(): SessionView
   story(): SessionStory
   kill(cause: 'admin'): void
@@ -21,7 +23,6 @@ export interface Asked {
 export interface InquiryContext {
   readonly live: { visit(see: (session: Asked) => void): void }
   readonly now: () => number
-  readonly idOf: (number: number) => string
 }
 
 interface Listing {
@@ -47,14 +48,14 @@ export class Inquiry {
         this.#listings.delete(question.listing)
         return { kind: 'none' }
       case 'explain': {
-        const { now, idOf } = this.#context
-        const session = this.#find(question.number)
+        const { now } = this.#context
+        const session = this.#find(question.which)
         if (session === null) return { kind: 'none' }
         const story = session.story()
-        return { kind: 'explained', text: JSON.stringify(explanationOf(story, idOf(story.number), now())) }
+        return { kind: 'explained', text: JSON.stringify(explanationOf(story, now())) }
       }
       case 'kill': {
-        const session = this.#find(question.number)
+        const session = this.#find(question.which)
         session?.kill('admin')
         return { kind: session === null ? 'none' : 'killed' }
       }
@@ -63,7 +64,7 @@ export class Inquiry {
 
   /** Who comes after the listing has begun is not on it; who ends before its page comes neither. */
   #page(number: number, filter: ConnectionFilter | null): ConnectionAnswer {
-    const { now, idOf } = this.#context
+    const { now } = this.#context
     const nowMs = now()
     if (filter !== null) this.#begin(number, filter, nowMs)
     const listing = this.#listings.get(number)
@@ -72,8 +73,7 @@ export class Inquiry {
     for (const session of listing.sessions.splice(-pageSize)) {
       if (session.seat === -1) continue
       const view = session.view()
-      if (fits(view, listing.filter, nowMs))
-        texts.push(JSON.stringify(connectionOf(view, idOf(view.number), nowMs)))
+      if (fits(view, listing.filter, nowMs)) texts.push(JSON.stringify(connectionOf(view, nowMs)))
     }
     const done = listing.sessions.length === 0
     if (done) this.#listings.delete(number)
@@ -88,10 +88,11 @@ export class Inquiry {
     this.#listings.set(number, { sessions, filter, sinceMs: nowMs })
   }
 
-  #find(number: number): Asked | null {
+  #find(which: Which): Asked | null {
     let found: Asked | null = null
     this.#context.live.visit((session) => {
-      if (session.number === number) found = session
+      const isIt = 'number' in which ? session.number === which.number : session.foreignId === which.id
+      if (isIt) found = session
     })
     return found
   }

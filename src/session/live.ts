@@ -38,12 +38,15 @@ export interface LiveSessions {
   dropAll(): void
 }
 
-/** A worker lets go no more at once when it holds so much of their bytes: they stand still until they are taken. */
+/**
+ * A worker lets go no more at once when it holds so much of their bytes: they stand still until they are
+ * taken.
+ */
 const mostHeldBytes = 64 * 1024
 
 /**
- * Lets up to `most` established connections go. Those that dial, or that are about to end, stay. `more`: others
- * could be let go at once.
+ * Lets up to `most` established connections go. Those that dial, or that are about to end, stay. `more`:
+ * others could be let go at once.
  */
 export function detachSome(
   live: Pick<LiveSessions, 'visit'>,

@@ -139,7 +139,10 @@ export class Relaying<W extends Wire> implements RelayOwner {
     if (facts.spent) this.upstreamEnded()
   }
 
-  /** Lets the connection go to another process; null: it stays. It is no connection of the endpoint here then. */
+  /**
+   * Lets the connection go to another process; null: it stays. It is no connection of the endpoint here
+   * then.
+   */
   detach(): { readonly facts: RelayingFacts; readonly detached: Detached } | null {
     const detached = this.relay.detach()
     if (detached === null) return null

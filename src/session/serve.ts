@@ -1,24 +1,18 @@
-import { formatIp, type SocketAddress, socketAddress } from '../core/address.ts'
-import type { AdoptedFrom, MovedSession, SessionFacts } from '../core/moved.ts'
-import {
-  type Cause,
-  type EndedBy,
-  failures,
-  type Outcome,
-  type Phase,
-  type Refusal,
-} from '../core/outcome.ts'
+import type { SocketAddress } from '../core/address.ts'
+import type { MovedSession } from '../core/moved.ts'
+import type { Cause, EndedBy, Outcome, Phase, Refusal } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import type { AdoptedWires, Cancel, Relay, RelayEnd, RelaySockets, Wire } from '../plane/plane.ts'
-import { nobody, noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
+import type { Cancel, Relay, RelayEnd, RelaySockets, Wire } from '../plane/plane.ts'
+import { noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
 import { judgeClient } from './admit.ts'
 import type { Arrival } from './arrival.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
-import { countAdopted, countIn, countMoved, countOut, countSaved } from './counted.ts'
+import { countIn, countOut } from './counted.ts'
+import { depart, type Leaver, type OwnFacts } from './departure.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
-import { clientText, headerOut } from './header-out.ts'
-import { beginLife, type Life, lifeOf, unlimited } from './lifetime.ts'
+import { clientText, headerOut, isNobody } from './header-out.ts'
+import { beginLife, type Life, lifeOf } from './lifetime.ts'
 import type { LiveSession } from './live.ts'
 import { Preface, type PrefaceOwner } from './preface.ts'
 import type { Waiter } from './queue.ts'
@@ -36,6 +30,8 @@ import {
   phaseOf,
   type State,
 } from './session-state.ts'
+import { hasLine, outcomeOf, type Told } from './told.ts'
+import { writeDown } from './written.ts'
 
 /**
  * The story of a connection: counted, heard of who it is and where it wants to go if that has to be read,
@@ -52,27 +48,6 @@ export function serve<W extends Wire>(
   session.begin(arrival.first)
 }
 
-/** Where a connection goes on that another process had. */
-export interface Resumption<W extends Wire> {
-  readonly from: AdoptedFrom
-  readonly entrance: Entrance
-  readonly route: Route
-  readonly endpoint: EndpointSnapshot
-  readonly wires: AdoptedWires<W>
-  /** Of the table of sources. */
-  readonly entry: number | null
-}
-
-/** The story goes on where another process, or this one, has let it go. */
-export function resume<W extends Wire>(
-  context: SessionContext<W>,
-  resumption: Resumption<W>,
-  moved: MovedSession,
-): void {
-  const { entrance, wires, entry } = resumption
-  new Session(context, entrance, wires.downstream, entry, moved.facts).resume(resumption, moved)
-}
-
 const none: Outcome['attempts'] = []
 /** Of a log line; a connection that dials for ten seconds makes about fifteen rounds. */
 const maxLogged = 32
@@ -83,6 +58,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   readonly #entrance: Entrance
   readonly #downstream: W
   readonly number: number
+  readonly foreignId = null
   readonly #startMs: number
   #client: SocketAddress | null
   /** What the client's peer has said of it in a PROXY header; null: there was none. */
@@ -97,28 +73,13 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   #dialMs = -1
   #state: State<W> = fresh
   #life: Life
-  /** What it was before it came here; null: it has always been here. */
-  readonly #past: SessionFacts | null
 
-  constructor(
-    context: SessionContext<W>,
-    entrance: Entrance,
-    downstream: W,
-    entry: number | null,
-    past: SessionFacts | null = null,
-  ) {
+  constructor(context: SessionContext<W>, entrance: Entrance, downstream: W, entry: number | null) {
     this.#context = context
     this.#entrance = entrance
     this.#downstream = downstream
     this.#entry = entry
     this.number = context.nextNumber()
-    this.#past = past
-    if (past !== null) {
-      this.#startMs = context.plane.now() - past.ageMs
-      this.#client = socketAddress(past.client.ip, past.client.port) ?? downstream.remote
-      this.#life = unlimited
-      return
-    }
     this.#startMs = context.plane.now()
     // For the log at once: a wire that was reset may not know it any more.
     this.#client = entrance.snapshot.access === 'none' ? null : downstream.remote
@@ -134,79 +95,12 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     return this.#client
   }
 
-  /** A header has said that there is a client, and not who. */
-  get #isNobody(): boolean {
-    const header = this.#header
-    return header !== null && header.ends === null && header.command === 'proxy'
-  }
-
   get relay(): Relay | null {
     return this.#state.kind === 'relaying' ? this.#state.relay : null
   }
 
   get slot(): number {
     return this.#state.kind === 'relaying' ? this.#state.endpoint.slot : -1
-  }
-
-  /** Instead of open() and begin(), for one that comes from elsewhere. */
-  resume({ from, route, endpoint, wires }: Resumption<W>, { facts, ...past }: MovedSession): void {
-    const context = this.#context
-    const { listener } = this.#entrance
-    this.#serverName = facts.serverName
-    this.#attempts = facts.attempts
-    this.#dialMs = facts.dialMs
-    if (facts.nobody) this.#header = nobody
-    this.#route = route
-    if (from === 'process') countAdopted(context.row, listener.slot)
-    else countSaved(context.row, listener.slot)
-    context.live.add(this)
-    const connected = { kind: 'connected', wire: wires.upstream, endpoint, warm: facts.warm } as const
-    const beginning = { kind: 'moved', facts, past } as const
-    const relaying = new Relaying(context, listener, this.#downstream, connected, beginning, this)
-    this.#setState(relaying)
-    if (facts.lifeLeftMs === null) return
-    const { relay } = relaying
-    const over = facts.outlived ? () => relay.kill() : () => this.#outlived()
-    this.#life = lifeOf(context.plane, Math.max(0, facts.lifeLeftMs), over)
-  }
-
-  detach(): MovedSession | null {
-    const state = this.#state
-    if (state.kind !== 'relaying') return null
-    const { plane, row, live, sources } = this.#context
-    const client = this.client
-    const { endsMs } = this.#life
-    const left = state.detach()
-    if (left === null) return null
-    const past = this.#past
-    const nowMs = plane.now()
-    const facts: SessionFacts = {
-      ...left.facts,
-      id: this.#id(),
-      moves: past?.moves ?? 0,
-      crashes: past?.crashes ?? 0,
-      listener: this.#entrance.listener.name,
-      pool: this.#route?.pool.name ?? '',
-      endpoint: state.endpoint.id,
-      client: { ip: formatIp(client), port: client.port },
-      nobody: this.#isNobody,
-      serverName: this.#serverName,
-      attempts: this.#attempts,
-      dialMs: this.#dialMs,
-      ageMs: nowMs - this.#startMs,
-      timeouts: this.#entrance.listener.timeouts,
-      onRemoval: this.#route?.pool.onRemoval ?? 'keep',
-      lifeLeftMs: endsMs === Number.POSITIVE_INFINITY ? null : endsMs - nowMs,
-      counted: this.#entry !== null,
-    }
-    this.#setState(over)
-    this.#life.cancel()
-    live.remove(this)
-    if (this.#entry !== null) sources.release(this.#entry)
-    countMoved(row, this.#entrance.listener.slot)
-    const queue = this.#route?.state.queue
-    if (queue !== undefined && queue.size > 0) queue.look()
-    return { facts, ...left.detached }
   }
 
   open(): void {
@@ -267,6 +161,7 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     const relaying = state.kind === 'relaying' ? state : null
     return {
       number: this.number,
+      id: this.#id(),
       startMs: this.#startMs,
       listener: this.#entrance.listener.name,
       pool: this.#route?.pool.name ?? null,
@@ -336,6 +231,32 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     if (this.#state.kind === 'relaying') this.#state.finish(cause)
   }
 
+  detach(): MovedSession | null {
+    const leaver = this.#leaver()
+    if (leaver === null) return null
+    const moved = depart(this.#context, leaver, this.#ownFacts())
+    if (moved !== null) this.#setState(over)
+    return moved
+  }
+
+  lasting(sockets: RelaySockets): boolean {
+    const leaver = this.#leaver()
+    return leaver !== null && writeDown(this.#context, leaver, this.#ownFacts(), sockets)
+  }
+
+  #leaver(): Leaver<W> | null {
+    const state = this.#state
+    const route = this.#route
+    if (state.kind !== 'relaying' || route === null) return null
+    const [entrance, client, startMs] = [this.#entrance, this.client, this.#startMs]
+    const [life, entry] = [this.#life, this.#entry]
+    return { session: this, relaying: state, entrance, route, client, startMs, life, entry }
+  }
+
+  #ownFacts(): OwnFacts {
+    return { ...this.#told(), dialMs: this.#dialMs, nobody: isNobody(this.#header), crashes: 0 }
+  }
+
   drop(): void {
     const state = this.#state
     this.#life.cancel()
@@ -357,38 +278,6 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
       case 'over':
         return
     }
-  }
-
-  lasting(sockets: RelaySockets): boolean {
-    const state = this.#state
-    if (state.kind !== 'relaying') return false
-    const { plane, sharedMs, pairs } = this.#context
-    const past = this.#past
-    const [first] = this.#attempts
-    // The one dial of a connection that had no trouble is a number.
-    const isPlain = this.#attempts.length === 1 && first !== undefined && first.error === null
-    const originMs = sharedMs() - plane.now()
-    const serverName = this.#serverName
-    return pairs.rows.write(sockets.downstream, pairs.owner, {
-      ...sockets,
-      listener: this.#entrance.listener.slot,
-      endpoint: state.endpoint.slot,
-      id: { worker: past === null ? pairs.owner : 0, number: this.number },
-      client: this.client,
-      startMs: this.#startMs + originMs,
-      relayedMs: state.sinceMs + originMs,
-      endsMs: this.#life.endsMs + originMs,
-      dialMs: isPlain ? first.ms : this.#dialMs,
-      firstByteMs: state.firstByteMs ?? -1,
-      timeouts: this.#entrance.listener.timeouts,
-      nobody: this.#isNobody,
-      counted: this.#entry !== null,
-      warm: state.warm,
-      closeOnRemoval: this.#route?.pool.onRemoval === 'close',
-      moves: past?.moves ?? 0,
-      crashes: past?.crashes ?? 0,
-      words: { id: past?.id ?? null, serverName, attempts: isPlain ? none : this.#attempts },
-    })
   }
 
   ended(end: RelayEnd): void {
@@ -472,22 +361,29 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
     // A connection may last for days.
     if (this.#header !== null) this.#header = { ...this.#header, tlvs: noTlvs }
     if (this.#entrance.snapshot.logConnect) this.#tellConnected(connected)
-    const beginning = { kind: 'header', header } as const
     const { listener } = state.route
+    const beginning = { kind: 'header', header } as const
     this.#setState(new Relaying(this.#context, listener, this.#downstream, connected, beginning, this))
   }
 
   /** Ahead of the relay: its end is told later. */
   #tellConnected({ pool, endpoint }: Connected<W>): void {
-    this.#context.reports.connected({
+    const connectMs = this.#context.plane.now() - this.#startMs
+    const told = { ...this.#told(), pool: pool.name, endpoint: endpoint.id, connectMs }
+    this.#context.reports.connected(told)
+  }
+
+  #told(): Told {
+    return {
       id: this.#id(),
       listener: this.#entrance.listener.name,
       client: clientText(this.client, this.#header),
-      pool: pool.name,
-      endpoint: endpoint.id,
+      serverName: this.#serverName,
+      pool: this.#route?.pool.name ?? null,
       attempts: this.#attempts,
-      connectMs: this.#context.plane.now() - this.#startMs,
-    })
+      startMs: this.#startMs,
+      moves: 0,
+    }
   }
 
   #headerOut(pool: PoolSnapshot): Uint8Array | null {
@@ -519,28 +415,8 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   /** `reached`: null when no endpoint was. */
   #close(cause: Cause, phase: Phase, end: End, reached: Relaying<W> | null): void {
     const durationMs = this.#leave(cause, phase)
-    const { listener, snapshot } = this.#entrance
-    if (snapshot.access === 'none' || (snapshot.access === 'errors' && cause === 'none')) return
-    if (!snapshot.logEmpty && end.bytesUp + end.bytesDown === 0 && !failures.has(cause)) return
-    this.#context.reports.outcome({
-      id: this.#id(),
-      listener: listener.name,
-      client: clientText(this.client, this.#header),
-      serverName: this.#serverName,
-      pool: this.#route?.pool.name ?? null,
-      endpoint: reached === null ? null : reached.endpoint.id,
-      attempts: this.#attempts,
-      connectMs: reached === null ? null : reached.sinceMs - this.#startMs,
-      durationMs,
-      bytesUp: end.bytesUp,
-      bytesDown: end.bytesDown,
-      cause,
-      phase,
-      closed: end.closed,
-      firstByteMs: reached === null ? null : reached.firstByteMs,
-      look: reached === null ? null : reached.look,
-      moves: this.#past?.moves ?? 0,
-    })
+    if (!hasLine(this.#entrance.snapshot, cause, end)) return
+    this.#context.reports.outcome(outcomeOf(this.#told(), reached, end, [cause, phase], durationMs))
   }
 
   /** Everything but the line of the log. Returns how long it has been here. */
@@ -560,6 +436,6 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
 
   /** Made when someone asks: most connections are short, and the others many. */
   #id(): string {
-    return this.#past?.id ?? this.#context.idOf(this.number)
+    return this.#context.idOf(this.number)
   }
 }

@@ -102,6 +102,7 @@ test('what the first programs say is read, with what they do not say filled in',
   t.deepEqual(said('"kind":"hello","pid":1,"program":"0.1.0","descriptors":true,"doors":[]'), {
     ...hello,
     revision: 0,
+    sessions: 0,
   })
   const listener = '{"key":"a","host":"::","port":1,"descriptors":2}'
   t.deepEqual(said(`"kind":"sockets","pid":1,"program":"0.1.0","more":false,"listeners":[${listener}]`), {
@@ -113,6 +114,7 @@ test('what the first programs say is read, with what they do not say filled in',
     doors: null,
     name: false,
     revision: 0,
+    sessions: 0,
   })
   t.deepEqual(said('"kind":"accepting"'), { kind: 'accepting', keys: null })
 })
@@ -141,8 +143,8 @@ for (const [what, line, reason] of [
   ['null', 'null', /^something else than a message$/],
   [
     'a kind of a later day',
-    '{"handover":1,"kind":"sessions"}',
-    /^a message that is not understood: "sessions"$/,
+    '{"handover":1,"kind":"keeper"}',
+    /^a message that is not understood: "keeper"$/,
   ],
   ['a field of another type', '{"handover":1,"kind":"refused","reason":1}', /not understood: "refused"$/],
   [

@@ -7,6 +7,8 @@ import { NetworkNamespace, namespacesMissing } from '../helpers/netns.ts'
 import { Backend, closedPort, echo } from '../helpers/peer.ts'
 import { Program } from '../helpers/program.ts'
 
+/** An address of the namespace that is not loopback. */
+const ownHost = '10.9.0.1'
 /** The uid of the container image. */
 const uid = 64_080
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -36,14 +38,30 @@ export class Succession {
   readonly port: number
   readonly name: string
   readonly backend: Backend
+  /**
+   * Where conversations go: a listener and its backend at an address that is not loopback, so that bulk goes
+   * through pipes. Without a namespace it is loopback.
+   */
+  readonly talkHost: string
+  readonly talkPort: number
+  readonly talkBackendPort: number
   readonly #namespace: NetworkNamespace | null
   readonly #folder: string
   #started = 0
 
-  private constructor(port: number, backend: Backend, namespace: NetworkNamespace | null, folder: string) {
+  private constructor(
+    port: number,
+    backend: Backend,
+    namespace: NetworkNamespace | null,
+    folder: string,
+    talkPorts: readonly [number, number],
+  ) {
     this.port = port
     this.name = `spliceway-test-${process.pid}`
     this.backend = backend
+    this.talkHost = namespace === null ? '127.0.0.1' : ownHost
+    this.talkPort = talkPorts[0]
+    this.talkBackendPort = talkPorts[1]
     this.#namespace = namespace
     this.#folder = folder
   }
@@ -62,7 +80,10 @@ export class Succession {
       namespace?.remove()
       rmSync(folder, { recursive: true, force: true })
     })
-    return new Succession(port, backend, namespace, folder)
+    namespace?.run('ip', 'address', 'add', `${ownHost}/32`, 'dev', 'lo')
+    const ports = async () => [await closedPort(), await closedPort()] as const
+    const talkPorts = namespace === null ? await ports() : ([8081, 9091] as const)
+    return new Succession(port, backend, namespace, folder, talkPorts)
   }
 
   /** Starts the next process; whoever needs it waits for its lines. It is killed with the test. */
@@ -114,8 +135,12 @@ export class Succession {
     access = 'none',
   }: Role): string {
     const listen = this.#namespace === null ? 'off' : `127.0.0.1:${adminPort}`
-    return `listeners: [{ name: main, listen: "127.0.0.1:${this.port}", pool: echo }]
-pools: { echo: { endpoints: ["127.0.0.1:${this.backend.port}"], health: off } }
+    return `listeners:
+  - { name: main, listen: "127.0.0.1:${this.port}", pool: echo }
+  - { name: talk, listen: "${this.talkHost}:${this.talkPort}", pool: talk }
+pools:
+  echo: { endpoints: ["127.0.0.1:${this.backend.port}"], health: off }
+  talk: { endpoints: ["${this.talkHost}:${this.talkBackendPort}"], health: off }
 workers: ${workers}
 plane: ${plane}
 handover: { socket: "@${this.name}", sessions: ${sessions} }

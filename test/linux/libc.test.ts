@@ -1,11 +1,12 @@
 import { readlinkSync } from 'node:fs'
 import { BoundSocket } from 'node:net'
 import test from 'ava'
+import { closeAbandoned } from '../../src/linux/abandoned.ts'
 import { AF_INET, EPOLLET, EPOLLIN, MSG_NOSIGNAL } from '../../src/linux/constants.ts'
 import { eventBits, eventHigh, eventLow, eventsIn } from '../../src/linux/epoll-event.ts'
 import { EAGAIN, errnoName } from '../../src/linux/errno.ts'
 import type { Fd } from '../../src/linux/fd.ts'
-import { closeAbandoned, type Libc, loadLibc, must } from '../../src/linux/libc.ts'
+import { type Libc, loadLibc, must } from '../../src/linux/libc.ts'
 
 const EBADF = -9
 const ECONNRESET = -104

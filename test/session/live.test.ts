@@ -12,6 +12,7 @@ interface Ending {
 /** Nobody asks about these. */
 const unasked = {
   number: 0,
+  foreignId: null,
   view(): never {
     throw new Error('unreachable')
   },

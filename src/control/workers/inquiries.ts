@@ -76,9 +76,19 @@ export class Inquiries {
   async #about(id: string, kind: 'explain' | 'kill'): Promise<ConnectionAnswer | null> {
     const { idPrefix, workers } = this.#options
     const [, worker, number] = /^(\d{1,3})-([\da-z]{1,11})$/.exec(id.slice(idPrefix.length)) ?? []
-    if (!id.startsWith(idPrefix) || worker === undefined || number === undefined) return null
-    if (Number(worker) < 1 || Number(worker) > workers) return null
-    return this.#ask(Number(worker), { kind, number: Number.parseInt(number, 36) })
+    const isOwn = id.startsWith(idPrefix) && worker !== undefined && number !== undefined
+    if (isOwn && Number(worker) >= 1 && Number(worker) <= workers) {
+      const answer = await this.#ask(Number(worker), { kind, which: { number: Number.parseInt(number, 36) } })
+      if (answer !== null && answer.kind !== 'none') return answer
+    }
+    return this.#askAll({ kind, which: { id } })
+  }
+
+  /** About one that another process began, or that has gone to another worker. */
+  async #askAll(question: Question): Promise<ConnectionAnswer | null> {
+    const indices = Array.from({ length: this.#options.workers }, (_, i) => i + 1)
+    const answers = await Promise.all(indices.map((index) => this.#ask(index, question)))
+    return answers.find((answer) => answer !== null && answer.kind !== 'none') ?? null
   }
 
   /** null: it is dead, or does not answer. */

@@ -45,8 +45,8 @@ export class Moves {
   }
 
   /**
-   * Connections that are with no worker and have not ended; while a worker is asked, one more: it may have let
-   * its last one go already.
+   * Connections that are with no worker and have not ended; while a worker is asked, one more: it may have
+   * let its last one go already.
    */
   get between(): number {
     return this.#between + this.#open.size
@@ -64,7 +64,9 @@ export class Moves {
     return []
   }
 
-  /** Up to `most` connections of worker `index`; whoever gets them says departed() or adopt(). Never rejects. */
+  /**
+   * Up to `most` connections of worker `index`; whoever gets them says departed() or adopt(). Never rejects.
+   */
   detach(index: number, most: number): Promise<Detachment> {
     const { promise, resolve } = Promise.withResolvers<Detachment>()
     const request = ++this.#requests
@@ -103,8 +105,8 @@ export class Moves {
   }
 
   /**
-   * Spreads connections over the workers: each goes to the one that has the fewest. False: no worker is alive,
-   * and they are still the caller's.
+   * Spreads connections over the workers: each goes to the one that has the fewest. False: no worker is
+   * alive, and they are still the caller's.
    */
   adopt(sessions: readonly MovedSession[], from: AdoptedFrom = 'process'): boolean {
     const workers = this.#threads.alive()

@@ -23,7 +23,7 @@ export type Judgement =
   | { readonly kind: 'not-whole' | 'no-counters' }
 
 export type Judge = (
-  pair: Pick<PairRow, 'upstream' | 'cookies' | 'headerBytes' | 'discardedBytes'> & {
+  pair: Pick<PairRow, 'upstream' | 'cookies' | 'headerBytes' | 'prefaceBytes'> & {
     readonly downstream: number
   },
 ) => Judgement
@@ -174,7 +174,7 @@ function isAbout({ places }: PairRow, place: number): boolean {
 }
 
 function relayOf(
-  { headerBytes, discardedBytes }: PairRow,
+  { headerBytes, prefaceBytes }: PairRow,
   { bytesUp, bytesDown, upEnded, downEnded, idleMs }: Judgement & { readonly kind: 'whole' },
   relayedMs: number,
 ): RelayFacts {
@@ -186,7 +186,8 @@ function relayOf(
     bytesUp,
     bytesDown,
     headerBytes,
-    discardedBytes,
+    prefaceBytes,
+    countersAgree: null,
     finishing: false,
     first: upEnded || downEnded ? { first: upEnded ? 'client' : 'server', how: 'fin' } : null,
     idleMs: Math.min(idleMs ?? relayedMs, relayedMs),

@@ -1,4 +1,4 @@
-import type { Fd } from '../../linux/fd.ts'
+import { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 
 /** 64 KiB costs a little more on veth; 1 MiB brings nothing. */
@@ -87,9 +87,16 @@ export class Pipes {
     return [this.#libc.release(pipe.read), this.#libc.release(pipe.write)]
   }
 
-  /** Takes over a pipe that another thread or process has filled, beyond the budget if need be. */
-  adopt(read: Fd, write: Fd, bytes: number): Pipe {
-    const pipe = new Pipe(this.#libc, { read, write })
+  /**
+   * Takes over a pipe that another thread or process has filled, beyond the budget if need be; its two ends
+   * are taken from the first of `ends`. null: there is none with 0 bytes.
+   */
+  adopt(bytes: number, ends: number[]): Pipe | null {
+    if (bytes === 0) return null
+    const [read = -1, write = -1] = ends.splice(0, 2)
+    const pipe = new Pipe(this.#libc, { read: new Fd(read), write: new Fd(write) })
+    this.#libc.adopt(pipe.read)
+    this.#libc.adopt(pipe.write)
     pipe.size = bytes
     this.#used++
     this.#changed(this.#used, this.#idle.length)

@@ -103,6 +103,16 @@ export class Pump {
     return this.#held === null ? 0 : this.#held.size
   }
 
+  /** What comes is dropped. */
+  get drops(): boolean {
+    return this.#discard
+  }
+
+  /** How many of the bytes that are held are a header's. */
+  get oursLeft(): number {
+    return this.#ours
+  }
+
   /** All that the source will ever have sent is with the target's kernel, its FIN included if it sent one. */
   get spent(): boolean {
     return this.over || (this.cut && this.heldBytes === 0)

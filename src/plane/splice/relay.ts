@@ -10,7 +10,6 @@ import {
   TCP_KEEPINTVL,
 } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
-import { Fd } from '../../linux/fd.ts'
 import {
   closerOf,
   Deadlines,
@@ -30,7 +29,7 @@ import type {
   RelayTimeouts,
 } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
-import type { Pipe } from './pipes.ts'
+import { countersAgree } from './counters.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
 
@@ -55,14 +54,15 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   readonly #down: Pump
   #bytesUp = 0
   #bytesDown = 0
+  /** Bytes ahead of the client's, and those that were dropped ahead of them. */
+  #headerBytes = 0
+  #prefaceBytes = 0
   #finishing = false
   #first: Closed | null = null
   /** A side that is gone, while the other one still gets what it had sent. */
   #lost: Lost | null = null
   #over = false
   #waiting = false
-  /** Of a header that went ahead. */
-  #headerBytes = 0
   /** The owner was told that it lasts. */
   #lasts = false
 
@@ -79,6 +79,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
       this.#resume(options.past)
       return
     }
+    this.#prefaceBytes = downstream.discarded
     if (options.header !== null) {
       this.#headerBytes = options.header.length
       this.#up.begin(options.header)
@@ -93,16 +94,16 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
    */
   #resume(past: Detached): void {
     const { relay, heldUp, heldDown, descriptors } = past
-    const { poller } = this.#context
+    const { poller, pipes } = this.#context
+    this.#headerBytes = relay.headerBytes
+    this.#prefaceBytes = relay.prefaceBytes
     this.#bytesUp = relay.bytesUp
     this.#bytesDown = relay.bytesDown
-    this.#headerBytes = relay.headerBytes
-    this.#up.from.discardedBytes = relay.discardedBytes
     this.#finishing = relay.finishing
     this.#first = relay.first
-    const pipes = descriptors.slice(2)
-    this.#up.resume(relay.up, heldUp, this.#pipeOf(relay.up.pipeBytes, pipes))
-    this.#down.resume(relay.down, heldDown, this.#pipeOf(relay.down.pipeBytes, pipes))
+    const ends = descriptors.slice(2)
+    this.#up.resume(relay.up, heldUp, pipes.adopt(relay.up.pipeBytes, ends))
+    this.#down.resume(relay.down, heldDown, pipes.adopt(relay.down.pipeBytes, ends))
     this.#deadlines.resume(this, relay, this.#context.now())
     for (const wire of [this.#up.from, this.#up.to]) {
       const watched = poller.watch(wire.fd, wire)
@@ -112,23 +113,14 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     poller.later(() => this.#last())
   }
 
-  /** Takes the ends of its pipe from the first of `ends`. */
-  #pipeOf(bytes: number, ends: number[]): Pipe | null {
-    if (bytes === 0) return null
-    const [read = -1, write = -1] = ends.splice(0, 2)
-    const { libc, pipes } = this.#context
-    const pipe = pipes.adopt(new Fd(read), new Fd(write), bytes)
-    libc.adopt(pipe.read)
-    libc.adopt(pipe.write)
-    return pipe
-  }
-
   detach(): Detached | null {
     if (this.#over || this.#lost !== null) return null
     const { from: downstream, to: upstream } = this.#up
     const nowMs = this.#context.now()
     const past = this.#deadlines.past(nowMs)
     const wires = { downstream: downstream.facts, upstream: upstream.facts }
+    const ahead = { headerBytes: this.#headerBytes, prefaceBytes: this.#prefaceBytes }
+    const agree = countersAgree(this.#context.libc, this.#up, this.#down, ahead)
     this.#over = true
     this.#context.sweeper.remove(this)
     // Muted before anything else: a descriptor that another process has is told of as long as it is watched.
@@ -141,8 +133,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
         ...wires,
         bytesUp: this.#bytesUp,
         bytesDown: this.#bytesDown,
-        headerBytes: this.#headerBytes,
-        discardedBytes: downstream.discardedBytes,
+        ...ahead,
+        countersAgree: agree,
         finishing: this.#finishing,
         first: this.#first,
         ...past,
@@ -308,7 +300,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
       cookies: { downstream: down, upstream: up },
       places: { downstream: downstream.place, upstream: upstream.place },
       headerBytes: this.#headerBytes,
-      discardedBytes: downstream.discardedBytes,
+      prefaceBytes: this.#prefaceBytes,
     })
   }
 

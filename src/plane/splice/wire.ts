@@ -84,8 +84,8 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
   urgent = false
   /** Bytes were sent on it. */
   sent = false
-  /** How many bytes discard() has taken. */
-  discardedBytes = 0
+  /** Bytes that were read from it and dropped. */
+  discarded = 0
   acks: AckState = 'normal'
   habits: Habits | null = null
   connectedMs = 0
@@ -206,8 +206,8 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     for (let left = count; left > 0; ) {
       const taken = libc.recv(this.fd, scratch, 0, Math.min(left, scratch.size), 0)
       if (taken <= 0) return
-      this.discardedBytes += taken
       left -= taken
+      this.discarded += taken
     }
   }
 

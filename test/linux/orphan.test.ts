@@ -2,8 +2,8 @@ import test, { type ExecutionContext } from 'ava'
 import { EPOLLIN } from '../../src/linux/constants.ts'
 import type { Fd } from '../../src/linux/fd.ts'
 import { type Libc, loadLibc, must } from '../../src/linux/libc.ts'
+import { judgeOrphan, type Orphan } from '../../src/linux/orphan.ts'
 import { sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
-import { type Pair, whole } from '../../src/linux/whole.ts'
 
 const loaded = loadLibc()
 const linux = loaded.kind === 'loaded' ? test : test.skip
@@ -74,7 +74,7 @@ class Scene {
     this.#readable(seenBy)
   }
 
-  pair(facts: Partial<Pair> = {}): Pair {
+  pair(facts: Partial<Orphan> = {}): Orphan {
     const { downstream, upstream, libc } = this
     const [down, up] = [libc.cookie(downstream), libc.cookie(upstream)]
     if (down === null || up === null) throw new Error('no cookies')
@@ -84,19 +84,19 @@ class Scene {
       upstream: upstream.n,
       cookies,
       headerBytes: 0,
-      discardedBytes: 0,
+      prefaceBytes: 0,
       ...facts,
     }
   }
 
-  kind(facts: Partial<Pair> = {}): string {
-    return whole(this.libc, this.pair(facts)).kind
+  kind(facts: Partial<Orphan> = {}): string {
+    return judgeOrphan(this.libc, this.pair(facts)).kind
   }
 }
 
 linux('a pair that has said nothing is whole', (t) => {
   const scene = new Scene(t)
-  t.like(whole(scene.libc, scene.pair()), {
+  t.like(judgeOrphan(scene.libc, scene.pair()), {
     kind: 'whole',
     bytesUp: 0,
     bytesDown: 0,
@@ -112,13 +112,13 @@ linux('bytes that were read and not passed on make it not whole; unread ones do 
   scene.read(scene.downstream, 2)
   t.is(scene.kind(), 'not-whole')
   scene.write(scene.upstream, 'he')
-  const verdict = whole(scene.libc, scene.pair())
+  const verdict = judgeOrphan(scene.libc, scene.pair())
   t.like(verdict, { kind: 'whole', bytesUp: 2, bytesDown: 0 })
   scene.write(scene.endpoint, 'abc')
   scene.read(scene.upstream, 3)
   t.is(scene.kind(), 'not-whole')
   scene.write(scene.downstream, 'abc')
-  t.like(whole(scene.libc, scene.pair()), { kind: 'whole', bytesUp: 2, bytesDown: 3 })
+  t.like(judgeOrphan(scene.libc, scene.pair()), { kind: 'whole', bytesUp: 2, bytesDown: 3 })
 })
 
 linux("a header that went ahead, and one that was taken off, are not the client's bytes", (t) => {
@@ -127,21 +127,29 @@ linux("a header that went ahead, and one that was taken off, are not the client'
   scene.read(scene.downstream, 9)
   scene.write(scene.upstream, 'PROXY!hello')
   t.is(scene.kind(), 'not-whole')
-  t.like(whole(scene.libc, scene.pair({ headerBytes: 6, discardedBytes: 4 })), { kind: 'whole', bytesUp: 5 })
+  t.like(judgeOrphan(scene.libc, scene.pair({ headerBytes: 6, prefaceBytes: 4 })), {
+    kind: 'whole',
+    bytesUp: 5,
+  })
 })
 
 linux('a FIN that was passed on has been; one that was not has not', (t) => {
   const scene = new Scene(t)
   scene.end(scene.client, scene.downstream)
-  t.like(whole(scene.libc, scene.pair()), { kind: 'whole', upEnded: false, downEnded: false })
+  t.like(judgeOrphan(scene.libc, scene.pair()), { kind: 'whole', upEnded: false, downEnded: false })
   scene.read(scene.downstream, 1)
-  t.like(whole(scene.libc, scene.pair()), { kind: 'whole', upEnded: false, bytesUp: 0 })
+  t.like(judgeOrphan(scene.libc, scene.pair()), { kind: 'whole', upEnded: false, bytesUp: 0 })
   scene.end(scene.upstream, scene.endpoint)
-  t.like(whole(scene.libc, scene.pair()), { kind: 'whole', upEnded: true, downEnded: false, bytesUp: 0 })
+  t.like(judgeOrphan(scene.libc, scene.pair()), {
+    kind: 'whole',
+    upEnded: true,
+    downEnded: false,
+    bytesUp: 0,
+  })
   scene.write(scene.endpoint, 'late')
   scene.read(scene.upstream, 4)
   scene.write(scene.downstream, 'late')
-  t.like(whole(scene.libc, scene.pair()), { kind: 'whole', upEnded: true, bytesUp: 0, bytesDown: 4 })
+  t.like(judgeOrphan(scene.libc, scene.pair()), { kind: 'whole', upEnded: true, bytesUp: 0, bytesDown: 4 })
 })
 
 linux('a FIN that nobody sent us is our own, and the end was near', (t) => {
@@ -161,10 +169,11 @@ linux('two strangers under two old numbers are not the pair, however whole they 
   const scene = new Scene(t)
   const other = new Scene(t)
   const { cookies } = scene.pair()
-  t.is(whole(other.libc, other.pair()).kind, 'whole')
-  t.is(whole(other.libc, other.pair({ cookies })).kind, 'not-whole')
+  t.is(judgeOrphan(other.libc, other.pair()).kind, 'whole')
+  t.is(judgeOrphan(other.libc, other.pair({ cookies })).kind, 'not-whole')
   t.is(
-    whole(other.libc, other.pair({ cookies: { ...other.pair().cookies, upstream: cookies.upstream } })).kind,
+    judgeOrphan(other.libc, other.pair({ cookies: { ...other.pair().cookies, upstream: cookies.upstream } }))
+      .kind,
     'not-whole',
   )
 })
@@ -175,7 +184,7 @@ linux('a UNIX socket has no counters', (t) => {
   const cookie = scene.libc.cookie(pair.ours)
   t.not(cookie, null)
   const cookies = { ...scene.pair().cookies, upstream: cookie ?? 0n }
-  t.is(whole(scene.libc, scene.pair({ upstream: pair.ours.n, cookies })).kind, 'no-counters')
+  t.is(judgeOrphan(scene.libc, scene.pair({ upstream: pair.ours.n, cookies })).kind, 'no-counters')
   scene.libc.close(pair.ours)
   scene.libc.close(pair.theirs)
 })
