@@ -11,12 +11,10 @@ import { RefusalLog, refusalCount } from './control/refusal-log.ts'
 import { type Shortage, watchShortage } from './control/shortage.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
-import { Rescue } from './control/workers/rescue.ts'
 import { Threads } from './control/workers/threads.ts'
 import type { After } from './core/after.ts'
 import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
-import { PairRows } from './core/pair-rows.ts'
 import { PerSourceTable } from './core/per-source.ts'
 import { type Bearing, liveness, type Readiness, readiness } from './core/readiness.ts'
 import type { Status } from './core/status.ts'
@@ -93,35 +91,24 @@ export class App implements AdminSource, AdminActions {
     this.#tally = new Tally(workers)
     const seed = randomInt(2 ** 32)
     const sources = new PerSourceTable(0, workers, seed)
-    const openFiles = Math.min(this.#machine.openFiles, mostDescriptors)
-    const rows = new PairRows(workers, openFiles)
     this.#threads = new Threads({
       tally: this.#tally,
       birth: {
         plane: this.#plane.name,
         sources: { seed, buffer: sources.buffer },
-        pairs: rows.buffer,
         idPrefix,
         pipeBudgetBytes: pipeBudgetBytes() / workers,
         pipesOnLoopback: options.pipesOnLoopback ?? false,
       },
-      openFiles,
+      openFiles: Math.min(this.#machine.openFiles, mostDescriptors),
       host,
-      rescue: new Rescue({
-        rows,
-        judge: host.judge,
-        idPrefix,
-        nowMs: processMs,
-        listeners: () => new Map(this.#dataPlane.slots.all().map(({ name, slot }) => [slot, name])),
-        endpoints: () => this.#endpoints.registry.names(),
-      }),
       // In a package this file is app.js, and the worker's worker.js: an import is rewritten, a URL is not.
       entry: new URL(`./worker${extname(import.meta.url)}`, import.meta.url),
       log,
       after,
       nowMs: processMs,
     })
-    this.#dataPlane = new DataPlane(this.#tally, this.#threads, rows, host)
+    this.#dataPlane = new DataPlane(this.#tally, this.#threads, host, () => this.#endpoints.registry.names())
     this.#threads.on('died', (index) => sources.retire(index))
     this.#rules = new ListenerRules({ log, after, changed: () => this.#publication.publish() })
     this.#refusals = new RefusalLog({
@@ -429,8 +416,7 @@ export class App implements AdminSource, AdminActions {
       draining: () => this.#state() === 'draining',
       lastReloadSuccessful: () => this.#reload.status.lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
-      workerRestarts: () => this.#threads.restarts,
-      rescues: () => this.#threads.rescues(),
+      workerDeaths: () => this.#threads.deaths,
       build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,
     })

@@ -36,6 +36,9 @@ const settledMs = 500
 /** After the reset of the last connections: for all of them to report their ends. */
 const lastReportsMs = 10
 
+/** No worker has so many connections: ids of one that died are not given again. */
+const longLife = 2 ** 32
+
 /** A data-plane thread: owns accept, serve and relay of its share of the connections. */
 async function start(port: MessagePort, birth: WorkerStart): Promise<void> {
   const loaded = loadLibc(new Uint8Array(birth.openDescriptors))
@@ -92,7 +95,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
   const row = tally.row(birth.index)
   const pairs = pairsOf(birth)
   const after = (ms: number, fire: () => void) => plane.after(ms, fire)
-  let connections = 0
+  let connections = birth.lives * longLife
   let sources = 0
   const reports = createReports(after, Date.now, (attempts, lines, count) =>
     tell({ kind: 'reports', attempts, lines, count }),
@@ -238,8 +241,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
     row[workerCell.heartbeatMs] = processMs()
     stopBeat = plane.after(heartbeatMs, beat)
   }
-  // A bug must not look like a clean end to anyone. What main can go on with it does, and resets the rest; of a
-  // plane that it cannot go on with, all connections are reset before the worker goes. Their gauges stay as
+  // A bug must not look like a clean end to anyone. What main can go on with it does, and resets the rest; of
+  // a plane that it cannot go on with, all connections are reset before the worker goes. Their gauges stay as
   // they are: main reads from them how many it lost.
   process.once('uncaughtException', (error) => {
     plane.close()

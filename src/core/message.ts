@@ -103,6 +103,8 @@ export type PlaneName = (typeof planeNames)[number]
 export interface WorkerStart {
   /** 1 to `workers`: its row. */
   readonly index: number
+  /** How many workers of this index have died. */
+  readonly lives: number
   readonly workers: number
   readonly rows: SharedArrayBuffer
   /** What the tables of sources of all threads are made with. */

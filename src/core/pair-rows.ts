@@ -2,11 +2,11 @@ import type { Outcome } from './outcome.ts'
 import type { Timeouts } from './snapshot.ts'
 
 /**
- * What main has to know of an established connection to go on with it when its worker is dead, in memory that
- * both share: a row for each client's descriptor, whose numbers belong to the process and are never two
- * connections' at once. Written once by the worker, its owner last, so that a row that has one is complete; the
- * owner is taken out before the descriptors close. What it says of bytes would be old at once: they are asked of
- * the kernel (linux/whole.ts), and whether these still are the sockets, too.
+ * What main has to know of an established connection to go on with it when its worker is dead, in memory
+ * that both share: a row for each client's descriptor, whose numbers belong to the process and are never two
+ * connections' at once. Written once by the worker, its owner last, so that a row that has one is complete;
+ * the owner is taken out before the descriptors close. What it said of bytes would be old at once: they are
+ * asked of the kernel (linux/orphan.ts), and whether these still are the sockets, too.
  */
 
 /** A row, as it is written and read. Times are milliseconds of the clock that threads share. */
@@ -49,8 +49,9 @@ export interface PairWords {
 }
 
 /**
- * Descriptors that have a row: 131,072 connections. The kernel gives the lowest free number, so that it is not
- * chance which connections have one. 384 bytes each, 96 MiB of address space; untouched pages cost nothing.
+ * Descriptors that have a row: 131,072 connections. The kernel gives the lowest free number, so that it is
+ * not chance which connections have one. 384 bytes each, 96 MiB of address space; untouched pages cost
+ * nothing.
  */
 const mostDescriptors = 262_144
 
@@ -241,8 +242,8 @@ export class PairRows {
   }
 
   /**
-   * Called by main: the connection is on its way to another worker, and that one's loss if it dies before it
-   * writes the row anew.
+   * Called by main: the connection is on its way to another worker, and found with it if that one dies before
+   * it writes the row anew.
    */
   give(descriptor: number, owner: number, crashes: number): void {
     const ints = (descriptor * rowBytes) / 4

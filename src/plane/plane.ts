@@ -127,8 +127,8 @@ export interface RelayOwner {
   /** The endpoint's FIN was read, at most once: all that it had to say is known. */
   upstreamEnded(): void
   /**
-   * At most once, not within the constructor: it has lasted for a sweep, or goes on from elsewhere. Never of a
-   * plane whose sockets nobody else can go on with.
+   * At most once, never before relay() returned: it has lasted for a sweep, or goes on from elsewhere. Not on
+   * a plane whose sockets nobody else can go on with.
    */
   lasting(sockets: RelaySockets): void
   /**

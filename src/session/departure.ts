@@ -18,10 +18,11 @@ export interface Leaver<W extends Wire> {
   readonly life: Life
   /** Of the table of sources. */
   readonly entry: number | null
+  readonly own: OwnFacts
 }
 
 /** What only its session knows. */
-export type OwnFacts = Pick<
+type OwnFacts = Pick<
   SessionFacts,
   'id' | 'moves' | 'crashes' | 'nobody' | 'serverName' | 'attempts' | 'dialMs'
 >
@@ -29,9 +30,9 @@ export type OwnFacts = Pick<
 /** Lets an established connection go, and takes it out of all counts; null: it stays. */
 export function depart<W extends Wire>(
   { row, live, plane, sources }: SessionContext<W>,
-  { session, relaying, entrance, route, client, startMs, life, entry }: Leaver<W>,
-  { id, moves, crashes, nobody, serverName, attempts, dialMs }: OwnFacts,
+  { session, relaying, entrance, route, client, startMs, life, entry, own }: Leaver<W>,
 ): MovedSession | null {
+  const { id, moves, crashes, nobody, serverName, attempts, dialMs } = own
   const left = relaying.detach()
   if (left === null) return null
   const nowMs = plane.now()

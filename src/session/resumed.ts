@@ -102,28 +102,20 @@ export class ResumedSession<W extends Wire> implements LiveSession, RelayingOwne
 
   detach(): MovedSession | null {
     if (this.#over) return null
-    const moved = depart(this.#context, this.#leaver, this.#facts)
+    const moved = depart(this.#context, this.#leaver)
     if (moved !== null) this.#over = true
     return moved
   }
 
   lasting(sockets: RelaySockets): boolean {
-    return !this.#over && writeDown(this.#context, this.#leaver, this.#facts, sockets)
+    return writeDown(this.#context, this.#over ? null : this.#leaver, sockets)
   }
 
   get #leaver(): Leaver<W> {
     const { entrance, route, entry } = this.#resumption
-    const [session, relaying, client] = [this, this.#relaying, this.client]
-    return {
-      session,
-      relaying,
-      entrance,
-      route,
-      client,
-      startMs: this.#startMs,
-      life: this.#life,
-      entry,
-    }
+    const [relaying, client, startMs] = [this.#relaying, this.client, this.#startMs]
+    const [life, own] = [this.#life, this.#facts]
+    return { session: this, relaying, entrance, route, client, startMs, life, entry, own }
   }
 
   ended(end: RelayEnd): void {

@@ -9,7 +9,7 @@ import type { Arrival } from './arrival.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
 import { countIn, countOut } from './counted.ts'
-import { depart, type Leaver, type OwnFacts } from './departure.ts'
+import { depart, type Leaver } from './departure.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import { clientText, headerOut, isNobody } from './header-out.ts'
 import { beginLife, type Life, lifeOf } from './lifetime.ts'
@@ -232,52 +232,34 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   }
 
   detach(): MovedSession | null {
-    const leaver = this.#leaver()
-    if (leaver === null) return null
-    const moved = depart(this.#context, leaver, this.#ownFacts())
+    const leaver = this.#leaver
+    const moved = leaver === null ? null : depart(this.#context, leaver)
     if (moved !== null) this.#setState(over)
     return moved
   }
 
   lasting(sockets: RelaySockets): boolean {
-    const leaver = this.#leaver()
-    return leaver !== null && writeDown(this.#context, leaver, this.#ownFacts(), sockets)
+    return writeDown(this.#context, this.#leaver, sockets)
   }
 
-  #leaver(): Leaver<W> | null {
-    const state = this.#state
-    const route = this.#route
-    if (state.kind !== 'relaying' || route === null) return null
+  get #leaver(): Leaver<W> | null {
+    const [relaying, route] = [this.#state, this.#route]
+    if (relaying.kind !== 'relaying' || route === null) return null
+    const own = { ...this.#told(), dialMs: this.#dialMs, nobody: isNobody(this.#header), crashes: 0 }
     const [entrance, client, startMs] = [this.#entrance, this.client, this.#startMs]
     const [life, entry] = [this.#life, this.#entry]
-    return { session: this, relaying: state, entrance, route, client, startMs, life, entry }
-  }
-
-  #ownFacts(): OwnFacts {
-    return { ...this.#told(), dialMs: this.#dialMs, nobody: isNobody(this.#header), crashes: 0 }
+    return { session: this, relaying, entrance, route, client, startMs, life, entry, own }
   }
 
   drop(): void {
     const state = this.#state
     this.#life.cancel()
     this.#setState(over)
-    switch (state.kind) {
-      case 'preface':
-        state.preface.cancel()
-        this.#downstream.reset()
-        return
-      case 'queued':
-      case 'dialing':
-        state.dial.cancel()
-        this.#downstream.reset()
-        return
-      case 'relaying':
-        state.relay.kill()
-        return
-      case 'new':
-      case 'over':
-        return
-    }
+    if (state.kind === 'relaying') state.relay.kill()
+    if (state.kind === 'relaying' || state.kind === 'new' || state.kind === 'over') return
+    if (state.kind === 'preface') state.preface.cancel()
+    else state.dial.cancel()
+    this.#downstream.reset()
   }
 
   ended(end: RelayEnd): void {

@@ -1,17 +1,19 @@
 import type { RelaySockets, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
-import type { Leaver, OwnFacts } from './departure.ts'
+import type { Leaver } from './departure.ts'
 
 /**
  * Writes down what main has to know of an established connection when this worker is dead. False: there is no
- * room for it.
+ * room for it, or it is (null) none any more.
  */
 export function writeDown<W extends Wire>(
   { plane, pairs, sharedMs, idOf }: SessionContext<W>,
-  { session, relaying, entrance, route, client, startMs, life, entry }: Leaver<W>,
-  { id, moves, crashes, nobody, serverName, attempts, dialMs }: OwnFacts,
+  leaver: Leaver<W> | null,
   sockets: RelaySockets,
 ): boolean {
+  if (leaver === null) return false
+  const { session, relaying, entrance, route, client, startMs, life, entry, own } = leaver
+  const { id, moves, crashes, nobody, serverName, attempts, dialMs } = own
   const [first] = attempts
   // The one dial of a connection that had no trouble is a number, and so is an id of this worker's making.
   const isPlain = attempts.length === 1 && first !== undefined && first.error === null

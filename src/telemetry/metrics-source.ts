@@ -26,9 +26,7 @@ export interface MetricsSource {
   draining(): boolean
   lastReloadSuccessful(): boolean
   logLinesDropped(): number
-  workerRestarts(): number
-  /** Connections of workers that died: how many went on, and of the others, why. */
-  rescues(): { readonly adopted: number; readonly lost: Readonly<Record<string, number>> }
+  workerDeaths(): WorkerDeaths
   readonly build: { readonly version: string; readonly plane: string; readonly node: string }
   /** The soft limit of descriptors. */
   readonly openFileLimit: number
@@ -60,4 +58,12 @@ export interface DiscoverySource {
   readonly endpoints: number
   /** What has failed since the source began, by kind. */
   readonly failures: Readonly<Record<string, number>>
+}
+
+export interface WorkerDeaths {
+  /** How many died and were replaced. */
+  readonly restarts: number
+  /** Of their connections, how many went on, and of the others, why not. */
+  readonly adopted: number
+  readonly lost: Readonly<Record<string, number>>
 }

@@ -339,15 +339,18 @@ function programFamilies(source: MetricsSource): readonly Family[] {
       sample(source.logLinesDropped()),
     ]),
     counter('worker_restarts_total', 'Worker threads that died and were replaced.', () => [
-      sample(source.workerRestarts()),
+      sample(source.workerDeaths().restarts),
     ]),
     counter('sessions_adopted_total', 'Connections that went on after their worker had died.', () => [
-      sample(source.rescues().adopted, { from: 'worker' }),
+      sample(source.workerDeaths().adopted, { from: 'worker' }),
     ]),
     counter(
       'sessions_lost_total',
       'Connections that ended because their worker had died, by why they could not go on.',
-      () => Object.entries(source.rescues().lost).map(([reason, n]) => sample(n, { from: 'worker', reason })),
+      () =>
+        Object.entries(source.workerDeaths().lost).map(([reason, n]) =>
+          sample(n, { from: 'worker', reason }),
+        ),
     ),
     gauge('build_info', 'Always 1.', () => [sample(1, { ...source.build })]),
   ]

@@ -85,8 +85,7 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
     draining: () => false,
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 0,
-    workerRestarts: () => 0,
-    rescues: () => ({ adopted: 0, lost: {} }),
+    workerDeaths: () => ({ restarts: 0, adopted: 0, lost: { poison: 0 } }),
     build: { version: '', plane: 'net', node: '' },
     openFileLimit: 0,
   })

@@ -1,7 +1,6 @@
 import type { DrainConfig, ListenerConfig } from '../../config/config.ts'
 import type { HeldSockets, InheritedSockets } from '../../core/inherited.ts'
 import { type EndedBy, type Rejection, refusals } from '../../core/outcome.ts'
-import type { PairRows } from '../../core/pair-rows.ts'
 import { routeCount } from '../../core/route.ts'
 import type { Snapshot } from '../../core/snapshot.ts'
 import type { ListenerStatus } from '../../core/status.ts'
@@ -20,7 +19,7 @@ import type { LimitNow } from '../shortage.ts'
 import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
-import type { Rescued } from './rescue.ts'
+import { Rescue, type Rescued, type RescueOptions } from './rescue.ts'
 import type { Host, Threads } from './threads.ts'
 
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
@@ -46,12 +45,20 @@ export class DataPlane {
   /** A reload and a drain may wait at the same time. */
   #waiting: (() => void)[] = []
 
-  constructor(tally: Tally, threads: Threads, rows: PairRows, { duplicate }: Pick<Host, 'duplicate'>) {
+  constructor(
+    tally: Tally,
+    threads: Threads,
+    { duplicate, judge }: Pick<Host, 'duplicate' | 'judge'>,
+    endpoints: RescueOptions['endpoints'],
+  ) {
     this.#tally = tally
     this.#threads = threads
-    this.moves = new Moves(threads, rows)
+    this.moves = new Moves(threads)
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, duplicate)
+    const listeners = () => new Map(this.slots.all().map(({ name, slot }) => [slot, name]))
+    const rescue = new Rescue({ pairs: threads.pairs, judge, ...threads.ids, listeners, endpoints })
+    threads.rescueBy((index, open) => rescue.collect(index, open))
     threads.on('started', (index) => this.#equip(index))
     threads.on('listening', (index, address) => this.#heard(index, address, true))
     threads.on('unlistened', (index, address) => this.#heard(index, address, false))
@@ -296,7 +303,7 @@ export class DataPlane {
     for (const resolve of waiting) resolve()
   }
 
-  /** The others of its connections ended with it: counted as our fault, in the row that nobody else writes. */
+  /** Others of its connections ended with it: counted as our fault, in the row that nobody else writes. */
   #died(index: number, { byListener }: Rescued): void {
     this.#started.delete(index)
     for (const address of this.#listening.keys()) this.#heard(index, address, false)

@@ -1,5 +1,4 @@
 import type { AdoptedFrom, MovedSession } from '../../core/moved.ts'
-import type { PairRows } from '../../core/pair-rows.ts'
 import type { Threads } from './threads.ts'
 
 /** What a worker has let go. */
@@ -16,7 +15,6 @@ const nothing: Detachment = { sessions: [], more: false }
 /** Connections that leave the workers, for another process, and those that come to them. */
 export class Moves {
   readonly #threads: Threads
-  readonly #rows: PairRows
   readonly #open = new Map<number, { readonly index: number; settle(detached: Detachment): void }>()
   #requests = 0
   #turn = 0
@@ -27,9 +25,8 @@ export class Moves {
   #homeless: readonly MovedSession[] = []
   readonly #underWay = new Map<number, number>()
 
-  constructor(threads: Threads, rows: PairRows) {
+  constructor(threads: Threads) {
     this.#threads = threads
-    this.#rows = rows
     threads.on('detached', (request, sessions, more) => this.#open.get(request)?.settle({ sessions, more }))
     threads.on('adopted', (index, from, count) => {
       if (from === 'worker') this.#arrived(index, count)
@@ -125,7 +122,7 @@ export class Moves {
     if (from === 'worker') {
       this.#underWay.set(index, (this.#underWay.get(index) ?? 0) + sessions.length)
       for (const { descriptors, facts } of sessions)
-        this.#rows.give(descriptors[0] ?? -1, index, facts.crashes)
+        this.#threads.pairs.give(descriptors[0] ?? -1, index, facts.crashes)
     }
     this.#threads.send(index, { kind: 'adopt', from, sessions })
   }

@@ -3,9 +3,9 @@ import type { DirectionFacts, MovedSession, RelayFacts, SessionFacts, WireFacts 
 import type { PairRow, PairRows } from '../../core/pair-rows.ts'
 
 /**
- * Why a connection of a dead worker could not go on. `not-whole`: bytes were on their way through the worker, or
- * an end was. `no-counters`: the kernel does not count them (UNIX, MPTCP). `poison`: the worker died of it, or
- * may have. `young`: it was not written down, because it dialed or had not lasted.
+ * Why a connection of a dead worker could not go on. `not-whole`: bytes were on their way through the
+ * worker, or an end was. `no-counters`: the kernel does not count them (UNIX, MPTCP). `poison`: the worker
+ * died of it, or may have. `young`: it was not written down, because it dialed or had not lasted.
  */
 export const lossReasons = ['not-whole', 'no-counters', 'poison', 'young'] as const
 export type LossReason = (typeof lossReasons)[number]
@@ -45,8 +45,8 @@ export const nobody: Rescued = {
 }
 
 /**
- * Who kills its worker without being looked at when it dies is found by this: after so many deaths around it a
- * connection is not given to another worker.
+ * Who kills its worker without being looked at when it dies is found by this: after so many deaths around it
+ * a connection is not given to another worker.
  */
 const mostCrashes = 2
 /** After so many deaths within this time nobody is: whatever it is, it must not take all workers with it. */
@@ -54,7 +54,7 @@ const mostDeaths = 3
 const deathsWithinMs = 60_000
 
 export interface RescueOptions {
-  readonly rows: PairRows
+  readonly pairs: PairRows
   /** null: nobody can look at sockets here, and none are saved. */
   readonly judge: Judge | null
   /** What ids of this process begin with. */
@@ -76,25 +76,25 @@ export class Rescue {
   }
 
   /**
-   * `open`: the descriptors that the worker had. Those of the connections that are saved are not marked there any
-   * more; whatever still is has to be reset.
+   * `open`: the descriptors that the worker had. Those of the connections that are saved are not marked there
+   * any more; whatever still is has to be reset.
    */
   collect(index: number, open: Uint8Array): Rescued {
-    const { rows, judge, listeners, endpoints, nowMs } = this.#options
+    const { pairs, judge, listeners, endpoints, nowMs } = this.#options
     if (judge === null) return nobody
     const now = nowMs()
     const deaths = this.#deaths.filter((atMs) => now - atMs < deathsWithinMs)
     this.#deaths = [...deaths, now]
     const isPlague = deaths.length >= mostDeaths
-    const place = rows.handling(index)[0] ?? 0
+    const place = pairs.handling(index)[0] ?? 0
     const names = { listeners: listeners(), endpoints: endpoints() }
     const sessions: MovedSession[] = []
     const byListener = new Map<number, number>()
     const lost = { ...nobody.lost }
     for (let n = open.indexOf(1); n !== -1; n = open.indexOf(1, n + 1)) {
-      const row = rows.read(n, index)
+      const row = pairs.read(n, index)
       if (row === null) continue
-      rows.clear(n)
+      pairs.clear(n)
       if (isPlague || row.crashes >= mostCrashes || isAbout(row, place)) {
         lost.poison++
         continue
@@ -112,7 +112,7 @@ export class Rescue {
       const nothing = new Uint8Array(0)
       sessions.push({ facts, relay, descriptors: [n, row.upstream], heldUp: nothing, heldDown: nothing })
     }
-    rows.handling(index)[0] = 0
+    pairs.handling(index)[0] = 0
     return { sessions, byListener, lost }
   }
 

@@ -7,10 +7,11 @@ import type { Log } from '../../core/log.ts'
 import type { FromWorker, PlaneName, RefusalSample, ToWorker, WorkerStart } from '../../core/message.ts'
 import type { AdoptedFrom, MovedSession } from '../../core/moved.ts'
 import type { Attempt } from '../../core/outcome.ts'
+import { PairRows } from '../../core/pair-rows.ts'
 import type { Sign } from '../../core/sign.ts'
 import type { WorkerStatus } from '../../core/status.ts'
 import { type Tally, workerCell } from '../../core/tally.ts'
-import { type Judge, type LossReason, lossReasons, type Rescued } from './rescue.ts'
+import { type Judge, type LossReason, lossReasons, nobody, type Rescued } from './rescue.ts'
 import type { Duplicate } from './sockets.ts'
 
 /** A worker that dies again within this time waits before it is started once more. */
@@ -62,11 +63,10 @@ export interface WorkerNews {
 
 export interface ThreadsOptions {
   readonly tally: Tally
-  readonly birth: Omit<WorkerStart, 'index' | 'workers' | 'rows' | 'openDescriptors'>
+  readonly birth: Omit<WorkerStart, 'index' | 'lives' | 'workers' | 'rows' | 'pairs' | 'openDescriptors'>
   /** Descriptor numbers are below this. */
   readonly openFiles: number
   readonly host: Pick<Host, 'wake' | 'closeAbandoned'>
-  readonly rescue: { collect(index: number, open: Uint8Array): Rescued }
   /** The worker's entry. */
   readonly entry: URL
   readonly log: Log
@@ -98,9 +98,13 @@ export class WorkersFailed extends CodedError {
 
 /** The worker threads: started, replaced when they die, stopped. Who wants to hear of them listens. */
 export class Threads extends EventEmitter<WorkerNews> {
+  /** Where workers write down connections that last. */
+  readonly pairs: PairRows
   readonly #options: ThreadsOptions
   readonly #threads: Thread[] = []
   #plane: PlaneName
+  /** Takes what can go on out of what a dead worker had. */
+  #rescue: (index: number, open: Uint8Array) => Rescued = () => nobody
   #stopping = false
   #saved = 0
   readonly #lost: Record<LossReason, number> = { 'not-whole': 0, 'no-counters': 0, poison: 0, young: 0 }
@@ -111,6 +115,7 @@ export class Threads extends EventEmitter<WorkerNews> {
     super()
     this.#options = options
     this.#plane = options.birth.plane
+    this.pairs = new PairRows(options.tally.workers, options.openFiles)
     for (let index = 1; index <= options.tally.workers; index++) {
       const openDescriptors = new Uint8Array(new SharedArrayBuffer(options.openFiles))
       this.#threads.push({
@@ -143,6 +148,15 @@ export class Threads extends EventEmitter<WorkerNews> {
     return promise
   }
 
+  rescueBy(rescue: (index: number, open: Uint8Array) => Rescued): void {
+    this.#rescue = rescue
+  }
+
+  /** What ids begin with, and the clock of rows. */
+  get ids(): { readonly idPrefix: string; readonly nowMs: () => number } {
+    return { idPrefix: this.#options.birth.idPrefix, nowMs: this.#options.nowMs }
+  }
+
   /** Those that are born from now on are of this plane. */
   usePlane(plane: PlaneName): void {
     this.#plane = plane
@@ -172,13 +186,10 @@ export class Threads extends EventEmitter<WorkerNews> {
       .map(({ index }) => index)
   }
 
-  get restarts(): number {
-    return this.#threads.reduce((sum, thread) => sum + thread.restarts, 0)
-  }
-
-  /** Connections of dead workers that went on, and those that did not. */
-  rescues(): { readonly adopted: number; readonly lost: Readonly<Record<LossReason, number>> } {
-    return { adopted: this.#saved, lost: this.#lost }
+  /** How many died and were replaced; of their connections, how many went on, and of the others, why not. */
+  get deaths() {
+    const restarts = this.#threads.reduce((sum, thread) => sum + thread.restarts, 0)
+    return { restarts, adopted: this.#saved, lost: this.#lost }
   }
 
   status(): readonly WorkerStatus[] {
@@ -242,6 +253,8 @@ export class Threads extends EventEmitter<WorkerNews> {
       ...birth,
       workers: tally.workers,
       rows: tally.buffer,
+      pairs: this.pairs.buffer,
+      lives: thread.restarts,
       plane: this.#plane,
       index: thread.index,
       openDescriptors: thread.openDescriptors.buffer,
@@ -307,12 +320,12 @@ export class Threads extends EventEmitter<WorkerNews> {
     thread.worker = null
     thread.wakeDescriptor = null
     thread.started = false
-    const { tally, log, after, nowMs, host, rescue } = this.#options
+    const { tally, log, after, nowMs, host } = this.#options
     if (this.#stopping) {
       host.closeAbandoned(thread.openDescriptors)
       return
     }
-    const rescued = rescue.collect(thread.index, thread.openDescriptors)
+    const rescued = this.#rescue(thread.index, thread.openDescriptors)
     host.closeAbandoned(thread.openDescriptors)
     const saved = rescued.sessions.length
     const losses = lossesOf(rescued, tally.row(thread.index)[workerCell.active] ?? 0)

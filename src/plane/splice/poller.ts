@@ -140,11 +140,13 @@ export class Poller {
     this.#later[this.#waiting++] = work
   }
 
-  /** Does `work`, which is about `watcher` though no event of it is told. */
-  about({ place }: Watcher, work: () => void): void {
-    this.#handling[0] = place
-    work()
-    this.#handling[0] = wakePlace
+  /** As later(), for what is about `watcher`. */
+  laterAbout(watcher: Watcher, work: () => void): void {
+    this.later(() => {
+      this.#handling[0] = watcher.place
+      work()
+      this.#handling[0] = wakePlace
+    })
   }
 
   #add(fd: Fd, watcher: Watcher, events: number): number {

@@ -29,7 +29,7 @@ import type {
   RelayTimeouts,
 } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
-import { countersAgree } from './counters.ts'
+import { cookiesOf, countersAgree } from './counters.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
 
@@ -63,8 +63,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   #lost: Lost | null = null
   #over = false
   #waiting = false
-  /** The owner was told that it lasts. */
-  #lasts = false
+  #toldLasting = false
 
   constructor(context: RelayContext, downstream: SpliceWire, upstream: SpliceWire, options: RelayOptions) {
     this.#context = context
@@ -267,14 +266,11 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   again(): void {
     if (this.#waiting) return
     this.#waiting = true
-    const { poller } = this.#context
-    poller.later(() =>
-      poller.about(this.#up.from, () => {
-        this.#waiting = false
-        if (!this.#over) this.#runBoth()
-        if (this.#lost !== null) this.#settle()
-      }),
-    )
+    this.#context.poller.laterAbout(this.#up.from, () => {
+      this.#waiting = false
+      if (!this.#over) this.#runBoth()
+      if (this.#lost !== null) this.#settle()
+    })
   }
 
   get closesInstead(): boolean {
@@ -283,25 +279,16 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
 
   sweep(nowMs: number): void {
     if (this.#lost !== null) return // #settle() has the only deadline
-    if (!this.#lasts) this.#last()
+    if (!this.#toldLasting) this.#last()
     this.#deadlines.sweep(this, nowMs)
   }
 
   #last(): void {
-    const { from: downstream, to: upstream } = this.#up
-    if (this.#over || this.#lasts) return
-    this.#lasts = true
-    const { libc } = this.#context
-    const [down, up] = [libc.cookie(downstream.fd), libc.cookie(upstream.fd)]
-    if (down === null || up === null) return
-    this.#owner.lasting({
-      downstream: downstream.fd.n,
-      upstream: upstream.fd.n,
-      cookies: { downstream: down, upstream: up },
-      places: { downstream: downstream.place, upstream: upstream.place },
-      headerBytes: this.#headerBytes,
-      prefaceBytes: this.#prefaceBytes,
-    })
+    if (this.#over || this.#toldLasting) return
+    this.#toldLasting = true
+    const cookies = cookiesOf(this.#context.libc, this.#up)
+    const ahead = { headerBytes: this.#headerBytes, prefaceBytes: this.#prefaceBytes }
+    if (cookies !== null) this.#owner.lasting({ ...cookies, ...ahead })
   }
 
   get halfClosed(): boolean {
