@@ -28,7 +28,7 @@ export interface SessionFacts {
   readonly id: string
   /** How many times it has changed process. */
   readonly moves: number
-  /** How many of its workers have died. */
+  /** How many of its workers have died, and nobody knows of which connection. */
   readonly crashes: number
   readonly listener: string
   readonly pool: string

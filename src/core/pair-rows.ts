@@ -35,7 +35,7 @@ export interface PairRow {
   readonly counted: boolean
   readonly warm: boolean
   readonly closeOnRemoval: boolean
-  /** How many times it has changed process, and how many of its workers have died. */
+  /** How many times it has changed process; how many of its workers have died of nobody knows what. */
   readonly moves: number
   readonly crashes: number
   readonly words: PairWords

@@ -274,7 +274,7 @@ test.serial('a drain ends connections that went on', async (t) => {
   const { forwarder, pair, ask, crash } = await scene(t, {
     onPeer: echo,
     workers: 2,
-    config: { drain: { notReadyDelayMs: 0, windowMs: 200, deadlineMs: 20_000, idleAfterMs: 50 } },
+    config: { drain: { notReadyDelayMs: 0, windowMs: 1_500, deadlineMs: 2_500, idleAfterMs: 50 } },
   })
   const { client } = await pair('')
   await ask(client, 'hello')

@@ -46,7 +46,7 @@ export const nobody: Rescued = {
 
 /**
  * Who kills its worker without being looked at when it dies is found by this: after so many deaths around it
- * a connection is not given to another worker.
+ * of which nobody knows the reason a connection is not given to another worker.
  */
 const mostCrashes = 2
 /** After so many deaths within this time nobody is: whatever it is, it must not take all workers with it. */
@@ -107,7 +107,8 @@ export class Rescue {
       open[n] = 0
       open[row.upstream] = 0
       byListener.set(row.listener, (byListener.get(row.listener) ?? 0) + 1)
-      const facts = this.#factsOf(row, judgement, names, now)
+      const crashes = row.crashes + Number(place <= 0)
+      const facts = { ...this.#factsOf(row, judgement, names, now), crashes }
       const relay = relayOf(row, judgement, facts.relayedMs)
       const nothing = new Uint8Array(0)
       sessions.push({ facts, relay, descriptors: [n, row.upstream], heldUp: nothing, heldDown: nothing })
@@ -121,7 +122,7 @@ export class Rescue {
     { bytesUp, bytesDown, downEnded, idleMs }: Judgement & { readonly kind: 'whole' },
     { listeners, endpoints }: Names,
     now: number,
-  ): SessionFacts {
+  ): Omit<SessionFacts, 'crashes'> {
     const { id, words, client } = row
     const heard = bytesDown > 0
     const asked = bytesUp > 0 && !heard
@@ -132,7 +133,6 @@ export class Rescue {
     return {
       id: words.id ?? `${this.#options.idPrefix}${id.worker}-${id.number.toString(36)}`,
       moves: row.moves,
-      crashes: row.crashes + 1,
       listener: listeners.get(row.listener) ?? '',
       pool,
       endpoint,
