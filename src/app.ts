@@ -111,7 +111,7 @@ export class App implements AdminSource, AdminActions {
       after,
       nowMs: processMs,
     })
-    this.#dataPlane = new DataPlane(this.#tally, this.#threads, host)
+    this.#dataPlane = new DataPlane(this.#tally, this.#threads, host, () => this.#endpoints.registry.names())
     this.#threads.on('died', (index) => sources.retire(index))
     this.#rules = new ListenerRules({ log, after, changed: () => this.#publication.publish() })
     this.#refusals = new RefusalLog({
@@ -381,9 +381,9 @@ export class App implements AdminSource, AdminActions {
     await this.#dataPlane.stop()
   }
 
-  /** For tests: a worker dies as by a bug. */
-  breakWorker(index: number): void {
-    this.#threads.break(index)
+  /** For tests: a worker dies as by a bug, or at once. */
+  breakWorker(index: number, how: 'throw' | 'terminate' = 'throw'): void {
+    this.#threads.break(index, how)
   }
 
   #state(): Status['state'] {
@@ -409,7 +409,7 @@ export class App implements AdminSource, AdminActions {
       draining: () => this.#state() === 'draining',
       lastReloadSuccessful: () => this.#reload.status.lastReload.successful,
       logLinesDropped: () => this.#options.logLinesDropped(),
-      workerRestarts: () => this.#threads.restarts,
+      workerDeaths: () => this.#threads.deaths,
       predecessors: () => this.#succession.predecessors,
       build: { version: this.#options.version, plane: this.#plane.name, node: process.version },
       openFileLimit: this.#machine.openFiles,

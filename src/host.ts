@@ -7,6 +7,7 @@ import { closeAbandoned } from './linux/abandoned.ts'
 import { IPPROTO_TCP, TCP_QUICKACK } from './linux/constants.ts'
 import { Fd } from './linux/fd.ts'
 import { type LoadedLibc, must } from './linux/libc.ts'
+import { judgeOrphan } from './linux/orphan.ts'
 import { selfTest } from './plane/splice/self-test.ts'
 import type { HoldAck } from './probe/tcp.ts'
 
@@ -53,13 +54,16 @@ export function needLibc(loaded: LoadedLibc, what: string): void {
  * leaves.
  */
 export function hostBy(loaded: LoadedLibc): Host {
-  if (loaded.kind === 'missing') return { duplicate: null, turnAway() {}, wake() {}, closeAbandoned() {} }
+  if (loaded.kind === 'missing') {
+    return { duplicate: null, turnAway() {}, wake() {}, closeAbandoned() {}, judge: null }
+  }
   const { libc } = loaded
   return {
     duplicate: (descriptor) => must('fcntl(F_DUPFD_CLOEXEC)', libc.duplicate(descriptor)).n,
     turnAway: (descriptor) => void libc.dropSyns(descriptor),
     wake: (descriptor) => void libc.raiseEventfd(descriptor),
     closeAbandoned: (open) => closeAbandoned(libc, open),
+    judge: (pair) => judgeOrphan(libc, pair),
   }
 }
 

@@ -4,6 +4,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { processMs } from './clock.ts'
 import { Turns } from './core/balance/round-robin.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './core/message.ts'
+import { PairRows } from './core/pair-rows.ts'
 import { PerSourceTable } from './core/per-source.ts'
 import type { Snapshot } from './core/snapshot.ts'
 import { add, rejectedCell, Tally, workerCell } from './core/tally.ts'
@@ -35,6 +36,9 @@ const settledMs = 500
 /** After the reset of the last connections: for all of them to report their ends. */
 const lastReportsMs = 10
 
+/** No worker has so many connections: ids of one that died are not given again. */
+const longLife = 2 ** 32
+
 /** A data-plane thread: owns accept, serve and relay of its share of the connections. */
 async function start(port: MessagePort, birth: WorkerStart): Promise<void> {
   const loaded = loadLibc(new Uint8Array(birth.openDescriptors))
@@ -53,8 +57,18 @@ async function start(port: MessagePort, birth: WorkerStart): Promise<void> {
   run(
     port,
     birth,
-    createSplicePlane({ ...birth, libc: loaded.libc, now: () => performance.now(), pipesChanged }),
+    createSplicePlane({
+      ...birth,
+      libc: loaded.libc,
+      now: () => performance.now(),
+      pipesChanged,
+      handling: pairsOf(birth).handling(birth.index),
+    }),
   )
+}
+
+function pairsOf({ workers, openDescriptors, pairs }: WorkerStart): PairRows {
+  return new PairRows(workers, openDescriptors.byteLength, pairs)
 }
 
 const withoutCalls: NetPlaneOptions = { sight: null, tune: null, takeError: null }
@@ -79,8 +93,9 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
   const tell = (message: FromWorker): void => port.postMessage(message)
   const tally = new Tally(birth.workers, birth.rows)
   const row = tally.row(birth.index)
+  const pairs = pairsOf(birth)
   const after = (ms: number, fire: () => void) => plane.after(ms, fire)
-  let connections = 0
+  let connections = birth.lives * longLife
   let sources = 0
   const reports = createReports(after, Date.now, (attempts, lines, count) =>
     tell({ kind: 'reports', attempts, lines, count }),
@@ -103,6 +118,7 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
     live: createLiveSessions(after, () => plane.now()),
     sources: new PerSourceTable(birth.index, birth.workers, birth.sources.seed, birth.sources.buffer),
     sharedMs: nowMs,
+    pairs: { rows: pairs, owner: birth.index },
     lobby: new Lobby(tally, row),
     refusals: new Refusals(row, nowMs, (sample) => tell({ kind: 'refused', sample })),
     trials: new Trials(),
@@ -225,7 +241,8 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
         tell({ kind: 'detached', request: message.request, ...detachSome(context.live, message.most) })
         return
       case 'adopt':
-        adoptAll(context, places(), message.sessions)
+        adoptAll(context, places(), message)
+        tell({ kind: 'adopted', from: message.from, count: message.sessions.length })
         return
       case 'stop':
         stop()
@@ -237,12 +254,13 @@ function run<W extends Wire>(port: MessagePort, birth: WorkerStart, plane: Plane
     row[workerCell.heartbeatMs] = processMs()
     stopBeat = plane.after(heartbeatMs, beat)
   }
-  // A bug must not look like a clean end to anyone: the connections of this worker are reset before it goes.
-  // Their gauges stay as they are: main reads from them how many it lost.
+  // A bug must not look like a clean end to anyone. What main can go on with it does, and resets the rest; of
+  // a plane that it cannot go on with, all connections are reset before the worker goes. Their gauges stay as
+  // they are: main reads from them how many it lost.
   process.once('uncaughtException', (error) => {
     plane.close()
     warm.update([])
-    context.live.dropAll()
+    if (plane.adopt === null) context.live.dropAll()
     context.trials.stop()
     context.reports.flush()
     setImmediate(() => {

@@ -1,5 +1,5 @@
 import type { ConnectionAnswer, Question } from './connection.ts'
-import type { MovedSession } from './moved.ts'
+import type { AdoptedFrom, MovedSession } from './moved.ts'
 import type { Attempt, EndedBy, Refusal } from './outcome.ts'
 import type { Sign } from './sign.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -46,8 +46,8 @@ export type ToWorker =
   | { readonly kind: 'revived'; readonly pool: string }
   /** Lets up to `most` established connections go; the answer has the same `request`. */
   | { readonly kind: 'detach'; readonly request: number; readonly most: number }
-  /** Goes on with these, which are its own from now on. */
-  | { readonly kind: 'adopt'; readonly sessions: readonly MovedSession[] }
+  /** Goes on with these, which are its own from now on; the answer says so. */
+  | { readonly kind: 'adopt'; readonly from: AdoptedFrom; readonly sessions: readonly MovedSession[] }
   /** About its connections; the answer has the same `request`. */
   | { readonly kind: 'ask'; readonly request: number; readonly question: Question }
   /** Like `kill`; then the worker sends its last reports and ends. */
@@ -72,6 +72,8 @@ export type FromWorker =
       readonly sessions: readonly MovedSession[]
       readonly more: boolean
     }
+  /** So many are its own now, and in its numbers. */
+  | { readonly kind: 'adopted'; readonly from: AdoptedFrom; readonly count: number }
   | { readonly kind: 'answer'; readonly request: number; readonly answer: ConnectionAnswer }
   /** `lines`: `count` lines of the access log. */
   | {
@@ -101,11 +103,15 @@ export type PlaneName = (typeof planeNames)[number]
 export interface WorkerStart {
   /** 1 to `workers`: its row. */
   readonly index: number
+  /** How many workers of this index have died. */
+  readonly lives: number
   readonly workers: number
   readonly rows: SharedArrayBuffer
   /** What the tables of sources of all threads are made with. */
   readonly sources: { readonly seed: number; readonly buffer: SharedArrayBuffer }
   readonly plane: PlaneName
+  /** The block of PairRows for all workers. */
+  readonly pairs: SharedArrayBuffer
   /** One byte for each descriptor number of this worker, 1: open. Main closes what a dead worker has left. */
   readonly openDescriptors: SharedArrayBuffer
   /** What this worker's pipes may hold together. */

@@ -19,12 +19,17 @@ export interface MovedSession {
   readonly heldDown: Uint8Array
 }
 
+/** Who had it before: another process, or a worker of this one that died. */
+export type AdoptedFrom = 'process' | 'worker'
+
 /** What its session knows of it. */
 export interface SessionFacts {
   /** As its first process has made it. */
   readonly id: string
   /** How many times it has changed process. */
   readonly moves: number
+  /** How many of its workers have died, and nobody knows of which connection. */
+  readonly crashes: number
   readonly listener: string
   readonly pool: string
   readonly endpoint: string

@@ -21,20 +21,32 @@ export interface Pair {
 
 export type Wholeness =
   /** What the relay had read and not written when it last did either; both 0: the pair is whole. */
-  | { readonly kind: 'held'; readonly up: number; readonly down: number }
-  /** The kernel does not say it, or not for sure. */
-  | { readonly kind: 'unknown'; readonly why: string }
+  | {
+      readonly kind: 'held'
+      readonly up: number
+      readonly down: number
+      readonly client: Passed
+      readonly endpoint: Passed
+    }
+  /** The kernel does not say it (`uncounted`), or not for sure. */
+  | { readonly kind: 'unknown'; readonly uncounted: boolean; readonly why: string }
 
 /** What one program has read from a socket, and written to it. */
-interface Passed {
+export interface Passed {
   readonly read: number
   readonly written: number
+  /** The program has sent FIN; the peer's has come. */
+  readonly finSent: boolean
+  readonly finArrived: boolean
 }
+
+/** Of sockets that are not plain TCP, UNIX and MPTCP, and of old kernels. */
+const uncounted: ReadonlySet<string> = new Set(['not plain TCP', 'no counters'])
 
 /** include/net/tcp_states.h */
 const state = { finWait1: 4, finWait2: 5, close: 7, closeWait: 8, lastAck: 9, closing: 11 } as const
-const finSent: ReadonlySet<number> = new Set([state.finWait1, state.finWait2, state.lastAck, state.closing])
-const finArrived: ReadonlySet<number> = new Set([state.closeWait, state.lastAck, state.closing])
+const sent: ReadonlySet<number> = new Set([state.finWait1, state.finWait2, state.lastAck, state.closing])
+const arrived: ReadonlySet<number> = new Set([state.closeWait, state.lastAck, state.closing])
 /** Beside a peer that sends, one look in 640 falls between two packets. */
 const mostLooks = 5
 
@@ -50,13 +62,15 @@ export function whole(libc: Libc, pair: Pair): Wholeness {
     if (down !== cookies[0] || up !== cookies[1]) return unknown('a descriptor is another socket by now')
   }
   const client = passed(libc, downstream, false)
-  if (typeof client === 'string') return unknown(`downstream: ${client}`)
+  if (typeof client === 'string') return unknown(`downstream: ${client}`, uncounted.has(client))
   const endpoint = passed(libc, upstream, true)
-  if (typeof endpoint === 'string') return unknown(`upstream: ${endpoint}`)
+  if (typeof endpoint === 'string') return unknown(`upstream: ${endpoint}`, uncounted.has(endpoint))
   return {
     kind: 'held',
     up: client.read - prefaceBytes - (endpoint.written - headerBytes),
     down: endpoint.read - client.written,
+    client,
+    endpoint,
   }
 }
 
@@ -74,14 +88,18 @@ function passed(libc: Libc, fd: Fd, dialed: boolean): Passed | string {
     if (after.state === state.close) return 'it is closed'
     if (before.acked !== after.acked || before.received !== after.received) continue
     if (before.state !== after.state) continue
+    const finSent = sent.has(after.state)
+    const finArrived = arrived.has(after.state)
     return {
-      written: after.acked + unsent - (dialed ? 1 : 0) - (finSent.has(after.state) ? 1 : 0),
-      read: after.received - unread - (finArrived.has(after.state) ? 1 : 0),
+      written: after.acked + unsent - (dialed ? 1 : 0) - (finSent ? 1 : 0),
+      read: after.received - unread - (finArrived ? 1 : 0),
+      finSent,
+      finArrived,
     }
   }
   return 'it does not stand still'
 }
 
-function unknown(why: string): Wholeness {
-  return { kind: 'unknown', why }
+function unknown(why: string, uncounted = false): Wholeness {
+  return { kind: 'unknown', uncounted, why }
 }

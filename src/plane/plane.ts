@@ -2,6 +2,7 @@ import type { BoundSocket } from 'node:net'
 import type { EndpointAddress, SocketAddress } from '../core/address.ts'
 import type { MovedSession } from '../core/moved.ts'
 import type { Closed } from '../core/outcome.ts'
+import type { PairRow } from '../core/pair-rows.ts'
 import type { Timeouts } from '../core/snapshot.ts'
 import type { TcpPair } from '../core/tcp-view.ts'
 
@@ -131,12 +132,25 @@ export interface RelayOwner {
   /** The endpoint's FIN was read, at most once: all that it had to say is known. */
   upstreamEnded(): void
   /**
+   * At most once, never before relay() returned: it has lasted for a sweep, or goes on from elsewhere. Not on
+   * a plane whose sockets nobody else can go on with.
+   */
+  lasting(sockets: RelaySockets): void
+  /**
    * At most once, while both sockets are there to be asked about, maybe before relay() has returned; `clean`
    * when both sides have ended with FIN. What `relay` tells now is how it was at its end.
    */
   closing(relay: Relay, clean: boolean): void
   /** Exactly once, after both sockets are closed, never before relay() returned. */
   ended(end: RelayEnd): void
+}
+
+/** A relay's sockets, for whoever has to know them when this thread is dead. */
+export type RelaySockets = Pick<
+  PairRow,
+  'upstream' | 'cookies' | 'places' | 'headerBytes' | 'prefaceBytes'
+> & {
+  readonly downstream: number
 }
 
 /** How a relay ended. */

@@ -1,6 +1,6 @@
 import { socketAddress } from '../core/address.ts'
 import { goneEndpoint, goneListener } from '../core/gone.ts'
-import type { MovedSession, SessionFacts } from '../core/moved.ts'
+import type { AdoptedFrom, MovedSession, SessionFacts } from '../core/moved.ts'
 import { RetryBudget } from '../core/retry-budget.ts'
 import type {
   EndpointId,
@@ -25,16 +25,21 @@ export interface Places {
 export function adoptAll<W extends Wire>(
   context: SessionContext<W>,
   places: Places,
-  sessions: readonly MovedSession[],
+  { from, sessions }: { readonly from: AdoptedFrom; readonly sessions: readonly MovedSession[] },
 ): void {
-  for (const moved of sessions) adopt(context, places, moved)
+  for (const moved of sessions) adopt(context, places, from, moved)
 }
 
 /**
  * Goes on with a connection that another process, or this one, has let go. It keeps the timeouts that it
  * began with. What it came by and where it goes may not exist here: then it counts in a slot of its own.
  */
-function adopt<W extends Wire>(context: SessionContext<W>, places: Places, moved: MovedSession): void {
+function adopt<W extends Wire>(
+  context: SessionContext<W>,
+  places: Places,
+  from: AdoptedFrom,
+  moved: MovedSession,
+): void {
   const { plane } = context
   if (plane.adopt === null) throw new Error('this plane adopts no connections')
   const { facts } = moved
@@ -45,22 +50,19 @@ function adopt<W extends Wire>(context: SessionContext<W>, places: Places, moved
   const route: Route = { snapshot, listener, pool, state }
   const entrance: Entrance = { snapshot, listener, rest: route, routes: new Map() }
   const wires = plane.adopt(moved)
-  const entry = facts.counted ? countedAgain(context, listener, facts) : null
-  new ResumedSession(context, { entrance, route, endpoint, wires, entry }, moved)
+  const entry = facts.counted ? readmit(context, listener, facts) : null
+  new ResumedSession(context, { from, entrance, route, endpoint, wires, entry }, moved)
 }
 
-/** Its source has it here, whatever the limit is: it was let in before. */
-function countedAgain<W extends Wire>(
+/** Its source has one connection more, whatever its limit is by now. null: it has none, or no room. */
+function readmit<W extends Wire>(
   { sources, sharedMs }: SessionContext<W>,
-  { admission }: ListenerSnapshot,
+  { slot, admission }: ListenerSnapshot,
   { client: { ip, port } }: SessionFacts,
 ): number | null {
-  const limit = admission?.perSource ?? null
   const client = socketAddress(ip, port)
-  if (admission === null || limit === null || client === undefined) return null
-  const unlimited = { ...limit, perSecond: null, dryRun: true }
-  const verdict = sources.admit(admission.listener, unlimited, client, sharedMs())
-  return verdict.kind === 'counted' ? verdict.entry : null
+  const limit = admission?.perSource ?? null
+  return client === undefined || limit === null ? null : sources.readmit(slot, limit, client, sharedMs())
 }
 
 function goneListenerOf({ listener: name, timeouts }: SessionFacts): ListenerSnapshot {

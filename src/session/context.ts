@@ -1,4 +1,5 @@
 import type { Turns } from '../core/balance/round-robin.ts'
+import type { PairRows } from '../core/pair-rows.ts'
 import type { PerSourceTable } from '../core/per-source.ts'
 import { routedPools } from '../core/route.ts'
 import type { EndpointSnapshot, ListenerSnapshot, PoolSnapshot, Snapshot } from '../core/snapshot.ts'
@@ -33,7 +34,9 @@ export interface SessionContext<W extends Wire> {
   readonly live: LiveSessions
   /** What connections of one source have, over all workers. */
   readonly sources: PerSourceTable
-  /** Milliseconds of the clock that all threads share: the time of `sources`. */
+  /** Where connections that last are written down, and who their worker is. */
+  readonly pairs: { readonly rows: PairRows; readonly owner: number }
+  /** Milliseconds of the clock that all threads share: the time of `sources` and of `pairs`. */
   readonly sharedMs: () => number
   readonly lobby: Lobby
   readonly refusals: Refusals

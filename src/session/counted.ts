@@ -25,6 +25,12 @@ export function countAdopted(row: Float64Array, slot: number): void {
   add(row, cells + listenerField.active, 1)
 }
 
+/** A connection of a worker that died goes on in this one. */
+export function countSaved(row: Float64Array, slot: number): void {
+  add(row, workerCell.active, 1)
+  add(row, listenerCell(slot) + listenerField.active, 1)
+}
+
 /** It goes on in another process. */
 export function countMoved(row: Float64Array, slot: number): void {
   const cells = listenerCell(slot)

@@ -18,17 +18,21 @@ export interface Leaver<W extends Wire> {
   readonly life: Life
   /** Of the table of sources. */
   readonly entry: number | null
+  readonly own: OwnFacts
 }
 
 /** What only its session knows. */
-type OwnFacts = Pick<SessionFacts, 'id' | 'moves' | 'nobody' | 'serverName' | 'attempts' | 'dialMs'>
+type OwnFacts = Pick<
+  SessionFacts,
+  'id' | 'moves' | 'crashes' | 'nobody' | 'serverName' | 'attempts' | 'dialMs'
+>
 
 /** Lets an established connection go, and takes it out of all counts; null: it stays. */
 export function depart<W extends Wire>(
   { row, live, plane, sources }: SessionContext<W>,
-  { session, relaying, entrance, route, client, startMs, life, entry }: Leaver<W>,
-  { id, moves, nobody, serverName, attempts, dialMs }: OwnFacts,
+  { session, relaying, entrance, route, client, startMs, life, entry, own }: Leaver<W>,
 ): MovedSession | null {
+  const { id, moves, crashes, nobody, serverName, attempts, dialMs } = own
   const left = relaying.detach()
   if (left === null) return null
   const nowMs = plane.now()
@@ -37,6 +41,7 @@ export function depart<W extends Wire>(
     ...left.facts,
     id,
     moves,
+    crashes,
     nobody,
     serverName,
     attempts,

@@ -91,7 +91,8 @@ export class Inquiry {
   #find(which: Which): Asked | null {
     let found: Asked | null = null
     this.#context.live.visit((session) => {
-      const isIt = 'number' in which ? session.number === which.number : session.foreignId === which.id
+      const { number, foreignId } = session
+      const isIt = 'number' in which ? foreignId === null && number === which.number : foreignId === which.id
       if (isIt) found = session
     })
     return found

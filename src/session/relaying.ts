@@ -14,7 +14,7 @@ import {
   workerCell,
 } from '../core/tally.ts'
 import type { TcpPair } from '../core/tcp-view.ts'
-import type { Detached, Relay, RelayEnd, RelayOwner, Wire } from '../plane/plane.ts'
+import type { Detached, Relay, RelayEnd, RelayOwner, RelaySockets, Wire } from '../plane/plane.ts'
 import type { SessionContext } from './context.ts'
 import { endedByAge } from './lifetime.ts'
 import type { Connected } from './round.ts'
@@ -60,6 +60,8 @@ export type Beginning =
 
 /** Whose connection it is. */
 export interface RelayingOwner {
+  /** It has lasted. True: it is written down, by its client's descriptor. */
+  lasting(sockets: RelaySockets): boolean
   ended(end: RelayEnd): void
 }
 
@@ -75,7 +77,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
   /** The listener's. */
   readonly #cells: number
   readonly #owner: RelayingOwner
-  readonly #warm: boolean
+  readonly warm: boolean
   /** Why kill() or finish() was called; what its end is told as when that was the reason. */
   #endedBy: EndedBy = 'admin'
   #outlived = false
@@ -91,6 +93,8 @@ export class Relaying<W extends Wire> implements RelayOwner {
   #turns = 0
   #heldBytes = 0
   #looked: TcpPair | null = null
+  /** By which descriptor it is written down; -1: it is not. */
+  #written = -1
 
   /** Hands over; bytes may move before it returns. */
   constructor(
@@ -105,7 +109,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
     this.#context = context
     this.#cells = listenerCell(slot)
     this.#owner = owner
-    this.#warm = warm
+    this.warm = warm
     add(context.row, endpointCell(endpoint.slot) + endpointField.active, 1)
     const nowMs = context.plane.now()
     this.sinceMs = nowMs
@@ -142,6 +146,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
   detach(): { readonly facts: RelayingFacts; readonly detached: Detached } | null {
     const detached = this.relay.detach()
     if (detached === null) return null
+    this.#strike()
     const { row, plane, waiting } = this.#context
     const nowMs = plane.now()
     const cells = endpointCell(this.endpoint.slot)
@@ -152,7 +157,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
     if (speech.kind === 'asked') waiting.left(speech)
     const facts = {
       relayedMs: nowMs - this.sinceMs,
-      warm: this.#warm,
+      warm: this.warm,
       endedBy: this.#endedBy,
       outlived: this.#outlived,
       askedMs,
@@ -217,9 +222,22 @@ export class Relaying<W extends Wire> implements RelayOwner {
     const waitedMs = waiting.heard(slot, speech.kind === 'asked' ? speech : null)
     this.#firstByteMs = waitedMs < 0 ? nowMs - this.sinceMs : waitedMs
     observeOf(row, slot, poolHistograms.firstByte, this.#firstByteMs / 1000)
+    if (this.#written !== -1) this.#context.pairs.rows.heard(this.#written, this.#firstByteMs)
+  }
+
+  lasting(sockets: RelaySockets): void {
+    if (this.#owner.lasting(sockets)) this.#written = sockets.downstream
+  }
+
+  /** What is written down of it is not so any more. */
+  #strike(): void {
+    if (this.#written === -1) return
+    this.#context.pairs.rows.clear(this.#written)
+    this.#written = -1
   }
 
   closing(relay: Relay, clean: boolean): void {
+    this.#strike()
     const { row, plane } = this.#context
     const { bytesUp, bytesDown } = relay.counts()
     const nowMs = plane.now()
@@ -264,7 +282,7 @@ export class Relaying<W extends Wire> implements RelayOwner {
     add(row, cells + endpointField.active, -1)
     if (this.#spent) add(row, cells + endpointField.spent, -1)
     if (end.kind === 'reset' && end.side === 'upstream') add(row, cells + endpointField.resets, 1)
-    if (this.#warm && wasLost(end)) add(row, staleCell(slot, 'used'), 1)
+    if (this.warm && wasLost(end)) add(row, staleCell(slot, 'used'), 1)
     if (this.#speech.kind !== 'heard') this.#unheard(this.#speech, end)
     if (this.#outlived && endedByAge(end)) return byAge
     return { cause: causeOf(end, this.#endedBy), closed: end.closed }
@@ -277,6 +295,6 @@ export class Relaying<W extends Wire> implements RelayOwner {
     if (speech.kind === 'asked') waiting.left(speech)
     const served = endpointCell(slot) + endpointField.served
     if (end.kind === 'clean') add(row, served, 1)
-    else if (!this.#warm && wasCutOff(end)) signs({ kind: 'cut-off', slot, served: tally.sum(served) })
+    else if (!this.warm && wasCutOff(end)) signs({ kind: 'cut-off', slot, served: tally.sum(served) })
   }
 }

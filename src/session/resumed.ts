@@ -1,20 +1,22 @@
 import { type SocketAddress, socketAddress } from '../core/address.ts'
-import type { MovedSession, SessionFacts } from '../core/moved.ts'
+import type { AdoptedFrom, MovedSession, SessionFacts } from '../core/moved.ts'
 import type { EndedBy } from '../core/outcome.ts'
 import type { EndpointSnapshot } from '../core/snapshot.ts'
-import type { AdoptedWires, Relay, RelayEnd, Wire } from '../plane/plane.ts'
+import type { AdoptedWires, Relay, RelayEnd, RelaySockets, Wire } from '../plane/plane.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
-import { countAdopted, countOut } from './counted.ts'
-import { depart } from './departure.ts'
+import { countAdopted, countOut, countSaved } from './counted.ts'
+import { depart, type Leaver } from './departure.ts'
 import { clientName } from './header-out.ts'
 import { type Life, lifeOf, unlimited } from './lifetime.ts'
 import type { LiveSession } from './live.ts'
 import { Relaying, type RelayingOwner } from './relaying.ts'
 import { hasLine, outcomeOf } from './told.ts'
+import { writeDown } from './written.ts'
 
 /** Where a connection goes on. */
 export interface Resumption<W extends Wire> {
+  readonly from: AdoptedFrom
   readonly entrance: Entrance
   readonly route: Route
   readonly endpoint: EndpointSnapshot
@@ -40,7 +42,7 @@ export class ResumedSession<W extends Wire> implements LiveSession, RelayingOwne
   #over = false
 
   constructor(context: SessionContext<W>, resumption: Resumption<W>, { facts, ...past }: MovedSession) {
-    const { entrance, endpoint, wires } = resumption
+    const { from, entrance, endpoint, wires } = resumption
     const { listener } = entrance
     this.#context = context
     this.#resumption = resumption
@@ -48,7 +50,8 @@ export class ResumedSession<W extends Wire> implements LiveSession, RelayingOwne
     this.number = context.nextNumber()
     this.client = socketAddress(facts.client.ip, facts.client.port) ?? wires.downstream.remote
     this.#startMs = context.plane.now() - facts.ageMs
-    countAdopted(context.row, listener.slot)
+    if (from === 'process') countAdopted(context.row, listener.slot)
+    else countSaved(context.row, listener.slot)
     context.live.add(this)
     const connected = { kind: 'connected', wire: wires.upstream, endpoint, warm: facts.warm } as const
     const beginning = { kind: 'moved', facts, past } as const
@@ -99,24 +102,20 @@ export class ResumedSession<W extends Wire> implements LiveSession, RelayingOwne
 
   detach(): MovedSession | null {
     if (this.#over) return null
-    const { entrance, route, entry } = this.#resumption
-    const { id, moves, nobody, serverName, attempts, dialMs } = this.#facts
-    const moved = depart(
-      this.#context,
-      {
-        session: this,
-        relaying: this.#relaying,
-        entrance,
-        route,
-        client: this.client,
-        startMs: this.#startMs,
-        life: this.#life,
-        entry,
-      },
-      { id, moves, nobody, serverName, attempts, dialMs },
-    )
+    const moved = depart(this.#context, this.#leaver)
     if (moved !== null) this.#over = true
     return moved
+  }
+
+  lasting(sockets: RelaySockets): boolean {
+    return writeDown(this.#context, this.#over ? null : this.#leaver, sockets)
+  }
+
+  get #leaver(): Leaver<W> {
+    const { entrance, route, entry } = this.#resumption
+    const [relaying, client, startMs] = [this.#relaying, this.client, this.#startMs]
+    const [life, own] = [this.#life, this.#facts]
+    return { session: this, relaying, entrance, route, client, startMs, life, entry, own }
   }
 
   ended(end: RelayEnd): void {

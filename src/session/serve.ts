@@ -2,14 +2,14 @@ import type { SocketAddress } from '../core/address.ts'
 import type { MovedSession } from '../core/moved.ts'
 import type { Cause, EndedBy, Outcome, Phase, Refusal } from '../core/outcome.ts'
 import type { EndpointSnapshot, PoolSnapshot } from '../core/snapshot.ts'
-import type { Cancel, Relay, RelayEnd, Wire } from '../plane/plane.ts'
+import type { Cancel, Relay, RelayEnd, RelaySockets, Wire } from '../plane/plane.ts'
 import { noTlvs, type ProxyHeader } from '../protocol/proxy-found.ts'
 import { judgeClient } from './admit.ts'
 import type { Arrival } from './arrival.ts'
 import type { SessionStory, SessionView } from './connection-view.ts'
 import type { Entrance, Route, SessionContext } from './context.ts'
 import { countIn, countOut } from './counted.ts'
-import { depart } from './departure.ts'
+import { depart, type Leaver } from './departure.ts'
 import { type DialOwner, PoolDial, type PoolDialed } from './dial.ts'
 import { clientText, headerOut, isNobody } from './header-out.ts'
 import { beginLife, type Life, lifeOf } from './lifetime.ts'
@@ -31,6 +31,7 @@ import {
   type State,
 } from './session-state.ts'
 import { hasLine, outcomeOf, type Told } from './told.ts'
+import { writeDown } from './written.ts'
 
 /**
  * The story of a connection: counted, heard of who it is and where it wants to go if that has to be read,
@@ -231,39 +232,34 @@ class Session<W extends Wire> implements LiveSession, PrefaceOwner, DialOwner<W>
   }
 
   detach(): MovedSession | null {
-    const state = this.#state
-    const route = this.#route
-    if (state.kind !== 'relaying' || route === null) return null
-    const [entrance, client, startMs] = [this.#entrance, this.client, this.#startMs]
-    const [life, entry, dialMs] = [this.#life, this.#entry, this.#dialMs]
-    const leaver = { session: this, relaying: state, entrance, route, client, startMs, life, entry }
-    const own = { ...this.#told(), dialMs, nobody: isNobody(this.#header) }
-    const moved = depart(this.#context, leaver, own)
+    const leaver = this.#leaver
+    const moved = leaver === null ? null : depart(this.#context, leaver)
     if (moved !== null) this.#setState(over)
     return moved
+  }
+
+  lasting(sockets: RelaySockets): boolean {
+    return writeDown(this.#context, this.#leaver, sockets)
+  }
+
+  get #leaver(): Leaver<W> | null {
+    const [relaying, route] = [this.#state, this.#route]
+    if (relaying.kind !== 'relaying' || route === null) return null
+    const own = { ...this.#told(), dialMs: this.#dialMs, nobody: isNobody(this.#header), crashes: 0 }
+    const [entrance, client, startMs] = [this.#entrance, this.client, this.#startMs]
+    const [life, entry] = [this.#life, this.#entry]
+    return { session: this, relaying, entrance, route, client, startMs, life, entry, own }
   }
 
   drop(): void {
     const state = this.#state
     this.#life.cancel()
     this.#setState(over)
-    switch (state.kind) {
-      case 'preface':
-        state.preface.cancel()
-        this.#downstream.reset()
-        return
-      case 'queued':
-      case 'dialing':
-        state.dial.cancel()
-        this.#downstream.reset()
-        return
-      case 'relaying':
-        state.relay.kill()
-        return
-      case 'new':
-      case 'over':
-        return
-    }
+    if (state.kind === 'relaying') state.relay.kill()
+    if (state.kind === 'relaying' || state.kind === 'new' || state.kind === 'over') return
+    if (state.kind === 'preface') state.preface.cancel()
+    else state.dial.cancel()
+    this.#downstream.reset()
   }
 
   ended(end: RelayEnd): void {

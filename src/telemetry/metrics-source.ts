@@ -26,7 +26,7 @@ export interface MetricsSource {
   draining(): boolean
   lastReloadSuccessful(): boolean
   logLinesDropped(): number
-  workerRestarts(): number
+  workerDeaths(): WorkerDeaths
   /** Processes that have handed over to this one and still carry connections. */
   predecessors(): readonly PredecessorStatus[]
   readonly build: { readonly version: string; readonly plane: string; readonly node: string }
@@ -60,4 +60,12 @@ export interface DiscoverySource {
   readonly endpoints: number
   /** What has failed since the source began, by kind. */
   readonly failures: Readonly<Record<string, number>>
+}
+
+export interface WorkerDeaths {
+  /** How many died and were replaced. */
+  readonly restarts: number
+  /** Of their connections, how many went on, and of the others, why not. */
+  readonly adopted: number
+  readonly lost: Readonly<Record<string, number>>
 }

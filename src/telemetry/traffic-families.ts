@@ -98,9 +98,14 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
       'Connections that ended, by cause and by how far they had come.',
       each((listener, slot) => closedSamples(tally, listener, slot)),
     ),
-    counter('sessions_adopted_total', 'Connections that another process had begun, by what it was.', () => [
-      sample(overAll(source, listenerField.adopted), { from: 'process' }),
-    ]),
+    counter(
+      'sessions_adopted_total',
+      'Connections that go on here: of the process before, and of workers that have died.',
+      () => [
+        sample(overAll(source, listenerField.adopted), { from: 'process' }),
+        sample(source.workerDeaths().adopted, { from: 'worker' }),
+      ],
+    ),
     counter('sessions_moved_total', 'Connections that went on in another process.', () => [
       sample(overAll(source, listenerField.moved)),
     ]),
@@ -352,7 +357,7 @@ function programFamilies(source: MetricsSource): readonly Family[] {
       sample(source.logLinesDropped()),
     ]),
     counter('worker_restarts_total', 'Worker threads that died and were replaced.', () => [
-      sample(source.workerRestarts()),
+      sample(source.workerDeaths().restarts),
     ]),
     gauge(
       'predecessor_connections_active',
@@ -364,6 +369,14 @@ function programFamilies(source: MetricsSource): readonly Family[] {
         source.predecessors().filter(({ endsInMs }) => endsInMs !== null),
         (all) => Math.max(...all.map(({ endsInMs }) => (endsInMs ?? 0) / 1_000)),
       ),
+    ),
+    counter(
+      'sessions_lost_total',
+      'Connections that ended because their worker had died, by why they could not go on.',
+      () =>
+        Object.entries(source.workerDeaths().lost).map(([reason, n]) =>
+          sample(n, { from: 'worker', reason }),
+        ),
     ),
     gauge('build_info', 'Always 1.', () => [sample(1, { ...source.build })]),
   ]

@@ -46,6 +46,7 @@ function moved(id: string, descriptors: readonly number[], heldUp = new Uint8Arr
     facts: {
       id,
       moves: 0,
+      crashes: 0,
       listener: 'main',
       pool: 'web',
       endpoint: '127.0.0.1:1',

@@ -54,7 +54,7 @@ const families = [
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 0,
     predecessors: () => [{ pid: 7, version: '0', connections: 3, endsInMs: 60_000, heardMsAgo: 0 }],
-    workerRestarts: () => 0,
+    workerDeaths: () => ({ restarts: 0, adopted: 0, lost: { poison: 0 } }),
     build: { version: '0', plane: 'net', node: 'v26' },
     openFileLimit: 0,
   }),

@@ -86,7 +86,7 @@ test('docs/observe.md names every metric of the program and no other', (t) => {
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 0,
     predecessors: () => [],
-    workerRestarts: () => 0,
+    workerDeaths: () => ({ restarts: 0, adopted: 0, lost: { poison: 0 } }),
     build: { version: '', plane: 'net', node: '' },
     openFileLimit: 0,
   })

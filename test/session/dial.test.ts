@@ -1,6 +1,7 @@
 import test from 'ava'
 import { Turns } from '../../src/core/balance/round-robin.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
+import { PairRows } from '../../src/core/pair-rows.ts'
 import { PerSourceTable } from '../../src/core/per-source.ts'
 import type { PoolSnapshot } from '../../src/core/snapshot.ts'
 import { healthBit, Tally } from '../../src/core/tally.ts'
@@ -78,6 +79,7 @@ function scene(count: number, changes: Partial<PoolSnapshot> = {}) {
     idOf: String,
     nextSource: () => 0,
     sources: new PerSourceTable(1, 1, 1),
+    pairs: { rows: new PairRows(1, 8), owner: 1 },
     sharedMs: clock.nowMs,
     lobby: new Lobby(tally, tally.row(1)),
     refusals: new Refusals(tally.row(1), clock.nowMs, () => {}),

@@ -54,7 +54,7 @@ function sourceOf(tally: Tally, change: Partial<MetricsSource> = {}): MetricsSou
     lastReloadSuccessful: () => true,
     logLinesDropped: () => 7,
     predecessors: () => [{ pid: 7, version: '0', connections: 3, endsInMs: 60_000, heardMsAgo: 0 }],
-    workerRestarts: () => 1,
+    workerDeaths: () => ({ restarts: 1, adopted: 2, lost: { poison: 1, young: 0 } }),
     build: { version: '0.1.0', plane: 'net', node: 'v26.10.0' },
     openFileLimit: 20_000,
     ...change,
@@ -161,6 +161,9 @@ test('the numbers of all workers are shown, summed, under their documented names
     config_last_reload_successful: 1,
     log_lines_dropped_total: 7,
     worker_restarts_total: 1,
+    'sessions_adopted_total{from="worker"}': 2,
+    'sessions_lost_total{from="worker",reason="poison"}': 1,
+    'sessions_lost_total{from="worker",reason="young"}': 0,
     'build_info{version="0.1.0",plane="net",node="v26.10.0"}': 1,
   }
   for (const [series, value] of Object.entries(expected))

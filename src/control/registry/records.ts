@@ -96,6 +96,12 @@ export class Records {
     return record?.presence.kind === 'present' ? record : undefined
   }
 
+  /** By slot, for as long as it is its own. */
+  names(): ReadonlyMap<number, { readonly pool: string; readonly endpoint: string }> {
+    const records = this.#byKey.values()
+    return new Map(records.map(({ slot, pool, id }) => [slot, { pool, endpoint: id }]))
+  }
+
   /** Present records, and those that departed less than ten minutes ago. */
   visible(): readonly EndpointRecord[] {
     const nowMs = this.#deps.nowMs()

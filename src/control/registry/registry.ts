@@ -238,6 +238,11 @@ export class Registry {
     }))
   }
 
+  /** Of all endpoints that may have connections, by slot. */
+  names() {
+    return this.#records.names()
+  }
+
   /** The histograms of each pool in use. */
   poolTimes() {
     return [...this.#pools.keys()].map((pool) => ({ pool, ...this.#records.times(pool) }))

@@ -19,6 +19,7 @@ import type { LimitNow } from '../shortage.ts'
 import { createListenerSlots, type ListenerSlots } from './listener-slots.ts'
 import { Listeners } from './listeners.ts'
 import { Moves } from './moves.ts'
+import { Rescue, type Rescued, type RescueOptions } from './rescue.ts'
 import type { Host, Threads } from './threads.ts'
 
 /** The kernel caps it at net.core.somaxconn, 4096 since Linux 5.4. */
@@ -44,16 +45,25 @@ export class DataPlane {
   /** A reload and a drain may wait at the same time. */
   #waiting: (() => void)[] = []
 
-  constructor(tally: Tally, threads: Threads, host: Pick<Host, 'duplicate' | 'turnAway'>) {
+  constructor(
+    tally: Tally,
+    threads: Threads,
+    host: Pick<Host, 'duplicate' | 'turnAway' | 'judge'>,
+    endpoints: RescueOptions['endpoints'],
+  ) {
     this.#tally = tally
     this.#threads = threads
     this.moves = new Moves(threads)
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, host)
+    const listeners = () => new Map(this.slots.all().map(({ name, slot }) => [slot, name]))
+    const { judge } = host
+    const rescue = new Rescue({ pairs: threads.pairs, judge, ...threads.ids, listeners, endpoints })
+    threads.rescueBy((index, open) => rescue.collect(index, open))
     threads.on('started', (index) => this.#equip(index))
     threads.on('listening', (index, address) => this.#heard(index, address, true))
     threads.on('unlistened', (index, address) => this.#heard(index, address, false))
-    threads.on('died', (index) => this.#died(index))
+    threads.on('died', (index, rescued) => this.#died(index, rescued))
   }
 
   /** The latest; null before the first. */
@@ -284,6 +294,7 @@ export class DataPlane {
     if (snapshot === null) return
     this.#threads.send(index, { kind: 'snapshot', snapshot })
     for (const address of this.#listeners.keys()) if (!this.#paused.has(address)) this.#lend(index, address)
+    this.moves.house()
   }
 
   #unlisten(address: string): void {
@@ -309,13 +320,13 @@ export class DataPlane {
     for (const resolve of waiting) resolve()
   }
 
-  /** Its connections ended with it: counted as our fault, in the row that nobody else writes. */
-  #died(index: number): void {
+  /** Others of its connections ended with it: counted as our fault, in the row that nobody else writes. */
+  #died(index: number, { byListener }: Rescued): void {
     this.#started.delete(index)
     for (const address of this.#listening.keys()) this.#heard(index, address, false)
     const row = this.#tally.row(index)
     for (const { slot } of this.slots.all()) {
-      const lost = row[listenerCell(slot) + listenerField.active] ?? 0
+      const lost = (row[listenerCell(slot) + listenerField.active] ?? 0) - (byListener.get(slot) ?? 0)
       if (lost > 0) add(this.#tally.row(0), closedCell(slot, 'proxy', 'data'), lost)
     }
   }

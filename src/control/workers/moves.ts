@@ -1,4 +1,4 @@
-import type { MovedSession } from '../../core/moved.ts'
+import type { AdoptedFrom, MovedSession } from '../../core/moved.ts'
 import type { Threads } from './threads.ts'
 
 /** What a worker has let go. */
@@ -8,6 +8,8 @@ export interface Detachment {
   readonly more: boolean
 }
 
+/** In one message: a worker does nothing else while it begins them. */
+const mostAtOnce = 256
 const nothing: Detachment = { sessions: [], more: false }
 
 /** Connections that leave the workers, for another process, and those that come to them. */
@@ -19,11 +21,23 @@ export class Moves {
   /** Connections that left their worker and are neither with another process nor back. */
   #between = 0
 
+  /** Of workers that died, waiting for one that lives; and those that are under way to worker by index. */
+  #homeless: readonly MovedSession[] = []
+  readonly #underWay = new Map<number, number>()
+
   constructor(threads: Threads) {
     this.#threads = threads
     threads.on('detached', (request, sessions, more) => this.#open.get(request)?.settle({ sessions, more }))
-    threads.on('died', (index) => {
+    threads.on('adopted', (index, from, count) => {
+      if (from === 'worker') this.#arrived(index, count)
+    })
+    threads.on('died', (index, { sessions }) => {
       for (const open of [...this.#open.values()]) if (open.index === index) open.settle(nothing)
+      // Those that it had not taken yet are in `sessions` again, or lost.
+      this.#arrived(index, this.#underWay.get(index) ?? 0)
+      this.#between += sessions.length
+      this.#homeless = [...this.#homeless, ...sessions]
+      this.house()
     })
   }
 
@@ -63,6 +77,19 @@ export class Moves {
     return promise
   }
 
+  /** Gives connections of dead workers to living ones that have a snapshot, as soon as there are any. */
+  house(): void {
+    const sessions = this.#homeless
+    if (sessions.length === 0) return
+    this.#homeless = []
+    if (!this.adopt(sessions, 'worker')) this.#homeless = sessions
+  }
+
+  #arrived(index: number, count: number): void {
+    this.#between -= count
+    this.#underWay.set(index, (this.#underWay.get(index) ?? 0) - count)
+  }
+
   /** So many that detach() gave are with another process now. */
   departed(count: number): void {
     this.#between -= count
@@ -78,14 +105,25 @@ export class Moves {
    * Spreads connections over the workers: each goes to the one that has the fewest. False: no worker is
    * alive, and they are still the caller's.
    */
-  adopt(sessions: readonly MovedSession[]): boolean {
+  adopt(sessions: readonly MovedSession[], from: AdoptedFrom = 'process'): boolean {
     const workers = this.#threads.alive()
     if (workers.length === 0) return false
     const share = Math.ceil(sessions.length / workers.length)
     for (const [i, index] of workers.entries()) {
       const part = sessions.slice(i * share, (i + 1) * share)
-      if (part.length > 0) this.#threads.send(index, { kind: 'adopt', sessions: part })
+      for (let at = 0; at < part.length; at += mostAtOnce) {
+        this.#give(index, part.slice(at, at + mostAtOnce), from)
+      }
     }
     return true
+  }
+
+  #give(index: number, sessions: readonly MovedSession[], from: AdoptedFrom): void {
+    if (from === 'worker') {
+      this.#underWay.set(index, (this.#underWay.get(index) ?? 0) + sessions.length)
+      for (const { descriptors, facts } of sessions)
+        this.#threads.pairs.give(descriptors[0] ?? -1, index, facts.crashes)
+    }
+    this.#threads.send(index, { kind: 'adopt', from, sessions })
   }
 }

@@ -5,11 +5,13 @@ import { CodedError } from '../../core/coded-error.ts'
 import type { ConnectionAnswer } from '../../core/connection.ts'
 import type { Log } from '../../core/log.ts'
 import type { FromWorker, PlaneName, RefusalSample, ToWorker, WorkerStart } from '../../core/message.ts'
-import type { MovedSession } from '../../core/moved.ts'
+import type { AdoptedFrom, MovedSession } from '../../core/moved.ts'
 import type { Attempt } from '../../core/outcome.ts'
+import { PairRows } from '../../core/pair-rows.ts'
 import type { Sign } from '../../core/sign.ts'
 import type { WorkerStatus } from '../../core/status.ts'
 import { type Tally, workerCell } from '../../core/tally.ts'
+import { type Judge, type LossReason, lossReasons, nobody, type Rescued } from './rescue.ts'
 import type { Duplicate } from './sockets.ts'
 
 /** A worker that dies again within this time waits before it is started once more. */
@@ -37,6 +39,8 @@ export interface Host {
   wake(descriptor: number): void
   /** Closes what a thread that has ended left open; connections are reset. */
   closeAbandoned(openDescriptors: Uint8Array): void
+  /** null: nobody can look at sockets here. */
+  readonly judge: Judge | null
 }
 
 /** What is to be heard of the workers, by on(), each with what its listeners are called with. */
@@ -56,13 +60,15 @@ export interface WorkerNews {
   /** An endpoint sent something on a warm connection that nobody had used. */
   spoke: [slot: number, ageMs: number]
   detached: [request: number, sessions: readonly MovedSession[], more: boolean]
-  /** A worker is dead; its row still has its gauges. */
-  died: [index: number]
+  /** A worker goes on with so many. */
+  adopted: [index: number, from: AdoptedFrom, count: number]
+  /** A worker is dead; its row still has its gauges. `rescued`: what was its own, and can go on. */
+  died: [index: number, rescued: Rescued]
 }
 
 export interface ThreadsOptions {
   readonly tally: Tally
-  readonly birth: Omit<WorkerStart, 'index' | 'workers' | 'rows' | 'openDescriptors'>
+  readonly birth: Omit<WorkerStart, 'index' | 'lives' | 'workers' | 'rows' | 'pairs' | 'openDescriptors'>
   /** Descriptor numbers are below this. */
   readonly openFiles: number
   readonly host: Pick<Host, 'wake' | 'closeAbandoned'>
@@ -79,6 +85,8 @@ interface Thread {
   readonly openDescriptors: Uint8Array<SharedArrayBuffer>
   worker: Worker | null
   wakeDescriptor: number | null
+  /** It has said so; who listens has told it all that it needs. */
+  started: boolean
   bornMs: number
   version: number
   restarts: number
@@ -95,10 +103,16 @@ export class WorkersFailed extends CodedError {
 
 /** The worker threads: started, replaced when they die, stopped. Who wants to hear of them listens. */
 export class Threads extends EventEmitter<WorkerNews> {
+  /** Where workers write down connections that last. */
+  readonly pairs: PairRows
   readonly #options: ThreadsOptions
   readonly #threads: Thread[] = []
   #plane: PlaneName
+  /** Takes what can go on out of what a dead worker had. */
+  #rescue: (index: number, open: Uint8Array) => Rescued = () => nobody
   #stopping = false
+  #saved = 0
+  readonly #lost: Record<LossReason, number> = { 'not-whole': 0, 'no-counters': 0, poison: 0, young: 0 }
   /** How many more deaths of each thread make the start fail; null: the start is over or has not begun. */
   #watched: { readonly deaths: number; readonly fail: (error: WorkersFailed) => void } | null = null
 
@@ -106,6 +120,7 @@ export class Threads extends EventEmitter<WorkerNews> {
     super()
     this.#options = options
     this.#plane = options.birth.plane
+    this.pairs = new PairRows(options.tally.workers, options.openFiles)
     for (let index = 1; index <= options.tally.workers; index++) {
       const openDescriptors = new Uint8Array(new SharedArrayBuffer(options.openFiles))
       this.#threads.push({
@@ -113,6 +128,7 @@ export class Threads extends EventEmitter<WorkerNews> {
         openDescriptors,
         worker: null,
         wakeDescriptor: null,
+        started: false,
         bornMs: 0,
         version: 0,
         restarts: 0,
@@ -137,6 +153,15 @@ export class Threads extends EventEmitter<WorkerNews> {
     return promise
   }
 
+  rescueBy(rescue: (index: number, open: Uint8Array) => Rescued): void {
+    this.#rescue = rescue
+  }
+
+  /** What ids begin with, and the clock of rows. */
+  get ids(): { readonly idPrefix: string; readonly nowMs: () => number } {
+    return { idPrefix: this.#options.birth.idPrefix, nowMs: this.#options.nowMs }
+  }
+
   /** Those that are born from now on are of this plane. */
   usePlane(plane: PlaneName): void {
     this.#plane = plane
@@ -158,16 +183,18 @@ export class Threads extends EventEmitter<WorkerNews> {
     return true
   }
 
-  /** Indices of those that are alive, the one with the fewest connections first. */
+  /** Indices of those that are alive and have begun, the one with the fewest connections first. */
   alive(): readonly number[] {
     return this.status()
-      .filter(({ alive }) => alive)
+      .filter(({ index }) => this.#threads[index - 1]?.started)
       .sort((a, b) => a.active - b.active)
       .map(({ index }) => index)
   }
 
-  get restarts(): number {
-    return this.#threads.reduce((sum, thread) => sum + thread.restarts, 0)
+  /** How many died and were replaced; of their connections, how many went on, and of the others, why not. */
+  get deaths() {
+    const restarts = this.#threads.reduce((sum, thread) => sum + thread.restarts, 0)
+    return { restarts, adopted: this.#saved, lost: this.#lost }
   }
 
   status(): readonly WorkerStatus[] {
@@ -186,9 +213,13 @@ export class Threads extends EventEmitter<WorkerNews> {
     })
   }
 
-  /** For tests: a message that main never sends makes the worker throw, as a bug would. */
-  break(index: number): void {
-    this.send(index, { kind: 'listen', address: 'injected fault', sockets: [null], backlog: 0 })
+  /**
+   * For tests: a message that main never sends makes the worker throw, as a bug would; `terminate` ends it
+   * wherever it is, as running out of memory does.
+   */
+  break(index: number, how: 'throw' | 'terminate'): void {
+    if (how === 'terminate') void this.#threads[index - 1]?.worker?.terminate()
+    else this.send(index, { kind: 'listen', address: 'injected fault', sockets: [null], backlog: 0 })
   }
 
   /** Resets what is left, takes the last reports and ends every worker. */
@@ -227,6 +258,8 @@ export class Threads extends EventEmitter<WorkerNews> {
       ...birth,
       workers: tally.workers,
       rows: tally.buffer,
+      pairs: this.pairs.buffer,
+      lives: thread.restarts,
       plane: this.#plane,
       index: thread.index,
       openDescriptors: thread.openDescriptors.buffer,
@@ -247,6 +280,7 @@ export class Threads extends EventEmitter<WorkerNews> {
     switch (message.kind) {
       case 'started':
         thread.wakeDescriptor = message.wakeDescriptor
+        thread.started = true
         this.emit('started', thread.index)
         return
       case 'listening':
@@ -268,6 +302,9 @@ export class Threads extends EventEmitter<WorkerNews> {
       case 'refused':
         this.emit('refused', message.sample)
         return
+      case 'adopted':
+        this.emit('adopted', thread.index, message.from, message.count)
+        return
       case 'answer':
         this.emit('answered', message.request, message.answer)
         return
@@ -287,17 +324,34 @@ export class Threads extends EventEmitter<WorkerNews> {
   #exited(thread: Thread): void {
     thread.worker = null
     thread.wakeDescriptor = null
-    this.#options.host.closeAbandoned(thread.openDescriptors)
-    if (this.#stopping) return
-    const { tally, log, after, nowMs } = this.#options
-    const lost = tally.row(thread.index)[workerCell.active] ?? 0
+    thread.started = false
+    const { tally, log, after, nowMs, host } = this.#options
+    if (this.#stopping) {
+      host.closeAbandoned(thread.openDescriptors)
+      return
+    }
+    const rescued = this.#rescue(thread.index, thread.openDescriptors)
+    host.closeAbandoned(thread.openDescriptors)
+    const saved = rescued.sessions.length
+    const losses = lossesOf(rescued, tally.row(thread.index)[workerCell.active] ?? 0)
+    const lost = losses.reduce((sum, { count }) => sum + count, 0)
+    for (const { reason, count } of losses) this.#lost[reason] += count
+    this.#saved += saved
     const others = this.#threads.filter(({ worker }) => worker !== null).length
+    const why = losses.filter(({ count }) => count > 0).map(({ reason, count }) => `${count} ${reason}`)
     log.error(
-      { worker: thread.index, connectionsLost: lost, fault: thread.fault },
-      `worker ${thread.index} died and took ${lost} connection${lost === 1 ? '' : 's'} with it; ` +
+      {
+        worker: thread.index,
+        connectionsAdopted: saved,
+        connectionsLost: lost,
+        lost: Object.fromEntries(losses.map(({ reason, count }) => [reason, count])),
+        fault: thread.fault,
+      },
+      `worker ${thread.index} died and took ${lost} connection${lost === 1 ? '' : 's'} with it` +
+        `${why.length === 0 ? '' : ` (${why.join(', ')})`}, ${saved} go on; ` +
         `${others} of ${this.#threads.length} workers serve on, a new one takes its place`,
     )
-    this.emit('died', thread.index)
+    this.emit('died', thread.index, rescued)
     tally.retire(thread.index)
     const young = nowMs() - thread.bornMs < youngMs
     thread.restarts++
@@ -312,4 +366,16 @@ export class Threads extends EventEmitter<WorkerNews> {
       if (!this.#stopping) this.#spawn(thread)
     })
   }
+}
+
+/** `active`: how many it had. Of those that were under way to it, it had none yet. */
+function lossesOf(
+  { sessions, lost }: Rescued,
+  active: number,
+): readonly { readonly reason: LossReason; readonly count: number }[] {
+  const known = lossReasons
+    .filter((reason) => reason !== 'young')
+    .map((reason) => ({ reason, count: lost[reason] }))
+  const written = known.reduce((sum, { count }) => sum + count, sessions.length)
+  return [...known, { reason: 'young', count: Math.max(0, active - written) }]
 }

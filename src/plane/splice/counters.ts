@@ -1,5 +1,6 @@
 import type { Libc } from '../../linux/libc.ts'
 import { whole } from '../../linux/whole.ts'
+import type { RelaySockets } from '../plane.ts'
 import type { Pump } from './pump.ts'
 
 /**
@@ -24,4 +25,19 @@ export function countersAgree(
   })
   if (told.kind === 'unknown') return null
   return told.up === up.heldBytes - oursLeft && told.down === down.heldBytes
+}
+
+/** Who a relay's sockets are, for as long as they are; null: the kernel has no cookies. */
+export function cookiesOf(
+  libc: Libc,
+  { from: downstream, to: upstream }: Pump,
+): Omit<RelaySockets, 'headerBytes' | 'prefaceBytes'> | null {
+  const [down, up] = [libc.cookie(downstream.fd), libc.cookie(upstream.fd)]
+  if (down === null || up === null) return null
+  return {
+    downstream: downstream.fd.n,
+    upstream: upstream.fd.n,
+    cookies: { downstream: down, upstream: up },
+    places: { downstream: downstream.place, upstream: upstream.place },
+  }
 }

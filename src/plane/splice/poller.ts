@@ -62,6 +62,8 @@ export class Poller {
   batch = 0
   readonly #libc: Libc
   readonly #clock: Clock
+  /** One word: the place that is looked at; 0: none. Not cleared by a throw: it is there to tell of one. */
+  readonly #handling: Int32Array<ArrayBufferLike>
   readonly #epoll: Fd
   readonly #events: Block
   readonly #watchers: (Watcher | null)[] = [null]
@@ -76,9 +78,10 @@ export class Poller {
   #full = 0
   readonly #turn = (): void => this.#run()
 
-  constructor(libc: Libc, clock: Clock) {
+  constructor(libc: Libc, clock: Clock, handling: Int32Array<ArrayBufferLike> = new Int32Array(1)) {
     this.#libc = libc
     this.#clock = clock
+    this.#handling = handling
     this.#epoll = must('epoll_create1', libc.epoll())
     this.wakeFd = must('eventfd', libc.eventfd())
     this.#events = libc.block(batchEvents * 16)
@@ -137,6 +140,15 @@ export class Poller {
     this.#later[this.#waiting++] = work
   }
 
+  /** As later(), for what is about `watcher`. */
+  laterAbout(watcher: Watcher, work: () => void): void {
+    this.later(() => {
+      this.#handling[0] = watcher.place
+      work()
+      this.#handling[0] = wakePlace
+    })
+  }
+
   #add(fd: Fd, watcher: Watcher, events: number): number {
     const place = this.#free.pop() ?? this.#watchers.length
     const generation = this.#generations[place] ?? 0
@@ -178,9 +190,11 @@ export class Poller {
         this.#libc.clearEventfd(this.wakeFd)
         woken = true
       } else if (this.#generations[place] === eventHigh(this.#events, i)) {
+        this.#handling[0] = place
         this.#watchers[place]?.ready(eventBits(this.#events, i))
       }
     }
+    this.#handling[0] = wakePlace
     // A process that was paused for longer than a timeout reads what has come meanwhile before timers judge a
     // peer.
     this.#full = count < eventsIn(this.#events) && !paused ? 0 : this.#full + 1

@@ -29,7 +29,7 @@ import type {
   RelayTimeouts,
 } from '../plane.ts'
 import type { Sweepable, Sweeper } from '../sweeper.ts'
-import { countersAgree } from './counters.ts'
+import { cookiesOf, countersAgree } from './counters.ts'
 import { Pump, type PumpOwner, type PumpShared } from './pump.ts'
 import type { Owner, SpliceWire } from './wire.ts'
 
@@ -63,6 +63,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   #lost: Lost | null = null
   #over = false
   #waiting = false
+  #toldLasting = false
 
   constructor(context: RelayContext, downstream: SpliceWire, upstream: SpliceWire, options: RelayOptions) {
     this.#context = context
@@ -108,6 +109,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
       if (watched < 0) poller.later(() => this.failed(wire, watched))
     }
     this.again() // what it was about to do when it was detached
+    poller.later(() => this.#last())
   }
 
   detach(): Detached | null {
@@ -264,7 +266,7 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   again(): void {
     if (this.#waiting) return
     this.#waiting = true
-    this.#context.poller.later(() => {
+    this.#context.poller.laterAbout(this.#up.from, () => {
       this.#waiting = false
       if (!this.#over) this.#runBoth()
       if (this.#lost !== null) this.#settle()
@@ -277,7 +279,16 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
 
   sweep(nowMs: number): void {
     if (this.#lost !== null) return // #settle() has the only deadline
+    if (!this.#toldLasting) this.#last()
     this.#deadlines.sweep(this, nowMs)
+  }
+
+  #last(): void {
+    if (this.#over || this.#toldLasting) return
+    this.#toldLasting = true
+    const cookies = cookiesOf(this.#context.libc, this.#up)
+    const ahead = { headerBytes: this.#headerBytes, prefaceBytes: this.#prefaceBytes }
+    if (cookies !== null) this.#owner.lasting({ ...cookies, ...ahead })
   }
 
   get halfClosed(): boolean {

@@ -23,6 +23,8 @@ export interface SplicePlaneOptions {
   /** Bulk goes through pipes on loopback too. */
   readonly pipesOnLoopback: boolean
   readonly pipesChanged: (used: number, idle: number) => void
+  /** Where the place stands whose events are looked at; see core/pair-rows.ts. */
+  readonly handling?: Int32Array<ArrayBufferLike>
 }
 
 /**
@@ -30,9 +32,9 @@ export interface SplicePlaneOptions {
  * happens.
  */
 export function createSplicePlane(options: SplicePlaneOptions): Plane<SpliceWire> {
-  const { libc, now: source, pipeBudgetBytes, pipesOnLoopback, pipesChanged } = options
+  const { libc, now: source, pipeBudgetBytes, pipesOnLoopback, pipesChanged, handling } = options
   const clock = new Clock(source)
-  const poller = new Poller(libc, clock)
+  const poller = new Poller(libc, clock, handling)
   const now = (): number => clock.nowMs
   const after = (ms: number, fire: () => void) => clock.after(ms, fire)
   const acks = new Acks(libc, poller, now, after)

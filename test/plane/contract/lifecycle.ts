@@ -73,13 +73,16 @@ export function lifecycle(scene: SceneMaker, plane: PlaneName, { variant = {} }:
       const [first] = forwarder.app.status().workers
       forwarder.app.breakWorker(1)
       const { message } = await forwarder.line(/worker 1 died/)
-      t.regex(message, new RegExp(`took ${first?.active} connection`))
+      // They are young; those of a machine that stood still may have been written down.
+      const [, took, saved] = /took (\d+) connection.*, (\d+) go on/.exec(message) ?? []
+      const lost = Number(took)
+      t.is(lost + Number(saved), first?.active ?? -1)
       await forwarder.until(() => forwarder.app.status().workers.every(({ alive }) => alive))
       t.is(
         await forwarder.metric(
           'spliceway_connections_closed_total{listener="main",cause="proxy",phase="data"}',
         ),
-        first?.active ?? -1,
+        lost,
       )
       await forwarder.until(() => forwarder.app.ready().ok)
       for (let i = 0; i < 20; i++) {
@@ -87,18 +90,16 @@ export function lifecycle(scene: SceneMaker, plane: PlaneName, { variant = {} }:
         client.end('again')
         t.is((await client.readAll()).bytes.toString(), 'again')
       }
-      await forwarder.until(
-        () => pairs.filter(({ server }) => server.ending !== null).length === first?.active,
-      )
+      await forwarder.until(() => pairs.filter(({ server }) => server.ending !== null).length === lost)
       const resets = pairs.filter(({ client }) => client.ending === 'rst')
-      t.is(resets.length, first?.active ?? -1, 'the connections of the dead worker are reset')
+      t.is(resets.length, lost, 'the connections of the dead worker that cannot go on are reset')
       t.deepEqual(
         resets.map(({ server }) => server.ending),
         resets.map(() => 'rst'),
       )
       t.true(pairs.every(({ client }) => client.ending !== 'fin'))
       t.is(forwarder.app.status().workers[0]?.restarts, 1)
-      t.true((forwarder.app.status().workers[0]?.active ?? 0) <= 20)
+      t.true((forwarder.app.status().workers[0]?.active ?? 0) <= 20 + Number(saved))
     },
   )
 

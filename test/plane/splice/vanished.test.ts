@@ -14,7 +14,7 @@ const ruleMs = 120_000
 const hourMs = 3_600_000
 const clientHost = '127.0.0.3'
 const serverHost = '127.0.0.2'
-const untold = { up() {}, down() {}, buffered() {}, upstreamEnded() {}, closing() {} }
+const untold = { up() {}, down() {}, buffered() {}, upstreamEnded() {}, lasting() {}, closing() {} }
 const timeouts = {
   idleMs: hourMs,
   halfCloseMs: hourMs,
