@@ -13,6 +13,8 @@ export default {
   extensions: ['ts'],
   files: ['test/**/*.test.ts', '!test/slow/**'],
   workerThreads: false,
+  // Most of a test is waiting for something; AVA's own choice is two in CI.
+  concurrency: 3,
   environmentVariables,
   timeout: '60s',
 }

@@ -5,7 +5,7 @@ export default {
   extensions: ['ts'],
   files: ['test/slow/**/*.test.ts'],
   workerThreads: false,
-  concurrency: 2,
+  concurrency: 3,
   environmentVariables,
   timeout: '150s',
 }
