@@ -80,6 +80,11 @@ export class LiveGiver {
   /** Let go, and not sent yet. */
   #ready: Sent[] = []
   #number = 0
+  /**
+   * Batches that came from the workers. The first ones are small: both sides run this code for the first
+   * time.
+   */
+  #fetched = 0
   #connections = 0
   #compared = 0
   #mismatches = 0
@@ -111,7 +116,8 @@ export class LiveGiver {
     if (this.#ready.length > 0 || this.#unanswered.size >= window) return false
     if (performance.now() < this.#notBeforeMs) return false
     const mutedMs = performance.now()
-    const sessions = await this.#options.source.detach(batchSessions)
+    const sessions = await this.#options.source.detach(Math.min(batchSessions, 2 ** this.#fetched))
+    if (sessions.length > 0) this.#fetched++
     for (const { facts, relay } of sessions) {
       if (relay.countersAgree !== null) this.#compared++
       if (relay.countersAgree === false) this.#mismatch(facts.id)

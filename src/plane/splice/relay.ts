@@ -62,6 +62,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   /** A side that is gone, while the other one still gets what it had sent. */
   #lost: Lost | null = null
   #over = false
+  /** Its sockets send RST when they are closed. */
+  #guarded = false
   #waiting = false
   #toldLasting = false
 
@@ -110,6 +112,12 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     }
     this.again() // what it was about to do when it was detached
     poller.later(() => this.#last())
+  }
+
+  guard(): void {
+    if (this.#over || this.#guarded) return
+    this.#guarded = true
+    for (const { fd } of [this.#up.from, this.#up.to]) this.#context.libc.resetOnClose(fd)
   }
 
   detach(): Detached | null {
@@ -377,6 +385,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     this.#up.release()
     this.#down.release()
     const { from, to } = this.#up
+    const isProper = verdict.kind === 'clean' || verdict.kind === 'finished'
+    if (this.#guarded && isProper) for (const { fd } of [from, to]) this.#context.libc.endOnClose(fd)
     from.release()
     to.release()
     const end: RelayEnd = {
