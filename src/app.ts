@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import type { AdminActions, AdminSource, Answer, ConfigInUse } from './admin/source.ts'
-import { processMs } from './clock.ts'
+import { after, processMs } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { Endpoints } from './control/endpoints.ts'
 import { ListenerRules } from './control/listener-rules.ts'
@@ -12,7 +12,6 @@ import { type Shortage, watchShortage } from './control/shortage.ts'
 import { DataPlane } from './control/workers/data-plane.ts'
 import { Inquiries } from './control/workers/inquiries.ts'
 import { Threads } from './control/workers/threads.ts'
-import type { After } from './core/after.ts'
 import type { ConnectionFilter } from './core/connection.ts'
 import type { Log, LogLevel } from './core/log.ts'
 import { PerSourceTable } from './core/per-source.ts'
@@ -51,10 +50,6 @@ const mostWorkers = 4
 /** fs.nr_open by default; a limit may also say `unlimited`. */
 const mostDescriptors = 1_048_576
 
-const after: After = (ms, fire) => {
-  const timer = setTimeout(fire, ms)
-  return () => clearTimeout(timer)
-}
 const nowMs = (): number => performance.now()
 
 /** The composition root: builds the parts, starts them, reloads, drains, stops. */
@@ -159,8 +154,9 @@ export class App implements AdminSource, AdminActions {
     this.#succession = new Succession({
       ...options,
       name: config.handover.socket,
-      movesSessions: config.handover.sessions === 'move' && this.#plane.name === 'splice',
-      canMove: () => this.#plane.name === 'splice',
+      canMove: () => config.handover.sessions === 'move' && this.#plane.name === 'splice',
+      drainConfig: () => this.#config.drain,
+      registry,
       libc: this.#libc,
       program: options.version,
       after,
@@ -217,6 +213,7 @@ export class App implements AdminSource, AdminActions {
     rules.take()
     await this.#succession.begin(this.#config.listeners)
     await this.#endpoints.begin(this.#config)
+    this.#succession.recall()
     if (this.#stop.begun) return
     this.#publication.begin()
     await this.#everyWorkerListens()

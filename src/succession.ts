@@ -1,8 +1,10 @@
-import type { ListenerConfig } from './config/config.ts'
+import type { DrainConfig, ListenerConfig } from './config/config.ts'
+import type { Registry } from './control/registry/registry.ts'
 import type { DataPlane } from './control/workers/data-plane.ts'
 import { listenerKey } from './control/workers/listeners.ts'
 import { BindError } from './control/workers/sockets.ts'
 import type { After } from './core/after.ts'
+import { goneEndpoint } from './core/gone.ts'
 import type { Log } from './core/log.ts'
 import type { MovedSession } from './core/moved.ts'
 import { type Doors, Handover } from './handover/handover.ts'
@@ -10,6 +12,7 @@ import { type Inheritance, nothingInherited } from './handover/inheritance.ts'
 import type { PassedDescriptor } from './handover/listen-fds.ts'
 import { LiveGiver } from './handover/live-giver.ts'
 import { takeSessions } from './handover/live-taker.ts'
+import type { DrainedEndpoint } from './handover/message.ts'
 import { needLibc } from './host.ts'
 import type { Fd } from './linux/fd.ts'
 import type { Libc, LoadedLibc } from './linux/libc.ts'
@@ -31,10 +34,13 @@ export interface SuccessionOptions {
   /** Listening sockets of socket activation. */
   readonly passed?: readonly PassedDescriptor[]
   readonly doors?: Doors
-  /** Whether live connections go to a successor, and come from the process before. */
-  readonly movesSessions: boolean
-  /** Whether the workers can: a plane may have been given up since the start. */
+  /**
+   * Whether live connections go to a successor, and come from the process before: a plane that cannot may
+   * have taken the place of another one since the start.
+   */
   readonly canMove: () => boolean
+  readonly drainConfig: () => DrainConfig
+  readonly registry: Pick<Registry, 'status' | 'drain'>
   readonly dataPlane: DataPlane
   /** Whether this process drains by itself. */
   readonly draining: () => boolean
@@ -64,7 +70,8 @@ export class Succession {
   constructor(options: SuccessionOptions) {
     this.#options = options
     const doors = options.doors?.names ?? []
-    this.#handover = new Handover({ ...options, uid: process.getuid?.() ?? 0, doors })
+    const movesSessions = options.canMove()
+    this.#handover = new Handover({ ...options, movesSessions, uid: process.getuid?.() ?? 0, doors })
   }
 
   /** Another process accepts in our place. It may go: then this becomes false again. */
@@ -86,6 +93,11 @@ export class Succession {
     if (draining()) return // told to stop meanwhile
     await bindPatiently(() => dataPlane.start(listeners, beside), bereaved ? bereavedMs : 0, after)
     await doors?.check(this.#inheritance.doors)
+  }
+
+  /** All pools are known: endpoints that were drained by hand in the process before are drained here. */
+  recall(): void {
+    for (const { pool, endpoint } of this.#inheritance.drained) this.#options.registry.drain(pool, endpoint)
   }
 
   /** The start has failed: the previous process goes on serving. */
@@ -114,6 +126,7 @@ export class Succession {
     this.#handover.give({
       inherited: this.#inheritance.name,
       held: () => dataPlane.held(),
+      drained: () => this.#drained(),
       settled: this.#proven(),
       incumbent: {
         yield: (keys, doors) => this.#yield(keys, doors),
@@ -204,7 +217,18 @@ export class Succession {
     const beganMs = performance.now()
     const taken = await takeSessions({ libc, channel, adopt, log })
     const ms = Math.round(performance.now() - beganMs)
+    // Of endpoints that this configuration does not have, and whose pools have said `onRemoval: close`.
+    const gone = { kind: 'close', cause: 'admin' } as const
+    dataPlane.applyParting([goneEndpoint.close], gone, this.#options.drainConfig())
     log.info({ ...taken, ms }, `live connections that came from the process before: ${taken.connections}`)
+  }
+
+  #drained(): readonly DrainedEndpoint[] {
+    return this.#options.registry
+      .status()
+      .flatMap(({ name: pool, endpoints }) =>
+        endpoints.flatMap(({ endpoint, state }) => (state === 'draining' ? [{ pool, endpoint }] : [])),
+      )
   }
 
   /** Where a channel has come or gone, libc is there. */

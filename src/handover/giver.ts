@@ -7,7 +7,14 @@ import { type Credentials, type Libc, mostDescriptors } from '../linux/libc.ts'
 import { portShared } from '../linux/port-holder.ts'
 import { countSockets } from './inheritance.ts'
 import { mayTakeSessions } from './live-permission.ts'
-import { encode, type Message, revision, sessionsVersion } from './message.ts'
+import {
+  type DrainedEndpoint,
+  encode,
+  type Message,
+  mostDrained,
+  revision,
+  sessionsVersion,
+} from './message.ts'
 import { Name } from './name.ts'
 import { offers } from './offers.ts'
 import { credentialsOf, describePeer, descriptorOf, isTrusted } from './peer.ts'
@@ -46,6 +53,8 @@ export interface GiverOptions {
   readonly log: Log
   /** All listening sockets, as they are now. */
   readonly held: () => readonly HeldSockets[]
+  /** Endpoints that are drained by hand now; none where this is left out. */
+  readonly drained?: () => readonly DrainedEndpoint[]
   /** Names of the admin listeners of this process. */
   readonly doors: readonly string[]
   /**
@@ -242,12 +251,26 @@ export class Giver {
     const { libc, program } = this.#options
     const doors = hello.doors.filter((door) => this.#options.doors.includes(door))
     const sessions = this.#options.movesSessions === true ? sessionsVersion : 0
-    const common = { kind: 'sockets', pid: process.pid, program, doors, revision, sessions } as const
+    const common = {
+      kind: 'sockets',
+      pid: process.pid,
+      program,
+      doors,
+      revision,
+      sessions,
+      drained: [],
+    } as const
     const name = knowsName(hello) ? this.#name.descriptor : null
     if (name !== null) {
       // First, so that whatever comes of the rest, the newcomer has it.
       const first = { ...common, listeners: [], more: true, name: true }
       const obstacle = await send(libc, socket, first, [name])
+      if (obstacle !== null) return obstacle
+    }
+    const drained = (this.#options.drained?.() ?? []).slice(0, mostDrained)
+    if (drained.length > 0) {
+      const told = { ...common, listeners: [], more: true, name: false, drained }
+      const obstacle = await send(libc, socket, told, [])
       if (obstacle !== null) return obstacle
     }
     const batches = offers(sockets, mostDescriptors)

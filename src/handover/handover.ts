@@ -66,7 +66,7 @@ export class Handover {
   }
 
   /** Waits for a successor. */
-  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'settled' | 'incumbent'>): void {
+  give(heir: Pick<GiverOptions, 'inherited' | 'held' | 'drained' | 'settled' | 'incumbent'>): void {
     const { name } = this.#options
     if (name === null || this.#giver !== null) return
     const libc = this.#options.libc.kind === 'loaded' ? this.#options.libc.libc : null

@@ -1,5 +1,6 @@
 import type { InheritedSockets } from '../core/inherited.ts'
 import type { Fd } from '../linux/fd.ts'
+import type { DrainedEndpoint } from './message.ts'
 import type { Fate } from './probation.ts'
 
 /** What a process has at its start apart from what it binds by itself. */
@@ -17,6 +18,8 @@ export interface Inheritance {
   readonly name: Fd | null
   /** Admin listeners of this process that the other one has open. */
   readonly doors: readonly string[]
+  /** Endpoints that were drained by hand in the other process. */
+  readonly drained: readonly DrainedEndpoint[]
   /** The process that had the ports died while it was asked: they may be taken for some more milliseconds. */
   readonly bereaved: boolean
   /**
@@ -37,6 +40,7 @@ export const nothingInherited: Inheritance = {
   beside: new Set(),
   name: null,
   doors: [],
+  drained: [],
   bereaved: false,
   accepting: async () => null,
   fate: async () => ({ kind: 'settled', channel: null }),

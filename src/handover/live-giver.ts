@@ -11,13 +11,15 @@ import {
   mostBatchDescriptors,
 } from './live-message.ts'
 
-/** Messages under way. More would only let connections stand still for longer. */
-const window = 4
 /**
- * Connections that stand still together: some 3 ms from the first one that is muted to the last one that goes
- * on.
+ * Messages under way: the next one is made while the other side works. More would only stand still for
+ * longer.
  */
-const batchSessions = 32
+const window = 2
+/**
+ * Connections that stand still together: a few ms from the first one that is muted to the last that goes on.
+ */
+const batchSessions = 24
 const busyLookMs = 1
 /** How often it looks whether a connection that still dialed is established by now. */
 const idleLookMs = 20

@@ -39,6 +39,8 @@ export type Message =
       readonly revision: number
       /** Version of the channel over which the sender gives live connections; 0: it gives none. */
       readonly sessions: number
+      /** Endpoints that were drained by hand. */
+      readonly drained: readonly DrainedEndpoint[]
     }
   | { readonly kind: 'refused'; readonly reason: string }
   /** `keys`: whose sockets it accepts from; null: from all that were offered with descriptors. */
@@ -52,6 +54,14 @@ export type Message =
   | { readonly kind: 'sessions' }
   /** The newcomer seemed to hang: the process before accepts again, and the newcomer has to go. */
   | { readonly kind: 'reclaimed'; readonly reason: string }
+
+export interface DrainedEndpoint {
+  readonly pool: string
+  readonly endpoint: string
+}
+
+/** So many are told of, in messages of their own: 200 with long names are 32 KiB. */
+export const mostDrained = 200
 
 export interface ListenerOffer {
   /** As HeldSockets. */
@@ -117,7 +127,7 @@ type Fields = Readonly<Record<string, unknown>>
 
 function read(given: Fields): Message | undefined {
   const { kind, pid, program, descriptors, doors, listeners, more, reason, keys, ms } = given
-  const { revision = 0, name = false, sessions = 0 } = given
+  const { revision = 0, name = false, sessions = 0, drained = [] } = given
   if (!isCount(revision) || !isCount(sessions)) return undefined
   switch (kind) {
     case 'hello':
@@ -128,6 +138,7 @@ function read(given: Fields): Message | undefined {
       return isCount(ms) ? { kind, ms } : undefined
     case 'sockets':
       if (!isCount(pid) || !isText(program) || typeof more !== 'boolean' || typeof name !== 'boolean') return
+      if (!isListOf(drained, isDrained)) return
       return isListOf(listeners, isOffer) && isTextsOrNone(doors)
         ? {
             kind,
@@ -139,6 +150,7 @@ function read(given: Fields): Message | undefined {
             name,
             revision,
             sessions,
+            drained: drained.map(({ pool, endpoint }) => ({ pool, endpoint })),
           }
         : undefined
     case 'refused':
@@ -169,6 +181,10 @@ function isOffer(given: unknown): given is ReadOffer {
   const { key, host, port, descriptors, shared = false } = given
   const counts = isCount(port) && port <= 65_535 && isCount(descriptors)
   return isText(key) && isText(host) && counts && typeof shared === 'boolean'
+}
+
+function isDrained(given: unknown): given is DrainedEndpoint {
+  return isFields(given) && isText(given.pool) && isText(given.endpoint)
 }
 
 function isTextsOrNone(given: unknown): given is readonly string[] | null | undefined {

@@ -5,7 +5,7 @@ import type { Fd } from '../linux/fd.ts'
 import type { Libc } from '../linux/libc.ts'
 import { listeningAddress, listensAtName } from './listening.ts'
 import type { Passed } from './match.ts'
-import type { ListenerOffer } from './message.ts'
+import type { DrainedEndpoint, ListenerOffer } from './message.ts'
 import type { Talk } from './talk.ts'
 
 /** The other process answers from its main loop, which is never busy for long. */
@@ -18,6 +18,8 @@ export interface Offered {
   readonly nameSocket: Fd | null
   /** Admin listeners that the other process has open, of those that were named; null: it does not say. */
   readonly doors: readonly string[] | null
+  /** Endpoints that were drained by hand. */
+  readonly drained: readonly DrainedEndpoint[]
 }
 
 export type Heard =
@@ -42,12 +44,14 @@ export async function hearSockets(talk: Talk, name: string, libc: Libc | null, l
   const collected = new Map<string, Collected>()
   let nameSocket: Fd | null = null
   let doors: readonly string[] | null = null
+  const drained: DrainedEndpoint[] = []
   let limitMs = answerMs
   const offered = (): Offered => ({
     sockets: [...collected.values()].flatMap((each) => checked(each, libc, log) ?? []),
     ports: new Set([...collected.values()].map(({ offer }) => offer.port)),
     nameSocket: checkedName(nameSocket, name, libc, log),
     doors,
+    drained,
   })
   const failed = (reason: string): Heard => {
     for (const { descriptors } of collected.values()) for (const fd of descriptors) libc?.close(fd)
@@ -72,6 +76,7 @@ export async function hearSockets(talk: Talk, name: string, libc: Libc | null, l
     if (message.kind !== 'sockets') return failed(`it said ${message.kind}`)
     limitMs = answerMs
     doors = message.doors
+    drained.push(...message.drained)
     const descriptors = [...heard.descriptors]
     if (message.name) nameSocket = descriptors.pop() ?? null
     for (const offer of message.listeners) {

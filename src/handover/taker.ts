@@ -111,6 +111,7 @@ function taken(
     beside: ports,
     name: nameSocket,
     doors: heard.doors ?? doors,
+    drained: heard.drained,
     bereaved: false,
     async accepting(keys) {
       talk.send({ kind: 'accepting', keys })

@@ -208,6 +208,11 @@ export interface Relay {
   /** What it has moved so far, and what it holds. */
   counts(): RelayCounts
   /**
+   * From now on both peers see a reset, and not an end as if all were said, should this process be killed.
+   * Where the plane cannot do that, nothing.
+   */
+  guard(): void
+  /**
    * Lets the connection go, so that another process or thread can go on with it: nothing is sent or read any
    * more, its owner hears nothing more, and its descriptors are the caller's. null: it goes on here, because
    * it is about to end, or because this plane cannot. Never within a call to its owner.

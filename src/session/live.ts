@@ -54,7 +54,9 @@ export function detachSome(
 ): { readonly sessions: readonly MovedSession[]; readonly more: boolean } {
   const established: LiveSession[] = []
   live.visit((session) => {
-    if (session.relay !== null) established.push(session)
+    if (session.relay === null) return
+    session.relay.guard() // until they have gone, whichever process is killed
+    established.push(session)
   })
   const sessions: MovedSession[] = []
   let heldBytes = 0

@@ -1,3 +1,4 @@
+import { goneListener } from '../core/gone.ts'
 import type { HistogramCells } from '../core/histogram.ts'
 import {
   type Cause,
@@ -97,6 +98,13 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
       'Connections that ended, by cause and by how far they had come.',
       each((listener, slot) => closedSamples(tally, listener, slot)),
     ),
+    counter('sessions_adopted_total', 'Connections that go on here, by who had them.', () => [
+      sample(overAll(source, listenerField.adopted), { from: 'process' }),
+      sample(source.workerDeaths().adopted, { from: 'worker' }),
+    ]),
+    counter('sessions_moved_total', 'Connections that went on in another process.', () => [
+      sample(overAll(source, listenerField.moved)),
+    ]),
     counter(
       'connections_rejected_total',
       'Connections turned away: by limits and for want of resources at accept, by the rules of the listener.',
@@ -124,6 +132,12 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
       ]),
     ),
   ]
+}
+
+/** Of all listeners, the one for connections that came to none of ours included. */
+function overAll({ tally, listeners }: MetricsSource, field: number): number {
+  const slots = [...listeners().map(({ slot }) => slot), goneListener]
+  return slots.reduce((sum, slot) => sum + tally.sum(listenerCell(slot) + field), 0)
 }
 
 function closedSamples(tally: Tally, listener: string, slot: number): readonly Sample[] {
@@ -340,9 +354,6 @@ function programFamilies(source: MetricsSource): readonly Family[] {
     ]),
     counter('worker_restarts_total', 'Worker threads that died and were replaced.', () => [
       sample(source.workerDeaths().restarts),
-    ]),
-    counter('sessions_adopted_total', 'Connections that went on after their worker had died.', () => [
-      sample(source.workerDeaths().adopted, { from: 'worker' }),
     ]),
     counter(
       'sessions_lost_total',

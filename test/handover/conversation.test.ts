@@ -462,3 +462,13 @@ test('a newcomer of another version is refused, and the log says which', async (
   await line(/wanted to take over and was refused: version 2 of the hand-over/)
   t.deepEqual(calls, [])
 })
+
+test('endpoints that were drained by hand are told of, many in a message of their own', async (t) => {
+  const drained = Array.from({ length: 250 }, (_, i) => ({ pool: 'web', endpoint: `10.0.0.${i}:80` }))
+  const { newcomer } = await scene(t, { drained: () => drained })
+  const inheritance = await newcomer()
+  t.is(inheritance.sockets.length, 1)
+  t.deepEqual(inheritance.drained, drained.slice(0, 200))
+  inheritance.abandon()
+  close(inheritance)
+})

@@ -265,6 +265,14 @@ export class Conversations {
     return new Conversations(server, seed)
   }
 
+  /** At a UNIX socket that everybody may connect to. */
+  static async listenAt(path: string, seed: number): Promise<Conversations> {
+    const server = createServer({ allowHalfOpen: true })
+    server.listen({ path, backlog: 4096, readableAll: true, writableAll: true })
+    await once(server, 'listening')
+    return new Conversations(server, seed)
+  }
+
   /** Opens `count` conversations of a kind through the forwarder at `port`, and begins them. */
   async open(kind: Kind, count: number, port: number, host: string): Promise<readonly Conversation[]> {
     const opened: Conversation[] = []

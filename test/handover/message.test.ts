@@ -10,6 +10,7 @@ const given = {
   doors: ['tcp 9981'],
   revision: 1,
   sessions: 1,
+  drained: [],
 } as const
 const messages: readonly Message[] = [
   {
@@ -24,6 +25,7 @@ const messages: readonly Message[] = [
   { kind: 'wait', ms: 8_000 },
   { ...given, listeners: [offer, { ...offer, key: 'x', shared: true }], more: true, name: false },
   { ...given, listeners: [], more: false, name: true, doors: null },
+  { ...given, listeners: [], more: true, name: false, drained: [{ pool: 'web', endpoint: '10.0.0.1:80' }] },
   { kind: 'refused', reason: 'a hand-over to pid 9 is under way' },
   { kind: 'accepting', keys: null },
   { kind: 'accepting', keys: ['[::]:443'] },
@@ -80,6 +82,7 @@ test('any message is read as it was written', (t) => {
       name: fc.boolean(),
       revision: fc.nat(),
       sessions: fc.nat(),
+      drained: fc.array(fc.record({ pool: text, endpoint: text }), { maxLength: 2 }),
     }),
     fc.record({ kind: fc.constant('refused' as const), reason: text }),
   )
@@ -115,6 +118,7 @@ test('what the first programs say is read, with what they do not say filled in',
     name: false,
     revision: 0,
     sessions: 0,
+    drained: [],
   })
   t.deepEqual(said('"kind":"accepting"'), { kind: 'accepting', keys: null })
 })
@@ -141,11 +145,7 @@ for (const [what, line, reason] of [
   ['no JSON', 'GET / HTTP/1.1', /^something else than a message$/],
   ['JSON that is no object', '[1]', /^something else than a message$/],
   ['null', 'null', /^something else than a message$/],
-  [
-    'a kind of a later day',
-    '{"handover":1,"kind":"keeper"}',
-    /^a message that is not understood: "keeper"$/,
-  ],
+  ['a kind of a later day', '{"handover":1,"kind":"keeper"}', /^a message that is not understood: "keeper"$/],
   ['a field of another type', '{"handover":1,"kind":"refused","reason":1}', /not understood: "refused"$/],
   [
     'a port that there is not',

@@ -45,6 +45,11 @@ export class Succession {
   readonly talkHost: string
   readonly talkPort: number
   readonly talkBackendPort: number
+  /** A listener whose endpoint is a UNIX socket at `unixPath`. */
+  readonly unixPort: number
+  readonly unixPath: string
+  /** Of the process that serves. */
+  readonly adminSocket: string
   readonly #namespace: NetworkNamespace | null
   readonly #folder: string
   #started = 0
@@ -54,7 +59,7 @@ export class Succession {
     backend: Backend,
     namespace: NetworkNamespace | null,
     folder: string,
-    talkPorts: readonly [number, number],
+    talkPorts: readonly [number, number, number],
   ) {
     this.port = port
     this.name = `spliceway-test-${process.pid}`
@@ -62,6 +67,9 @@ export class Succession {
     this.talkHost = namespace === null ? '127.0.0.1' : ownHost
     this.talkPort = talkPorts[0]
     this.talkBackendPort = talkPorts[1]
+    this.unixPort = talkPorts[2]
+    this.unixPath = join(folder, 'backend.sock')
+    this.adminSocket = join(folder, 'run', 'spliceway.sock')
     this.#namespace = namespace
     this.#folder = folder
   }
@@ -81,8 +89,8 @@ export class Succession {
       rmSync(folder, { recursive: true, force: true })
     })
     namespace?.run('ip', 'address', 'add', `${ownHost}/32`, 'dev', 'lo')
-    const ports = async () => [await closedPort(), await closedPort()] as const
-    const talkPorts = namespace === null ? await ports() : ([8081, 9091] as const)
+    const ports = async () => [await closedPort(), await closedPort(), await closedPort()] as const
+    const talkPorts = namespace === null ? await ports() : ([8081, 9091, 8082] as const)
     return new Succession(port, backend, namespace, folder, talkPorts)
   }
 
@@ -138,9 +146,11 @@ export class Succession {
     return `listeners:
   - { name: main, listen: "127.0.0.1:${this.port}", pool: echo }
   - { name: talk, listen: "${this.talkHost}:${this.talkPort}", pool: talk }
+  - { name: unix, listen: "127.0.0.1:${this.unixPort}", pool: unix }
 pools:
   echo: { endpoints: ["127.0.0.1:${this.backend.port}"], health: off }
   talk: { endpoints: ["${this.talkHost}:${this.talkBackendPort}"], health: off }
+  unix: { endpoints: ["unix:${this.unixPath}"], health: off }
 workers: ${workers}
 plane: ${plane}
 handover: { socket: "@${this.name}", sessions: ${sessions} }

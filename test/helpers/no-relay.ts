@@ -6,6 +6,7 @@ export function noRelay(idleMs: (nowMs: number) => number = () => 0): Relay {
     idleMs,
     finish() {},
     kill() {},
+    guard() {},
     detach: () => null,
     counts: () => ({ bytesUp: 0, bytesDown: 0, heldUp: 0, heldDown: 0, halfClosed: false }),
     tcp: () => ({ client: null, endpoint: null }),

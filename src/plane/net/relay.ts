@@ -113,6 +113,8 @@ export class NetRelay implements Relay, Sweepable, SideOwner, Swept {
     this.fail({ kind: 'killed', side: null, code: null, closed: { first: 'proxy', how: 'kill' } })
   }
 
+  guard(): void {}
+
   /** Node gives no socket away. */
   detach(): null {
     return null

@@ -1,14 +1,6 @@
 import type { Closed } from '../../core/outcome.ts'
 import type { TcpPair } from '../../core/tcp-view.ts'
-import {
-  EPOLLERR,
-  IPPROTO_TCP,
-  SO_KEEPALIVE,
-  SOL_SOCKET,
-  TCP_KEEPCNT,
-  TCP_KEEPIDLE,
-  TCP_KEEPINTVL,
-} from '../../linux/constants.ts'
+import { EPOLLERR } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
 import {
   closerOf,
@@ -62,6 +54,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
   /** A side that is gone, while the other one still gets what it had sent. */
   #lost: Lost | null = null
   #over = false
+  /** Its sockets send RST when they are closed. */
+  #guarded = false
   #waiting = false
   #toldLasting = false
 
@@ -110,6 +104,12 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     }
     this.again() // what it was about to do when it was detached
     poller.later(() => this.#last())
+  }
+
+  guard(): void {
+    if (this.#over || this.#guarded) return
+    this.#guarded = true
+    for (const { fd } of [this.#up.from, this.#up.to]) this.#context.libc.resetOnClose(fd)
   }
 
   detach(): Detached | null {
@@ -342,15 +342,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     return this.#up.ended || this.#down.ended
   }
 
-  keepAlive({ idleMs, intervalMs, count }: RelayTimeouts['keepalive']): void {
-    const { libc } = this.#context
-    for (const { fd, isUnix } of [this.#up.from, this.#up.to]) {
-      if (isUnix) continue
-      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.round(idleMs / 1000))
-      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, Math.round(intervalMs / 1000))
-      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, count)
-      libc.setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
-    }
+  keepAlive(options: RelayTimeouts['keepalive']): void {
+    for (const wire of [this.#up.from, this.#up.to]) wire.keepAlive(options)
   }
 
   fail(verdict: RelayFailure): void {
@@ -377,6 +370,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     this.#up.release()
     this.#down.release()
     const { from, to } = this.#up
+    const isProper = verdict.kind === 'clean' || verdict.kind === 'finished'
+    if (this.#guarded && isProper) for (const { fd } of [from, to]) this.#context.libc.endOnClose(fd)
     from.release()
     to.release()
     const end: RelayEnd = {
