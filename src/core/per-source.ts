@@ -120,23 +120,6 @@ export class PerSourceTable {
     }
   }
 
-  /**
-   * Counts a connection that a limit has let in already, in another worker or process. null: there is no room
-   * to count it.
-   */
-  readmit(listener: number, limit: PerSourceLimit, client: SocketAddress, nowMs: number): number | null {
-    const key = this.#keyOf(listener, client, client.family === 4 ? limit.prefix4 : limit.prefix6)
-    if (!this.#locks.take(key.set, this.#worker)) return null
-    try {
-      const entry = this.#find(key, nowMs)
-      if (entry === -1) return null
-      this.#add(entry, 1)
-      return entry
-    } finally {
-      this.#locks.give(key.set)
-    }
-  }
-
   /** The end of a connection that this worker has counted. */
   release(entry: number): void {
     this.#add(entry, -1)

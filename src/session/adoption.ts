@@ -50,19 +50,22 @@ function adopt<W extends Wire>(
   const route: Route = { snapshot, listener, pool, state }
   const entrance: Entrance = { snapshot, listener, rest: route, routes: new Map() }
   const wires = plane.adopt(moved)
-  const entry = facts.counted ? readmit(context, listener, facts) : null
+  const entry = facts.counted ? countedAgain(context, listener, facts) : null
   new ResumedSession(context, { from, entrance, route, endpoint, wires, entry }, moved)
 }
 
-/** Its source has one connection more, whatever its limit is by now. null: it has none, or no room. */
-function readmit<W extends Wire>(
+/** Its source has it here, whatever the limit is: it was let in before. */
+function countedAgain<W extends Wire>(
   { sources, sharedMs }: SessionContext<W>,
-  { slot, admission }: ListenerSnapshot,
+  { admission }: ListenerSnapshot,
   { client: { ip, port } }: SessionFacts,
 ): number | null {
-  const client = socketAddress(ip, port)
   const limit = admission?.perSource ?? null
-  return client === undefined || limit === null ? null : sources.readmit(slot, limit, client, sharedMs())
+  const client = socketAddress(ip, port)
+  if (admission === null || limit === null || client === undefined) return null
+  const unlimited = { ...limit, perSecond: null, dryRun: true }
+  const verdict = sources.admit(admission.listener, unlimited, client, sharedMs())
+  return verdict.kind === 'counted' ? verdict.entry : null
 }
 
 function goneListenerOf({ listener: name, timeouts }: SessionFacts): ListenerSnapshot {

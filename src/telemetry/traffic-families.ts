@@ -98,14 +98,10 @@ function listenerFamilies(source: MetricsSource): readonly Family[] {
       'Connections that ended, by cause and by how far they had come.',
       each((listener, slot) => closedSamples(tally, listener, slot)),
     ),
-    counter(
-      'sessions_adopted_total',
-      'Connections that go on here: of the process before, and of workers that have died.',
-      () => [
-        sample(overAll(source, listenerField.adopted), { from: 'process' }),
-        sample(source.workerDeaths().adopted, { from: 'worker' }),
-      ],
-    ),
+    counter('sessions_adopted_total', 'Connections that go on here, by who had them.', () => [
+      sample(overAll(source, listenerField.adopted), { from: 'process' }),
+      sample(source.workerDeaths().adopted, { from: 'worker' }),
+    ]),
     counter('sessions_moved_total', 'Connections that went on in another process.', () => [
       sample(overAll(source, listenerField.moved)),
     ]),

@@ -56,7 +56,7 @@ function fieldsOf(fields: object | undefined) {
 
 for (const how of ['throw', 'terminate'] as const) {
   for (const workers of [1, 2]) {
-    const title = `${how}: idle connections of one of ${workers} workers go on, and end with one line that has all their bytes`
+    const title = `case 20: ${how}: idle connections of one of ${workers} workers go on, and end with one line that has all their bytes`
     test.serial(title, async (t) => {
       const { forwarder, pair, ask, crash } = await scene(t, { workers, onPeer: echo })
       const clients: Peer[] = []

@@ -72,7 +72,7 @@ class Busy {
 
 for (let round = 0; round < rounds; round++) {
   test.serial(
-    `a crash and a terminated worker beside ${idleCount} idle and ${busyCount} busy connections, round ${round}`,
+    `case 20: a crash and a terminated worker beside ${idleCount} idle and ${busyCount} busy connections, round ${round}`,
     async (t) => {
       const seed = Number(process.env.CRASH_SEED ?? randomInt(2 ** 31))
       t.log(`CRASH_SEED=${seed}`)
@@ -137,7 +137,7 @@ for (let round = 0; round < rounds; round++) {
 }
 
 test.serial(
-  'a client whose bytes crash the worker again and again costs that client and nobody else',
+  'case 20: a client whose bytes crash the worker again and again costs that client and nobody else',
   async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'spliceway-crash-'))
     const backend = await Backend.start({ onPeer: echo })

@@ -1,14 +1,6 @@
 import type { Closed } from '../../core/outcome.ts'
 import type { TcpPair } from '../../core/tcp-view.ts'
-import {
-  EPOLLERR,
-  IPPROTO_TCP,
-  SO_KEEPALIVE,
-  SOL_SOCKET,
-  TCP_KEEPCNT,
-  TCP_KEEPIDLE,
-  TCP_KEEPINTVL,
-} from '../../linux/constants.ts'
+import { EPOLLERR } from '../../linux/constants.ts'
 import { ECONNRESET, EPIPE, errnoName } from '../../linux/errno.ts'
 import {
   closerOf,
@@ -350,15 +342,8 @@ export class SpliceRelay implements Relay, Owner, PumpOwner, Sweepable, Swept {
     return this.#up.ended || this.#down.ended
   }
 
-  keepAlive({ idleMs, intervalMs, count }: RelayTimeouts['keepalive']): void {
-    const { libc } = this.#context
-    for (const { fd, isUnix } of [this.#up.from, this.#up.to]) {
-      if (isUnix) continue
-      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.round(idleMs / 1000))
-      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPINTVL, Math.round(intervalMs / 1000))
-      libc.setOption(fd, IPPROTO_TCP, TCP_KEEPCNT, count)
-      libc.setOption(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
-    }
+  keepAlive(options: RelayTimeouts['keepalive']): void {
+    for (const wire of [this.#up.from, this.#up.to]) wire.keepAlive(options)
   }
 
   fail(verdict: RelayFailure): void {

@@ -11,8 +11,12 @@ import {
   IPPROTO_TCP,
   MSG_PEEK,
   SO_ERROR,
+  SO_KEEPALIVE,
   SO_RCVLOWAT,
   SOL_SOCKET,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
   TCP_NODELAY,
   TCP_NOTSENT_LOWAT,
 } from '../../linux/constants.ts'
@@ -20,7 +24,7 @@ import { EAGAIN, EPIPE } from '../../linux/errno.ts'
 import type { Fd } from '../../linux/fd.ts'
 import type { Libc } from '../../linux/libc.ts'
 import { readPort, readSockaddr, readV4, sockaddrSize, v4Address } from '../../linux/sockaddr.ts'
-import { type Cancel, maxPeekBytes, type Wire } from '../plane.ts'
+import { type Cancel, maxPeekBytes, type RelayTimeouts, type Wire } from '../plane.ts'
 import { mostUnsent, unboundedBytes } from '../unsent.ts'
 import type { Acknowledging, AckState, Acks, Habits } from './acks.ts'
 import type { ChosenPorts } from './chosen-ports.ts'
@@ -255,6 +259,15 @@ export class SpliceWire implements Wire, Watcher, Acknowledging {
     if (this.#untilBound < 0) return
     this.#untilBound -= count
     if (this.#untilBound < 0) this.#shared.libc.setOption(this.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, mostUnsent)
+  }
+
+  keepAlive({ idleMs, intervalMs, count }: RelayTimeouts['keepalive']): void {
+    if (this.isUnix) return
+    const { libc } = this.#shared
+    libc.setOption(this.fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.round(idleMs / 1000))
+    libc.setOption(this.fd, IPPROTO_TCP, TCP_KEEPINTVL, Math.round(intervalMs / 1000))
+    libc.setOption(this.fd, IPPROTO_TCP, TCP_KEEPCNT, count)
+    libc.setOption(this.fd, SOL_SOCKET, SO_KEEPALIVE, 1)
   }
 
   /** The owner takes over: nobody is told of a reset or of bytes any more. */

@@ -89,10 +89,13 @@ export function stoppedContract(plane: PlaneName): void {
       t.teardown(() => client.socket.destroy())
       const inState = (state: number) => tcpRows(silent.port).filter((row) => row.state === state).length
       const fillers = tcpRows(silent.port).filter(({ state }) => state === tcpState.established)
+      const writtenMs = performance.now()
       await client.write('hello')
       while (inState(tcpState.synSent) === 0) await sleep(pollMs)
       const begun = performance.now()
       await stop(program)
+      // On a busy machine a dial may have timed out by now, and it is the next one that is answered.
+      const timedOut = Math.floor((performance.now() - writtenMs) / dialMs)
       silent.answer() // the kernel sends its SYN again after 1 s, and that one is answered
       while (inState(tcpState.established) === fillers.length) await sleep(pollMs)
       await sleep(Math.max(0, begun + 1.5 * dialMs - performance.now()))
@@ -103,10 +106,9 @@ export function stoppedContract(plane: PlaneName): void {
       client.reset()
       const { attempts, endpoint } = await ended(program)
       t.is(endpoint, `127.0.0.1:${silent.port}`)
-      t.deepEqual(
-        attempts.map(({ error }: { error: string | null }) => error),
-        [null],
-      )
+      const errors: readonly (string | null)[] = attempts.map(({ error }: { error: string | null }) => error)
+      t.is(errors.at(-1), null)
+      t.true(errors.length <= 1 + timedOut, `${errors.join(' ')} in spite of a wait of ${timedOut} dials`)
     },
   )
 }
