@@ -9,7 +9,15 @@ const [host = '127.0.0.1', port = '0', listen = '127.0.0.1'] = process.argv.slic
 const endpoint = socketAddress(host, Number(port))
 if (endpoint === undefined) throw new Error(`${host}: not a literal address`)
 const hour = 3_600_000
-const owner = { up() {}, down() {}, buffered() {}, upstreamEnded() {}, lasting() {}, closing() {}, ended() {} }
+const owner = {
+  up() {},
+  down() {},
+  buffered() {},
+  upstreamEnded() {},
+  lasting() {},
+  closing() {},
+  ended() {},
+}
 const keepalive = { idleMs: 60_000, intervalMs: 15_000, count: 4 }
 const timeouts = { idleMs: hour, halfCloseMs: 60_000, stallMs: hour, unackedMs: hour, keepalive }
 const options = { header: null, past: null, timeouts, owner }

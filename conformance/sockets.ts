@@ -3,7 +3,8 @@ import type { Block } from '../src/linux/block.ts'
 import { IPPROTO_TCP, SO_ERROR, SOL_SOCKET, TCP_NODELAY } from '../src/linux/constants.ts'
 import { ECONNREFUSED, EINPROGRESS } from '../src/linux/errno.ts'
 import type { Fd } from '../src/linux/fd.ts'
-import { type Libc, loadLibc, must } from '../src/linux/libc.ts'
+import { type Libc, must } from '../src/linux/libc.ts'
+import { loadLibc } from '../src/linux/load-libc.ts'
 import { readPort, sockaddrSize, writeSockaddr } from '../src/linux/sockaddr.ts'
 
 const SO_REUSEADDR = 2

@@ -23,7 +23,7 @@ export async function main(args: readonly string[]): Promise<void> {
  * answer: 8 s with two tries of 4 s. Without koffi it has to.
  */
 async function exitAtOnce(code: number): Promise<void> {
-  const { loadLibc } = await import('./linux/libc.ts')
+  const { loadLibc } = await import('./linux/load-libc.ts')
   const loaded = loadLibc()
   if (loaded.kind === 'loaded') loaded.libc.exitAtOnce(code)
 }

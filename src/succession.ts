@@ -19,7 +19,8 @@ import { Predecessors } from './handover/predecessors.ts'
 import { type Left, Remains } from './handover/remains.ts'
 import { needLibc } from './host.ts'
 import type { Fd } from './linux/fd.ts'
-import type { Libc, LoadedLibc } from './linux/libc.ts'
+import type { Libc } from './linux/libc.ts'
+import type { LoadedLibc } from './linux/load-libc.ts'
 
 const gaveUp = { gone: 'has gone', hung: 'does not answer' } as const
 

@@ -8,7 +8,7 @@ import type { Status } from './core/status.ts'
 import type { FirstAnswer, HostAddress } from './core/way-back.ts'
 import { ConfigError } from './host.ts'
 import { firstAnswer, transparentForbidden } from './linux/first-answer.ts'
-import type { LoadedLibc } from './linux/libc.ts'
+import type { LoadedLibc } from './linux/load-libc.ts'
 
 /** Within a second: later the kernel sends the SYN again, and whoever is that far away answers that one. */
 const answerMs = 1_000

@@ -114,7 +114,7 @@ const known: Readonly<Record<string, string>> = {}
 
 /** Who may import a package, beside the folders that it is for. */
 const owners: Readonly<Record<string, RegExp>> = {
-  koffi: /^linux\/libc\.ts$/,
+  koffi: /^linux\/load-libc\.ts$/,
   undici: /^probe\/http\.ts$|^discovery\/kubernetes\//,
   // A kubeconfig is a foreign file: no variables, no places in messages (its lines may be keys).
   yaml: /^config\/(parse|aliases)\.ts$|^discovery\/kubernetes\/kubeconfig\.ts$/,
@@ -132,9 +132,8 @@ const pure: Readonly<Record<string, ReadonlySet<string>>> = {
 const longestFile = 400
 /** What is longer, and how long at most: the list only gets shorter. */
 const longerFiles: Readonly<Record<string, number>> = {
-  'linux/libc.ts': 470,
-  'app.ts': 424,
-  'session/serve.ts': 427,
+  'app.ts': 418,
+  'session/serve.ts': 423,
 }
 /** As biome.json has it for code. */
 const widestComment = 110

@@ -11,7 +11,8 @@ import {
 import { eventBits, eventLow, eventsIn } from '../../src/linux/epoll-event.ts'
 import { EAGAIN, ECONNABORTED, EINPROGRESS } from '../../src/linux/errno.ts'
 import type { Fd } from '../../src/linux/fd.ts'
-import { type Libc, loadLibc, must } from '../../src/linux/libc.ts'
+import { type Libc, must } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { readSockaddr, sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
 
 const SO_REUSEADDR = 2

@@ -1,5 +1,5 @@
 import type { Log } from '../core/log.ts'
-import type { LoadedLibc } from '../linux/libc.ts'
+import type { LoadedLibc } from '../linux/load-libc.ts'
 import { activate } from './activation.ts'
 import { Giver, type GiverOptions } from './giver.ts'
 import { type Inheritance, nothingInherited } from './inheritance.ts'

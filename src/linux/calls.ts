@@ -2,7 +2,7 @@
 type Call = (...args: readonly number[]) => number
 
 /**
- * The calls that libc.ts is made of, by their signatures. Addresses go as numbers: converting a Buffer costs
+ * What load-libc.ts is made of, by their signatures. Addresses go as numbers: converting a Buffer costs
  * more than the call itself.
  */
 export function calls<C extends Call>(of: (signature: string) => C) {

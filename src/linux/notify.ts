@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { EAGAIN, errnoName } from './errno.ts'
-import type { Libc, LoadedLibc } from './libc.ts'
+import type { Libc } from './libc.ts'
+import type { LoadedLibc } from './load-libc.ts'
 import { unixAddress } from './unix-address.ts'
 
 /** The way to a service manager that waits for messages (sd_notify(3)). */

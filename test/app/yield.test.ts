@@ -1,6 +1,6 @@
 import test from 'ava'
 import { take } from '../../src/handover/taker.ts'
-import { loadLibc } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { Forwarder, openDescriptors } from '../helpers/forwarder.ts'
 import { Backend, dialPeer, echo } from '../helpers/peer.ts'
 

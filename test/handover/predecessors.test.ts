@@ -5,7 +5,7 @@ import { parseStatus, renderStatus } from '../../src/command/status.ts'
 import type { Status } from '../../src/core/status.ts'
 import { Predecessors } from '../../src/handover/predecessors.ts'
 import { Remains } from '../../src/handover/remains.ts'
-import { loadLibc } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { LongLived } from './long-lived.ts'
 import { Succession } from './succession.ts'
 

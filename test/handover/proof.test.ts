@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { Giver, type Successor } from '../../src/handover/giver.ts'
 import { take } from '../../src/handover/taker.ts'
-import { loadLibc } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { closedPort } from '../helpers/peer.ts'
 import { Program } from '../helpers/program.ts'
 

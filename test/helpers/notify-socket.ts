@@ -1,6 +1,6 @@
 import koffi from 'koffi'
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_SOCKET } from '../../src/linux/constants.ts'
-import { loadLibc } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { unixAddress } from '../../src/linux/unix-address.ts'
 
 const patienceMs = 30_000

@@ -6,7 +6,8 @@ import { descriptorOf } from '../../src/handover/peer.ts'
 import { AF_UNIX } from '../../src/linux/constants.ts'
 import { EAGAIN, EINVAL } from '../../src/linux/errno.ts'
 import type { Fd } from '../../src/linux/fd.ts'
-import { type Libc, loadLibc, mostDescriptors, must } from '../../src/linux/libc.ts'
+import { type Libc, mostDescriptors, must } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 
 const loaded = loadLibc()
 if (loaded.kind === 'missing') throw new Error(loaded.reason)

@@ -6,7 +6,8 @@ import { AF_INET, EPOLLET, EPOLLIN, MSG_NOSIGNAL } from '../../src/linux/constan
 import { eventBits, eventHigh, eventLow, eventsIn } from '../../src/linux/epoll-event.ts'
 import { EAGAIN, errnoName } from '../../src/linux/errno.ts'
 import type { Fd } from '../../src/linux/fd.ts'
-import { type Libc, loadLibc, must } from '../../src/linux/libc.ts'
+import { type Libc, must } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 
 const EBADF = -9
 const ECONNRESET = -104

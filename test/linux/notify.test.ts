@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { loadLibc } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { openNotify } from '../../src/linux/notify.ts'
 import { NotifySocket } from '../helpers/notify-socket.ts'
 

@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava'
 import { EPOLLIN } from '../../src/linux/constants.ts'
 import type { Fd } from '../../src/linux/fd.ts'
-import { type Libc, loadLibc, must } from '../../src/linux/libc.ts'
+import { type Libc, must } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { judgeOrphan, type Orphan } from '../../src/linux/orphan.ts'
 import { sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
 

@@ -2,7 +2,8 @@ import test from 'ava'
 import fc from 'fast-check'
 import { formatAddress, type SocketAddress, socketAddress } from '../../src/core/address.ts'
 import { AF_INET, AF_INET6 } from '../../src/linux/constants.ts'
-import { type Libc, loadLibc, must } from '../../src/linux/libc.ts'
+import { type Libc, must } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { readSockaddr, sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
 
 function load(): Libc {

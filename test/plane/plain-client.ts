@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { socketAddress } from '../../src/core/address.ts'
 import { SO_ERROR, SOL_SOCKET } from '../../src/linux/constants.ts'
 import { EAGAIN, EINPROGRESS, errnoName } from '../../src/linux/errno.ts'
-import { loadLibc } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
 import type { Ending } from '../helpers/peer.ts'
 

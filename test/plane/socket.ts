@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { IPPROTO_TCP, MSG_PEEK } from '../../src/linux/constants.ts'
 import { Fd } from '../../src/linux/fd.ts'
-import { type Libc, loadLibc } from '../../src/linux/libc.ts'
+import type { Libc } from '../../src/linux/libc.ts'
+import { loadLibc } from '../../src/linux/load-libc.ts'
 import { handleOf } from '../../src/plane/net/handle.ts'
 import type { Peer } from '../helpers/peer.ts'
 

@@ -1,4 +1,4 @@
-import { loadLibc } from '../../../src/linux/libc.ts'
+import { loadLibc } from '../../../src/linux/load-libc.ts'
 
 // Takes all that this user's pipes may hold (fs.pipe-user-pages-soft) and says so to its parent, with whom it ends.
 const MiB = 1024 * 1024

@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs'
 import test from 'ava'
-import { type Libc, loadLibc } from '../../../src/linux/libc.ts'
+import type { Libc } from '../../../src/linux/libc.ts'
+import { loadLibc } from '../../../src/linux/load-libc.ts'
 import { type Pipe, Pipes, pipeBytes } from '../../../src/plane/splice/pipes.ts'
 
 function load(): Libc {

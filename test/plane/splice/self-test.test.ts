@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs'
 import test from 'ava'
 import { EAGAIN } from '../../../src/linux/errno.ts'
-import { type Libc, loadLibc } from '../../../src/linux/libc.ts'
+import type { Libc } from '../../../src/linux/libc.ts'
+import { loadLibc } from '../../../src/linux/load-libc.ts'
 import { selfTest } from '../../../src/plane/splice/self-test.ts'
 
 function load(): Libc {
