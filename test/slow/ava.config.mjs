@@ -5,7 +5,7 @@ export default {
   extensions: ['ts'],
   files: ['test/slow/**/*.test.ts'],
   workerThreads: false,
-  concurrency: 3,
+  concurrency: 2,
   environmentVariables,
   timeout: '150s',
 }
