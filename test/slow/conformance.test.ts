@@ -14,7 +14,7 @@ const tries = 3
 
 test.serial('docs/conformance.md says of spliceway what it does', holds, spliceway)
 // The peer's own answers change with its version only.
-const asksPeers = process.env['SPLICEWAY_CONFORMANCE'] === 'peers' && haproxy.missing() === null
+const asksPeers = process.env.SPLICEWAY_CONFORMANCE === 'peers' && haproxy.missing() === null
 const haproxyTest = asksPeers ? test.serial : test.serial.skip
 haproxyTest(
   'docs/conformance.md says of HAProxy what it does (only with SPLICEWAY_CONFORMANCE=peers, where it is installed)',

@@ -7,7 +7,7 @@ import { installationWithoutKoffi } from '../helpers/without-koffi.ts'
 
 const counts = [1, 2, 4, 2, 1, 4]
 /** Ten are the long form. */
-const handovers = Number(process.env['SPLICEWAY_HANDOVERS'] ?? 5)
+const handovers = Number(process.env.SPLICEWAY_HANDOVERS ?? 5)
 
 for (const plane of ['auto', 'net'] as const) {
   test.serial(
