@@ -28,6 +28,16 @@ export function installation(folder: string, version: string): string {
   return folder
 }
 
+/** What is otherwise in a configuration. */
+export interface Change {
+  /** More listeners, behind the first. */
+  readonly listeners?: string
+  readonly handover?: string
+  readonly sessions?: 'move' | 'keep'
+  /** The port of 127.0.0.1 where connections go instead of the backend. */
+  readonly endpoint?: number
+}
+
 /** A program that serves, with a backend behind it, and a configuration that the test may change. */
 export async function scene(t: ExecutionContext) {
   const folder = mkdtempSync(join(tmpdir(), 'spliceway-upgrade-'))
@@ -39,14 +49,14 @@ export async function scene(t: ExecutionContext) {
   const socket = join(folder, 'admin.sock')
   const file = join(folder, 'spliceway.yaml')
   const name = `spliceway-test-${process.pid}-upgrade-${++scenes}`
-  const configure = (change: { listeners?: string; handover?: string } = {}): void => {
-    const more = change.listeners ?? ''
+  const configure = (change: Change = {}): void => {
+    const { listeners: more = '', sessions = 'keep', endpoint = backend.port } = change
     writeFileSync(
       file,
       `listeners: [{ name: main, listen: "127.0.0.1:${port}", pool: echo }${more}]
-pools: { echo: { endpoints: ["127.0.0.1:${backend.port}"], health: off } }
+pools: { echo: { endpoints: ["127.0.0.1:${endpoint}"], health: off } }
 workers: 1
-handover: { socket: ${change.handover ?? `"@${name}"`}, secret: "${folder}/secret", sessions: keep }
+handover: { socket: ${change.handover ?? `"@${name}"`}, secret: "${folder}/secret", sessions: ${sessions} }
 drain: { notReadyDelay: 0s, window: 1s, deadline: 60s }
 admin: { listen: off, socket: "${socket}" }
 log: { access: none }
