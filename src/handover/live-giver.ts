@@ -132,7 +132,7 @@ export class LiveGiver {
     this.#options.log.warn(
       { id },
       `the kernel's counters are wrong about connection ${id}, which is moved by what is known of it: a connection ` +
-        'whose process has died cannot be adopted by counters on this host',
+        'whose worker dies is not adopted by counters any more',
     )
   }
 

@@ -53,12 +53,12 @@ export class DataPlane {
   ) {
     this.#tally = tally
     this.#threads = threads
-    this.moves = new Moves(threads)
     this.slots = createListenerSlots(tally)
     this.#listeners = new Listeners(tally.workers, host)
     const listeners = () => new Map(this.slots.all().map(({ name, slot }) => [slot, name]))
     const { judge } = host
     const rescue = new Rescue({ pairs: threads.pairs, judge, ...threads.ids, listeners, endpoints })
+    this.moves = new Moves(threads, () => rescue.distrust())
     threads.rescueBy((index, open) => rescue.collect(index, open))
     threads.on('started', (index) => this.#equip(index))
     threads.on('listening', (index, address) => this.#heard(index, address, true))

@@ -15,6 +15,7 @@ const nothing: Detachment = { sessions: [], more: false }
 /** Connections that leave the workers, for another process, and those that come to them. */
 export class Moves {
   readonly #threads: Threads
+  readonly #mistrust: () => void
   readonly #open = new Map<number, { readonly index: number; settle(detached: Detachment): void }>()
   #requests = 0
   #turn = 0
@@ -25,8 +26,10 @@ export class Moves {
   #homeless: readonly MovedSession[] = []
   readonly #underWay = new Map<number, number>()
 
-  constructor(threads: Threads) {
+  /** `mistrust` is called when a move shows that the kernel's counters say something else than is so. */
+  constructor(threads: Threads, mistrust: () => void) {
     this.#threads = threads
+    this.#mistrust = mistrust
     threads.on('detached', (request, sessions, more) => this.#open.get(request)?.settle({ sessions, more }))
     threads.on('adopted', (index, from, count) => {
       if (from === 'worker') this.#arrived(index, count)
@@ -70,6 +73,7 @@ export class Moves {
     const settle = (detached: Detachment): void => {
       this.#open.delete(request)
       this.#between += detached.sessions.length
+      this.#compare(detached.sessions)
       resolve(detached)
     }
     this.#open.set(request, { index, settle })
@@ -108,6 +112,7 @@ export class Moves {
   adopt(sessions: readonly MovedSession[], from: AdoptedFrom = 'process'): boolean {
     const workers = this.#threads.alive()
     if (workers.length === 0) return false
+    this.#compare(sessions)
     const share = Math.ceil(sessions.length / workers.length)
     for (const [i, index] of workers.entries()) {
       const part = sessions.slice(i * share, (i + 1) * share)
@@ -116,6 +121,11 @@ export class Moves {
       }
     }
     return true
+  }
+
+  /** Whichever process has noticed: both run on the same host. */
+  #compare(sessions: readonly MovedSession[]): void {
+    if (sessions.some(({ relay }) => relay.countersAgree === false)) this.#mistrust()
   }
 
   #give(index: number, sessions: readonly MovedSession[], from: AdoptedFrom): void {

@@ -4,8 +4,9 @@ import type { PairRow, PairRows } from '../../core/pair-rows.ts'
 
 /**
  * Why a connection of a dead worker could not go on. `not-whole`: bytes were on their way through the
- * worker, or an end was. `no-counters`: the kernel does not count them (UNIX, MPTCP). `poison`: the worker
- * died of it, or may have. `young`: it was not written down, because it dialed or had not lasted.
+ * worker, or an end was. `no-counters`: the kernel does not count them (UNIX, MPTCP), or has counted wrongly
+ * on this host. `poison`: the worker died of it, or may have. `young`: it was not written down, because it
+ * dialed or had not lasted.
  */
 export const lossReasons = ['not-whole', 'no-counters', 'poison', 'young'] as const
 export type LossReason = (typeof lossReasons)[number]
@@ -70,9 +71,15 @@ export interface RescueOptions {
 export class Rescue {
   readonly #options: RescueOptions
   #deaths: readonly number[] = []
+  #trusts = true
 
   constructor(options: RescueOptions) {
     this.#options = options
+  }
+
+  /** The kernel's counters were seen to be wrong on this host: nobody is saved by them any more. */
+  distrust(): void {
+    this.#trusts = false
   }
 
   /**
@@ -99,7 +106,7 @@ export class Rescue {
         lost.poison++
         continue
       }
-      const judgement = judge({ ...row, downstream: n })
+      const judgement: Judgement = this.#trusts ? judge({ ...row, downstream: n }) : { kind: 'no-counters' }
       if (judgement.kind !== 'whole') {
         lost[judgement.kind]++
         continue
