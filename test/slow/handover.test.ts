@@ -47,10 +47,10 @@ test.serial(
     const folder = installationWithoutKoffi()
     t.teardown(() => rmSync(folder, { recursive: true }))
     const place = await Succession.open(t)
-    const roles = Array.from({ length: 6 }, (_, i) => ({ workers: counts[i % counts.length] ?? 1, folder }))
+    const roles = Array.from({ length: 4 }, (_, i) => ({ workers: counts[i % counts.length] ?? 1, folder }))
     const toll = await handOver(t, place, { roles, perSecond: 525, longLived: 200 })
     t.log(JSON.stringify(toll))
-    t.log(`${toll.reset + toll.refused} resets in 5 hand-overs without koffi, of ${toll.made} connections`)
+    t.log(`${toll.reset + toll.refused} resets in 3 hand-overs without koffi, of ${toll.made} connections`)
     t.is(toll.cut, 0)
   },
 )
