@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'plane/net': ['core', ...seam],
   'plane/splice': ['core', ...seam, 'linux'],
   session: ['core', 'protocol', 'plane/plane.ts'],
-  linux: ['core/address.ts', 'core/tcp-view.ts', 'core/way-back.ts'],
+  linux: ['core/address.ts', 'core/orphan.ts', 'core/tcp-view.ts', 'core/way-back.ts'],
   config: ['core'],
   discovery: ['core', 'config'],
   // Probes of a port that expects a PROXY header have to send one.

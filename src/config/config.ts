@@ -20,13 +20,9 @@ export type ListenerConfig = Config['listeners'][number]
 export type PoolConfig = Config['pools'][number]
 export type EndpointConfig = PoolConfig['endpoints'][number]
 export type HealthConfig = PoolConfig['health']
-export type ProbeConfig = HealthConfig['probe']
 /** Of a pool with passive ejection. */
 export type OutlierConfig = NonNullable<PoolConfig['outlier']>
 export type ConnectConfig = PoolConfig['connect']
-export type QueueConfig = PoolConfig['queue']
-/** Of a pool whose connections are not dialed when a client comes. */
-export type WarmConfig = NonNullable<PoolConfig['warm']>
 
 /** Where endpoints are found. `allowSpecial`: special addresses too (core/special-address.ts). */
 export type DiscoveryConfig = NonNullable<PoolConfig['discovery']>

@@ -125,16 +125,3 @@ export interface ConfigStatus {
   readonly loadedMsAgo: number
   readonly lastReload: { readonly successful: boolean; readonly message: string }
 }
-
-/** `listening on [::]:443 for 2 routes and pool web`. */
-export function listeningText({
-  address,
-  pool,
-  routes,
-}: Pick<ListenerStatus, 'address' | 'pool' | 'routes'>): string {
-  const where = [
-    ...(routes > 0 ? [`${routes} route${routes === 1 ? '' : 's'}`] : []),
-    ...(pool === null ? [] : [`pool ${pool}`]),
-  ]
-  return `listening on ${address} for ${where.join(' and ')}`
-}

@@ -17,7 +17,7 @@ import {
  */
 const window = 2
 /**
- * Connections that stand still together: a few ms from the first one that is muted to the last that goes on.
+ * Connections that stand still together: tens of ms from the first that is muted to the last that goes on.
  */
 const batchSessions = 24
 const busyLookMs = 1

@@ -1,9 +1,10 @@
 import test, { type ExecutionContext } from 'ava'
+import type { Orphan } from '../../src/core/orphan.ts'
 import { EPOLLIN } from '../../src/linux/constants.ts'
 import type { Fd } from '../../src/linux/fd.ts'
 import { type Libc, must } from '../../src/linux/libc.ts'
 import { loadLibc } from '../../src/linux/load-libc.ts'
-import { judgeOrphan, type Orphan } from '../../src/linux/orphan.ts'
+import { judgeOrphan } from '../../src/linux/orphan.ts'
 import { sockaddrSize, writeSockaddr } from '../../src/linux/sockaddr.ts'
 
 const loaded = loadLibc()

@@ -1,5 +1,6 @@
 import { formatIp } from '../../core/address.ts'
 import type { DirectionFacts, MovedSession, RelayFacts, SessionFacts, WireFacts } from '../../core/moved.ts'
+import type { Orphan, OrphanVerdict } from '../../core/orphan.ts'
 import type { PairRow, PairRows } from '../../core/pair-rows.ts'
 
 /**
@@ -11,23 +12,7 @@ import type { PairRow, PairRows } from '../../core/pair-rows.ts'
 export const lossReasons = ['not-whole', 'no-counters', 'poison', 'young'] as const
 export type LossReason = (typeof lossReasons)[number]
 
-/** What the kernel says of the two sockets of a row; see linux/whole.ts. */
-export type Judgement =
-  | {
-      readonly kind: 'whole'
-      readonly bytesUp: number
-      readonly bytesDown: number
-      readonly upEnded: boolean
-      readonly downEnded: boolean
-      readonly idleMs: number | null
-    }
-  | { readonly kind: 'not-whole' | 'no-counters' }
-
-export type Judge = (
-  pair: Pick<PairRow, 'upstream' | 'cookies' | 'headerBytes' | 'prefaceBytes'> & {
-    readonly downstream: number
-  },
-) => Judgement
+export type Judge = (pair: Orphan) => OrphanVerdict
 
 /** What is left of a dead worker. */
 export interface Rescued {
@@ -106,7 +91,9 @@ export class Rescue {
         lost.poison++
         continue
       }
-      const judgement: Judgement = this.#trusts ? judge({ ...row, downstream: n }) : { kind: 'no-counters' }
+      const judgement: OrphanVerdict = this.#trusts
+        ? judge({ ...row, downstream: n })
+        : { kind: 'no-counters' }
       if (judgement.kind !== 'whole') {
         lost[judgement.kind]++
         continue
@@ -126,7 +113,7 @@ export class Rescue {
 
   #factsOf(
     row: PairRow,
-    { bytesUp, bytesDown, downEnded, idleMs }: Judgement & { readonly kind: 'whole' },
+    { bytesUp, bytesDown, downEnded, idleMs }: OrphanVerdict & { readonly kind: 'whole' },
     { listeners, endpoints }: Names,
     now: number,
   ): Omit<SessionFacts, 'crashes'> {
@@ -182,7 +169,7 @@ function isAbout({ places }: PairRow, place: number): boolean {
 
 function relayOf(
   { headerBytes, prefaceBytes }: PairRow,
-  { bytesUp, bytesDown, upEnded, downEnded, idleMs }: Judgement & { readonly kind: 'whole' },
+  { bytesUp, bytesDown, upEnded, downEnded, idleMs }: OrphanVerdict & { readonly kind: 'whole' },
   relayedMs: number,
 ): RelayFacts {
   return {

@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events'
 import test from 'ava'
 import { Moves } from '../../../src/control/workers/moves.ts'
-import { type Judgement, Rescue } from '../../../src/control/workers/rescue.ts'
+import { Rescue } from '../../../src/control/workers/rescue.ts'
 import type { Threads, WorkerNews } from '../../../src/control/workers/threads.ts'
 import type { MovedSession } from '../../../src/core/moved.ts'
+import type { OrphanVerdict } from '../../../src/core/orphan.ts'
 import { type PairRow, PairRows } from '../../../src/core/pair-rows.ts'
 
 const [downstream, upstream] = [3, 4]
@@ -38,7 +39,7 @@ const row: PairRow = {
   crashes: 0,
   words: { id: null, serverName: null, attempts: [] },
 }
-const whole: Judgement = {
+const whole: OrphanVerdict = {
   kind: 'whole',
   bytesUp: 0,
   bytesDown: 0,
@@ -47,7 +48,7 @@ const whole: Judgement = {
   idleMs: null,
 }
 
-function rescueOf(judged: Judgement) {
+function rescueOf(judged: OrphanVerdict) {
   const pairs = new PairRows(1, 16)
   const rescue = new Rescue({
     pairs,
