@@ -8,7 +8,7 @@ import { chart, overlayOf, repeated } from '../../packaging/helm/chart.ts'
 import { findProgram } from '../helpers/find-program.ts'
 import { run } from '../helpers/program.ts'
 import { checkout } from './image.ts'
-import { build, documentsOf } from './kustomize.ts'
+import { build, buildMonitored, documentsOf } from './kustomize.ts'
 import { at } from './plain.ts'
 
 const folder = join(checkout, chart)
@@ -80,10 +80,7 @@ for (const name of names) {
 }
 
 withHelm(`monitoring: helm template makes what the component of kustomize adds${suffix}`, async (t) => {
-  const place = mkdtempSync(join(overlays, '.monitored-by-chart-'))
-  t.teardown(() => rmSync(place, { recursive: true }))
-  writeFileSync(join(place, 'kustomization.yaml'), 'resources: [../surge]\ncomponents: [../../monitoring]\n')
-  const wanted = byIdentity(plain(build(place)))
+  const wanted = byIdentity(plain(buildMonitored(join(overlays, '..'))))
   t.deepEqual(await template(t, '--set', 'namespace.create=true,monitoring.enabled=true'), wanted)
 })
 

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule'
 import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor'
 import test from 'ava'
@@ -27,7 +27,7 @@ import { parseConfig } from '../../src/config/parse.ts'
 import { renderProblem } from '../../src/config/problem.ts'
 import { stageOf } from './dockerfile.ts'
 import { checkout, stages } from './image.ts'
-import { build, documentsOf } from './kustomize.ts'
+import { build, buildMonitored, documentsOf } from './kustomize.ts'
 import { at } from './plain.ts'
 
 const folder = join(checkout, 'config/kubernetes')
@@ -74,19 +74,7 @@ const overlays = readdirSync(join(folder, 'overlays')).map(overlay)
 const recreate = overlays.filter(({ name }) => name === 'recreate')
 const surging = overlays.filter(({ name }) => name !== 'recreate')
 
-/** An overlay with the monitoring component, as its comment says to add it. */
-function monitored(): readonly unknown[] {
-  const place = mkdtempSync(join(folder, 'overlays', '.monitored-'))
-  try {
-    const components = relative(place, join(folder, 'monitoring'))
-    writeFileSync(join(place, 'kustomization.yaml'), `resources: [../surge]\ncomponents: [${components}]\n`)
-    return build(place)
-  } finally {
-    rmSync(place, { recursive: true })
-  }
-}
-
-const monitoring = monitored()
+const monitoring = buildMonitored(folder)
 
 const models = {
   ConfigMap,

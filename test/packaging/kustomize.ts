@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { at } from './plain.ts'
@@ -10,6 +11,26 @@ import { at } from './plain.ts'
  */
 export function build(folder: string): readonly unknown[] {
   return apply(folder, [])
+}
+
+/**
+ * What the overlay surge of `kubernetes` makes with the monitoring component, added as its comment says. In a copy of the
+ * folder: other tests look at it meanwhile.
+ */
+export function buildMonitored(kubernetes: string): readonly unknown[] {
+  const copy = mkdtempSync(join(tmpdir(), 'spliceway-kubernetes-'))
+  try {
+    cpSync(kubernetes, copy, { recursive: true })
+    const place = join(copy, 'overlays', 'monitored')
+    mkdirSync(place)
+    writeFileSync(
+      join(place, 'kustomization.yaml'),
+      'resources: [../surge]\ncomponents: [../../monitoring]\n',
+    )
+    return build(place)
+  } finally {
+    rmSync(copy, { recursive: true })
+  }
 }
 
 /** The plain values of every document of a file. Throws at a syntax error or a key given twice. */
